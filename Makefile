@@ -1,0 +1,40 @@
+# labnet: see README.md. Every target works on a fresh machine with Go and make.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+export CGO_ENABLED ?= 0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOFLAGS_BUILD := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+TOOL := go tool -modfile=tools/go.mod
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# Real peers of the tests: Debian packages, installed when root and missing.
+PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
+            netcat-openbsd strace tcpdump conntrack sqlite3 procps
+
+.PHONY: build run test test-deps lint docs bench clean
+
+build: ## the binary, bin/labnet
+	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
+
+run: build ## bring up examples/routed.hcl on this machine
+	$(ROOT) bin/labnet run -c examples/routed.hcl
+
+test-deps:
+	tools/test-deps $(PACKAGES)
+
+test: test-deps build lint ## everything: as root nothing is skipped
+	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
+	LABNET_BINARY="$$PWD/bin/labnet" CGO_ENABLED=1 go test -race -timeout 14m ./...
+
+lint:
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
+
+docs: ## the configuration reference, from the schema
+	go test ./internal/config -run TestReferenceIsCurrent -update
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,44 @@
+package dhcpserver
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is what one served link needs to know.
+type Config struct {
+	Network       string         // the network's name in the lease table
+	Interface     string         // the link, e.g. br0
+	Address       netip.Prefix   // the host's address on the link with the subnet's length: server identifier, source of replies
+	LeaseTime     time.Duration  // leases.Infinite for ever
+	Authoritative bool           // NAK what we don't know, as the only server of the link does
+	Identity      IdentityPolicy // how a client is told from another
+	MTU           int            // the link's; bounds a reply
+	UnknownDenied bool           // serve only clients that have a reservation
+	Options       []Option       // sent to everyone, by code; the network's own override the defaults
+	Hosts         []HostOptions
+}
+
+// Option is an option ready for the wire.
+type Option struct {
+	Code   uint8
+	Data   []byte // any length: long ones are split (RFC 3396)
+	Always bool   // also when the client's parameter request list doesn't name it
+}
+
+// HostOptions are the options of one reservation; they override the network's.
+type HostOptions struct {
+	Host      string        // the reservation's name
+	LeaseTime time.Duration // 0: the network's
+	Options   []Option
+}
+
+// IdentityPolicy says what identifies a client.
+type IdentityPolicy uint8
+
+// The policies: by client identifier with the detection of cloned ones, by client identifier, by hardware address.
+const (
+	IdentityAuto IdentityPolicy = iota
+	IdentityClientID
+	IdentityMAC
+)

@@ -1,0 +1,57 @@
+package dnsserver
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is everything that the DNS server needs to know. It is immutable once given to the server.
+type Config struct {
+	Networks  []Network
+	CacheSize int64 // bytes
+	Upstreams []UpstreamGroup
+	HostName  string // the host's own name, a label: answers with the gateway's address in every network
+}
+
+// Network is one network's view: where it listens, who may ask, what it knows.
+type Network struct {
+	Name    string
+	Domain  string         // e.g. lab.internal, without the last dot
+	Address netip.Prefix   // the gateway: listening address, and the subnet whose reverse names are ours
+	Clients []netip.Prefix // prefixes that may ask besides the subnet and the host itself
+	Hosts   []Host
+	Records []Record
+	MaxTTL  time.Duration // of names that come from leases; at most the lease's remainder
+}
+
+// Host is a fixed name with an address.
+type Host struct {
+	Name    string // label
+	Aliases []string
+	Addr    netip.Addr
+}
+
+// Record is a static record in presentation format.
+type Record struct {
+	Name   string   // relative to the network's domain, "@" for the domain itself; absolute with a last dot
+	Type   string   // A, AAAA, CNAME, MX, SRV, TXT, …
+	Values []string // one RDATA each, RFC 1035 section 5 presentation format; names without a last dot are relative to the domain
+	TTL    time.Duration
+}
+
+// UpstreamGroup is a set of servers for some domains. Exactly one group has no domains: the default.
+type UpstreamGroup struct {
+	Name    string
+	Domains []string
+	Servers []netip.AddrPort
+	// Follow names a resolv.conf that is read, and followed as it changes, in place of Servers.
+	Follow string
+}
+
+// LeaseNames tells the names that leases hold now; asked at query time. Implementations: *leases.Table, and a map in tests.
+type LeaseNames interface {
+	// AddrOf returns the address of the client that holds name (a lower case label) in network, and for how long at most.
+	AddrOf(network, name string, now time.Time) (addr netip.Addr, remaining time.Duration, ok bool)
+	// NameOf returns the name that the client at addr holds in network.
+	NameOf(network string, addr netip.Addr, now time.Time) (name string, remaining time.Duration, ok bool)
+}

@@ -1,0 +1,109 @@
+package nettest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// inside marks the process that already runs in namespaces of its own.
+const inside = "LABNET_NETTEST_INSIDE"
+
+// Main runs a package's tests in network, mount and process namespaces of their own, so that no test can touch the host's
+// network, and everything that a test makes or starts ends with the test process, even by kill -9. Call it from TestMain;
+// it doesn't return. Without root the tests that need namespaces skip themselves (see NeedRoot); everything else runs.
+func Main(m *testing.M) {
+	if os.Getenv(inside) != "" {
+		if err := prepare(); err != nil {
+			fmt.Fprintln(os.Stderr, "nettest: preparing the namespaces:", err)
+			os.Exit(1)
+		}
+		os.Exit(m.Run())
+	}
+	if os.Geteuid() != 0 {
+		os.Exit(m.Run())
+	}
+	os.Exit(reexec())
+}
+
+// NeedRoot skips a test that needs namespaces where there is no privilege for them. With LABNET_TEST_NO_SKIP=1, which
+// `make test` sets for root, a skip is a failure.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if os.Getenv(inside) != "" {
+		return
+	}
+	if os.Getenv("LABNET_TEST_NO_SKIP") == "1" {
+		t.Fatal("this test needs root and nettest.Main in TestMain")
+	}
+	t.Skip("needs root: network namespaces")
+}
+
+// reexec starts the test binary again as process 1 of fresh namespaces, and returns its exit code.
+func reexec() int {
+	// Pdeathsig follows the thread that forked.
+	runtime.LockOSThread()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "nettest: starting in namespaces of its own:", err)
+		return 1
+	}
+	// The child decides how to end; what `go test` sends on a time-out is passed on.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	go func() {
+		for s := range signals {
+			_ = cmd.Process.Signal(s)
+		}
+	}()
+	err := cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		if code := exit.ExitCode(); code >= 0 {
+			return code
+		}
+		fmt.Fprintln(os.Stderr, "nettest:", err)
+		return 2
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nettest:", err)
+		return 1
+	}
+	return 0
+}
+
+// prepare gives the new mount namespace its own /proc, /sys and /run/netns, and brings lo up.
+func prepare() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
+		return fmt.Errorf("mounting /sys: %w", err)
+	}
+	if err := os.MkdirAll("/run/netns", 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", "/run/netns", "tmpfs", 0, "mode=0755"); err != nil {
+		return fmt.Errorf("mounting /run/netns: %w", err)
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("bringing lo up: %w: %s", err, out)
+	}
+	return nil
+}
