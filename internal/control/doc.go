@@ -1,2 +1,3 @@
-// Package control is the API between the daemon and everybody else: types, server and client, HTTP and JSON over a Unix socket.
+// Package control is the API between the daemon and everybody else: its types, its server and its client. It is HTTP
+// and JSON over a Unix socket, described by OpenAPI 3.1 at /openapi.json; errors are problem details (RFC 9457).
 package control

@@ -1,0 +1,111 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+)
+
+// ErrNotRunning says that no daemon answers on the socket.
+var ErrNotRunning = errors.New("no labnet daemon answers")
+
+// Client asks a daemon over its socket. It may be used by several goroutines.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// NewClient returns a client for the socket at path; it connects when it asks.
+func NewClient(path string) *Client {
+	return &Client{path: path, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", path)
+		},
+	}}}
+}
+
+// Status asks how the daemon is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var status Status
+	return status, c.do(ctx, http.MethodGet, "/v1/status", &status)
+}
+
+// Leases lists the leases of a network, "" for all.
+func (c *Client) Leases(ctx context.Context, network string) ([]Lease, error) {
+	var found []Lease
+	path := "/v1/leases"
+	if network != "" {
+		path += "?network=" + url.QueryEscape(network)
+	}
+	return found, c.do(ctx, http.MethodGet, path, &found)
+}
+
+// Release ends the lease of an address at once.
+func (c *Client) Release(ctx context.Context, network string, addr netip.Addr) (Lease, error) {
+	var lease Lease
+	path := "/v1/leases/" + url.PathEscape(network) + "/" + addr.String()
+	return lease, c.do(ctx, http.MethodDelete, path, &lease)
+}
+
+// Down lets the daemon remove the network and end; it returns what was removed.
+func (c *Client) Down(ctx context.Context) ([]Change, error) {
+	var changes []Change
+	return changes, c.do(ctx, http.MethodPost, "/v1/down", &changes)
+}
+
+// do asks, and decodes the answer into out or the problem into an error.
+func (c *Client) do(ctx context.Context, method, path string, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://labnet"+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode >= 400 {
+		return problemOf(response)
+	}
+	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+// unreachable says why the daemon can't be asked, and what to do about it.
+func (c *Client) unreachable(err error) error {
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w at %s; start it with `labnet run`, or name its socket with --socket", ErrNotRunning, c.path)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("may not open %s: become a member of the group %s, or use sudo", c.path, SocketGroup)
+	default:
+		return fmt.Errorf("asking the daemon at %s: %w", c.path, err)
+	}
+}
+
+// problemOf turns problem details (RFC 9457) into an error.
+func problemOf(response *http.Response) error {
+	var details struct {
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+	}
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err := json.Unmarshal(text, &details); err != nil || details.Detail == "" {
+		return fmt.Errorf("the daemon answers %s: %s", response.Status, text)
+	}
+	if response.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%w: %s", ErrNotFound, details.Detail)
+	}
+	return errors.New(details.Detail)
+}

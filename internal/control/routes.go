@@ -1,0 +1,104 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// body is a response with a JSON body.
+type body[T any] struct{ Body T }
+
+func respond[T any](v T) *body[T] { return &body[T]{Body: v} }
+
+type leasesInput struct {
+	Network string `query:"network" doc:"Only this network's leases"`
+}
+
+type releaseInput struct {
+	Network string     `path:"network"`
+	Address netip.Addr `path:"address" doc:"The leased address" example:"10.0.0.57"`
+}
+
+// handler is the API's routes.
+func handler(backend Backend, version string, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("labnet", version)
+	// The page at DocsPath would load its scripts from the Internet; the bodies stay free of $schema links.
+	config.DocsPath = ""
+	config.SchemasPath = ""
+	config.CreateHooks = nil
+	config.RejectUnknownQueryParameters = true
+	api := humago.New(mux, config)
+
+	huma.Register(api, huma.Operation{
+		OperationID: "status", Method: http.MethodGet, Path: "/v1/status",
+		Summary: "How the daemon and its networks are",
+	}, func(ctx context.Context, _ *struct{}) (*body[Status], error) {
+		return respond(backend.Status(ctx)), nil
+	})
+
+	huma.Register(api, huma.Operation{
+		OperationID: "list-leases", Method: http.MethodGet, Path: "/v1/leases",
+		Summary: "The leases, by network and address",
+	}, func(ctx context.Context, in *leasesInput) (*body[[]Lease], error) {
+		found := backend.Leases(ctx, in.Network)
+		if found == nil {
+			found = []Lease{}
+		}
+		return respond(found), nil
+	})
+
+	huma.Register(api, huma.Operation{
+		OperationID: "release-lease", Method: http.MethodDelete, Path: "/v1/leases/{network}/{address}",
+		Summary: "End a lease at once, whoever holds it", DefaultStatus: http.StatusOK,
+	}, changing(log, "release-lease", func(ctx context.Context, in *releaseInput) (*body[Lease], error) {
+		lease, err := backend.Release(ctx, in.Network, in.Address)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return respond(lease), nil
+	}))
+
+	huma.Register(api, huma.Operation{
+		OperationID: "down", Method: http.MethodPost, Path: "/v1/down",
+		Summary: "Stop serving, remove everything of labnet's from the host, and end the daemon",
+	}, changing(log, "down", func(ctx context.Context, _ *struct{}) (*body[[]Change], error) {
+		changes, err := backend.Down(ctx)
+		if err != nil {
+			return nil, problem(err)
+		}
+		if changes == nil {
+			changes = []Change{}
+		}
+		return respond(changes), nil
+	}))
+	return mux
+}
+
+// changing lets only those call f who may change things, and logs who did.
+func changing[I, O any](log *slog.Logger, op string, f func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
+	return func(ctx context.Context, in *I) (*O, error) {
+		if !mayChange(ctx) {
+			return nil, huma.Error403Forbidden("only root may do this; run the command with sudo")
+		}
+		log.Info("asked over the control socket", "op", op, "by", who(ctx))
+		return f(ctx, in)
+	}
+}
+
+func problem(err error) error {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, ErrConflict):
+		return huma.Error409Conflict(err.Error())
+	default:
+		return huma.Error500InternalServerError(err.Error())
+	}
+}

@@ -1,0 +1,116 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// SocketGroup is the group whose members may read; they can open the socket.
+const SocketGroup = "labnet"
+
+// Server answers the API on a Unix socket.
+type Server struct {
+	listener net.Listener
+	path     string
+	http     *http.Server
+	log      *slog.Logger
+}
+
+// Listen opens the socket at path (0660, group labnet where that group exists) and returns its server; Run serves. A
+// socket file that nobody answers on is taken over; one that somebody answers on is an error.
+func Listen(path string, backend Backend, version string, log *slog.Logger) (*Server, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("making the run directory: %w", err)
+	}
+	if err := clearStale(path); err != nil {
+		return nil, err
+	}
+	// The mode must be right from the first moment on, not after a chmod.
+	old := syscall.Umask(0o117)
+	listener, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("opening the control socket: %w", err)
+	}
+	if group, err := user.LookupGroup(SocketGroup); err == nil {
+		if gid, err := strconv.Atoi(group.Gid); err == nil {
+			if err := os.Chown(path, -1, gid); err != nil {
+				log.Warn("the control socket stays with root's group", "path", path, "err", err)
+			}
+		}
+	}
+	s := &Server{
+		listener: listener,
+		path:     path,
+		log:      log,
+		http: &http.Server{
+			Handler:           handler(backend, version, log),
+			ConnContext:       withPeer,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			IdleTimeout:       time.Minute,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}
+	return s, nil
+}
+
+// Run serves until ctx ends, then lets the requests under way finish for up to five seconds.
+func (s *Server) Run(ctx context.Context) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving the control socket %s: %w", s.path, err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-groupCtx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := s.http.Shutdown(stop); err != nil {
+			return s.http.Close()
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// Close closes the socket of a server that was never run.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// clearStale removes the socket file of a daemon that died.
+func clearStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the control socket: %w", err)
+	}
+	if info.Mode()&os.ModeSocket == 0 {
+		return fmt.Errorf("%s exists and is not a socket; remove it, or name another directory with --run-dir", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = conn.Close()
+		return fmt.Errorf("another daemon answers on %s; name another directory with --run-dir for a second one", path)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("removing the stale control socket: %w", err)
+	}
+	return nil
+}

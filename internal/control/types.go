@@ -1,0 +1,84 @@
+package control
+
+import (
+	"net/netip"
+	"time"
+)
+
+// State says how the daemon is.
+type State string
+
+// Ready: everything that the configuration asks for is served. Degraded: it serves, and Problems says what is amiss.
+const (
+	Ready    State = "ready"
+	Degraded State = "degraded"
+)
+
+// Status is what a running daemon says of itself.
+type Status struct {
+	State     State      `json:"state" enum:"ready,degraded"`
+	PID       int        `json:"pid"`
+	Version   string     `json:"version"`
+	Started   time.Time  `json:"started" doc:"When the daemon started"`
+	Config    string     `json:"config" doc:"The file or directory that it runs by"`
+	Ephemeral bool       `json:"ephemeral" doc:"The network is removed when the daemon ends"`
+	Networks  []Network  `json:"networks" nullable:"false"`
+	Upstreams []Upstream `json:"upstreams" nullable:"false" doc:"The DNS servers that questions are forwarded to"`
+	DNS       Counters   `json:"dns" doc:"Answers so far, by reason code"`
+	Problems  []Problem  `json:"problems" nullable:"false"`
+}
+
+// Counters counts decisions since the start, by reason code.
+type Counters map[string]uint64
+
+// Network is one network as it is served.
+type Network struct {
+	Name       string       `json:"name"`
+	Mode       string       `json:"mode" enum:"routed"`
+	Bridge     string       `json:"bridge"`
+	Address    netip.Prefix `json:"address" doc:"The host's address on the bridge"`
+	Uplink     string       `json:"uplink" doc:"The interface of the way out, or auto"`
+	Masquerade bool         `json:"masquerade"`
+	Domain     string       `json:"domain"`
+	Bound      int          `json:"leases_bound" doc:"Leases in force"`
+	Addresses  int          `json:"pool_addresses" doc:"Addresses in the ranges"`
+	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
+}
+
+// Upstream is one DNS server that questions are forwarded to.
+type Upstream struct {
+	Group   string `json:"group"`
+	Server  string `json:"server"`
+	Healthy bool   `json:"healthy"`
+	RTT     string `json:"rtt,omitempty" doc:"Smoothed, e.g. 1.5ms"`
+}
+
+// Problem is something that a person should look at.
+type Problem struct {
+	Network string `json:"network,omitempty"`
+	Fatal   bool   `json:"fatal" doc:"A start would refuse because of it"`
+	Summary string `json:"summary"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// Lease is one lease. Times are absent where they don't apply; no expiry means that it never ends.
+type Lease struct {
+	Network     string     `json:"network"`
+	Address     netip.Addr `json:"address"`
+	MAC         string     `json:"mac"`
+	ClientID    string     `json:"client_id"`
+	Name        string     `json:"name" doc:"The DNS label that it holds, empty for none"`
+	State       string     `json:"state" enum:"bound,declined,released,expired"`
+	Reserved    bool       `json:"reserved"`
+	Start       time.Time  `json:"start,omitzero"`
+	Expires     time.Time  `json:"expires,omitzero"`
+	LastSeen    time.Time  `json:"last_seen,omitzero"`
+	Hostname    string     `json:"hostname" doc:"The name that the client asked for"`
+	VendorClass string     `json:"vendor_class"`
+}
+
+// Change is one change made to the host.
+type Change struct {
+	Group string `json:"group" doc:"links, addresses, firewall, sysctls, ports"`
+	Text  string `json:"text"`
+}
