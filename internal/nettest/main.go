@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -85,25 +86,49 @@ func reexec() int {
 	return 0
 }
 
-// prepare gives the new mount namespace its own /proc, /sys and /run/netns, and brings lo up.
+// prepare gives the new mount namespace its own /proc, /sys and /run, copies of /etc and /var that take writes and forget
+// them (DHCP clients write resolv.conf and lease files), and brings lo up.
 func prepare() error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("making mounts private: %w", err)
+	mounts := []struct {
+		source, target, kind, data string
+		flags                      uintptr
+	}{
+		{"", "/", "", "", unix.MS_REC | unix.MS_PRIVATE},
+		{"proc", "/proc", "proc", "", 0},
+		{"sysfs", "/sys", "sysfs", "", 0},
+		{"tmpfs", "/run", "tmpfs", "mode=0755", 0},
 	}
-	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
-		return fmt.Errorf("mounting /proc: %w", err)
+	for _, m := range mounts {
+		if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.data); err != nil {
+			return fmt.Errorf("mounting %s: %w", m.target, err)
+		}
 	}
-	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
-		return fmt.Errorf("mounting /sys: %w", err)
+	for _, target := range []string{"/etc", "/var"} {
+		if err := forgetful(target); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll("/run/netns", 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount("tmpfs", "/run/netns", "tmpfs", 0, "mode=0755"); err != nil {
-		return fmt.Errorf("mounting /run/netns: %w", err)
-	}
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("bringing lo up: %w: %s", err, out)
+	}
+	return nil
+}
+
+// forgetful lays a layer in memory over a directory.
+func forgetful(target string) error {
+	layer := filepath.Join("/run/layers", target)
+	upper, work := filepath.Join(layer, "upper"), filepath.Join(layer, "work")
+	for _, dir := range []string{upper, work} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	data := "lowerdir=" + target + ",upperdir=" + upper + ",workdir=" + work
+	if err := unix.Mount("overlay", target, "overlay", 0, data); err != nil {
+		return fmt.Errorf("laying a layer over %s: %w", target, err)
 	}
 	return nil
 }
