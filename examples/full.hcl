@@ -1,0 +1,139 @@
+# Every block and argument, most of them with their default. What you leave out is as good.
+
+locals {
+  lab = "10.0.0.0/24"
+}
+
+daemon {
+  state_dir  = "/var/lib/labnet"
+  run_dir    = "/run/labnet"
+  log_level  = "info"
+  log_format = "auto"
+}
+
+network "lab" {
+  mode    = "routed"
+  address = "${cidrhost(local.lab, 1)}/24"
+
+  bridge {
+    name   = "br0"
+    mtu    = 1500
+    attach = ["tap-lab*"]
+    guard  = "subnet"
+  }
+
+  uplink {
+    interface  = "auto"
+    masquerade = true
+  }
+
+  dhcp {
+    enabled         = true
+    lease_time      = "12h"
+    identity        = "auto"
+    authoritative   = true
+    unknown_clients = "serve"
+
+    range {
+      start = cidrhost(local.lab, 100)
+      end   = cidrhost(local.lab, 149)
+    }
+    range {
+      start = cidrhost(local.lab, 200)
+      end   = cidrhost(local.lab, 249)
+    }
+
+    option "ntp_servers" {
+      value = [cidrhost(local.lab, 1)]
+    }
+    option "domain_search" {
+      value = ["lab.internal", "corp.example.com"]
+    }
+    option "classless_routes" {
+      value = ["10.1.0.0/16 via ${cidrhost(local.lab, 10)}"]
+    }
+    # An option that labnet has no name for.
+    option "wpad" {
+      code   = 252
+      type   = "text"
+      value  = "http://${cidrhost(local.lab, 10)}/wpad.dat"
+      always = true
+    }
+  }
+
+  dns {
+    enabled       = true
+    domain        = "lab.internal"
+    name_conflict = "first_wins"
+    clients       = ["192.168.1.0/24"]
+
+    record "registry" {
+      type  = "CNAME"
+      value = "builder"
+      ttl   = "5m"
+    }
+    record "@" {
+      type  = "MX"
+      value = ["10 mail", "20 mail.example.org."]
+    }
+    record "_ldap._tcp" {
+      type  = "SRV"
+      value = "0 5 389 builder"
+    }
+    record "*.apps" {
+      type  = "A"
+      value = cidrhost(local.lab, 10)
+    }
+    record "about" {
+      type  = "TXT"
+      value = "text needs no quotes of its own; not even with \"these\""
+    }
+  }
+
+  # Recognised by its MAC address.
+  host "builder" {
+    mac     = "52:54:00:12:34:56"
+    address = cidrhost(local.lab, 10)
+    aliases = ["ci", "runner"]
+
+    option "host_name" {
+      value = "builder"
+    }
+  }
+
+  # Recognised by its client identifier; it gets any address of the ranges, for ever.
+  host "phone" {
+    client_id  = "text:phone-7"
+    lease_time = "infinite"
+  }
+
+  # Recognised by the name that it sends.
+  host "camera" {
+    hostname = "ipcam"
+    address  = cidrhost(local.lab, 11)
+  }
+
+  # Sets its address itself: here it only has a name, and nobody else gets the address.
+  host "mail" {
+    address = cidrhost(local.lab, 12)
+  }
+}
+
+# A host may also stand by itself, for instance in a file of its own in the configuration directory.
+host "nas" {
+  network = "lab"
+  mac     = "52-54-00-12-34-57"
+  address = cidrhost(local.lab, 13)
+}
+
+resolver {
+  cache_size = "64MiB"
+
+  upstream "default" {
+    servers = ["udp://192.0.2.53", "udp://198.51.100.53:5353"]
+  }
+  upstream "corp" {
+    domains = ["corp.example.com", "10.in-addr.arpa"]
+    servers = ["203.0.113.53"]
+  }
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// builder makes a Config of decoded nodes, and finds what is wrong between them. It goes on after every mistake, so that all are
+// told at once; what is wrong already is not complained about again.
+type builder struct {
+	*decoder
+	networks []*networkParts // those with a usable address
+}
+
+// networkParts is a network with the nodes that it came from.
+type networkParts struct {
+	Network
+	node                         *node
+	bridge, uplink, dhcp, dns    *node
+	hosts                        []*node // also those at the top level
+	domainAt, addressAt, ifaceAt hcl.Range
+}
+
+func (b *builder) config(root *node) *Config {
+	daemon := b.only(root, "daemon")
+	cfg := &Config{Daemon: Daemon{
+		StateDir:  get[string](daemon, "state_dir"),
+		RunDir:    get[string](daemon, "run_dir"),
+		LogLevel:  get[string](daemon, "log_level"),
+		LogFormat: get[string](daemon, "log_format"),
+	}}
+	if len(root.blocks["network"]) == 0 && !b.diags.HasErrors() {
+		b.diags.add(Diagnostic{
+			Severity: SeverityError, Summary: "there is no network",
+			Detail: "The smallest configuration is:\nnetwork \"lab\" { address = \"10.0.0.1/24\" }",
+			Place:  Place{File: b.firstFile()},
+		})
+	}
+	strays := b.strayHosts(root)
+	for _, n := range root.blocks["network"] {
+		p := b.network(n, strays[n.label], len(root.blocks["network"]))
+		b.networks = append(b.networks, p)
+	}
+	b.between()
+	cfg.Resolver = b.resolver(b.only(root, "resolver"))
+	for _, p := range b.networks {
+		cfg.Networks = append(cfg.Networks, p.Network)
+	}
+	return cfg
+}
+
+func (b *builder) firstFile() string {
+	for file, i := range b.diags.order {
+		if i == 0 {
+			return file
+		}
+	}
+	return ""
+}
+
+// strayHosts returns the hosts of the top level by their network.
+func (b *builder) strayHosts(root *node) map[string][]*node {
+	byNetwork := map[string][]*node{}
+	var names []string
+	for _, n := range root.blocks["network"] {
+		names = append(names, n.label)
+	}
+	for _, h := range root.blocks["host"] {
+		name := get[string](h, "network")
+		known := false
+		for _, n := range names {
+			known = known || n == name
+		}
+		if !known && name != "" {
+			b.error(h, h.at("network"), fmt.Sprintf("there is no network %q", name), didYouMean(name, names))
+			continue
+		}
+		byNetwork[name] = append(byNetwork[name], h)
+	}
+	return byNetwork
+}
+
+func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
+	p := &networkParts{
+		node: n, bridge: b.only(n, "bridge"), uplink: b.only(n, "uplink"), dhcp: b.only(n, "dhcp"), dns: b.only(n, "dns"),
+		hosts: append(append([]*node{}, n.blocks["host"]...), strays...),
+	}
+	if err := checkLabel(n.label); err != nil {
+		b.fault(n, n.name, err)
+	}
+	p.Network = Network{
+		Name:    n.label,
+		Mode:    get[string](n, "mode"),
+		Address: get[netip.Prefix](n, "address"),
+		Range:   Range{File: n.head.Filename, Line: n.head.Start.Line},
+	}
+	p.addressAt = n.at("address")
+	if p.Address.IsValid() && !privateSubnet(p.Address) {
+		b.warn(n, p.addressAt, fmt.Sprintf("%s is not a private network", p.Address.Masked()),
+			"The real hosts with these addresses can't be reached from here. Private are 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16 (RFC 1918).")
+	}
+	b.bridgeOf(p, networks)
+	b.uplinkOf(p)
+	b.dhcpOf(p)
+	b.dnsOf(p)
+	b.hostsOf(p)
+	b.recordsOf(p)
+	return p
+}
+
+func (b *builder) bridgeOf(p *networkParts, networks int) {
+	n := p.bridge
+	p.Bridge = Bridge{
+		Name:   get[string](n, "name"),
+		MTU:    get[int](n, "mtu"),
+		Attach: list[string](n, "attach"),
+		Guard:  get[string](n, "guard"),
+	}
+	p.ifaceAt = n.at("name")
+	if n.values["name"] == nil {
+		p.Bridge.Name = "br0"
+		if networks > 1 {
+			p.Bridge.Name = ""
+			b.error(p.node, p.ifaceAt, "with more than one network, each must name its bridge",
+				fmt.Sprintf("Write, for instance: bridge { name = %q }", bridgeNameFor(p.Name)))
+		}
+	}
+}
+
+func bridgeNameFor(network string) string {
+	if name := "br-" + network; checkInterfaceName(name) == nil {
+		return name
+	}
+	return "br0"
+}
+
+func (b *builder) uplinkOf(p *networkParts) {
+	p.Uplink = Uplink{
+		Interface:  get[string](p.uplink, "interface"),
+		Masquerade: get[bool](p.uplink, "masquerade"),
+	}
+}
+
+func (b *builder) dhcpOf(p *networkParts) {
+	n := p.dhcp
+	p.DHCP = DHCP{
+		Enabled:        get[bool](n, "enabled"),
+		LeaseTime:      get[time.Duration](n, "lease_time"),
+		Identity:       get[string](n, "identity"),
+		Authoritative:  get[bool](n, "authoritative"),
+		UnknownClients: get[string](n, "unknown_clients"),
+		Options:        b.options(n, p),
+	}
+	b.rangesOf(p)
+}
+
+func (b *builder) dnsOf(p *networkParts) {
+	n := p.dns
+	p.DNS = DNS{
+		Enabled:      get[bool](n, "enabled"),
+		Domain:       get[string](n, "domain"),
+		NameConflict: get[string](n, "name_conflict"),
+		Clients:      list[netip.Prefix](n, "clients"),
+	}
+	p.domainAt = n.at("domain")
+	if n.values["domain"] == nil && checkLabel(p.Name) == nil {
+		p.DNS.Domain = lower(p.Name) + ".internal"
+	}
+	if n.has("domain") && p.DNS.Domain != "" {
+		b.checkDomain(p)
+	}
+}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// label63 is one part of a host name (RFC 1123 section 2.1), in lower case.
+func label63() kind {
+	return ofText("name", func(s string) (any, error) {
+		return strings.ToLower(s), checkLabel(s)
+	})
+}
+
+// domainName is a domain of such labels, in lower case and without the last dot.
+func domainName() kind {
+	return ofText("domain", func(s string) (any, error) {
+		domain := strings.ToLower(strings.TrimSuffix(s, "."))
+		if domain == "" {
+			return nil, faultf("", "the domain is empty")
+		}
+		if len(domain) > 253 {
+			return nil, faultf("A domain has at most 253 (RFC 1035).", "the domain has %d bytes", len(domain))
+		}
+		if rest, ok := strings.CutPrefix(domain, "."); ok {
+			return nil, faultf(fmt.Sprintf("Names below a domain belong to it anyway: write %q.", rest), "the domain %q begins with a dot", s)
+		}
+		for l := range strings.SplitSeq(domain, ".") {
+			if err := checkLabel(l); err != nil {
+				return nil, err
+			}
+		}
+		return domain, nil
+	})
+}
+
+func checkLabel(s string) error {
+	const help = "A name has 1 to 63 letters, digits and hyphens, and no hyphen at its ends (RFC 1123)."
+	switch {
+	case s == "":
+		return faultf(help, "a part of the name is empty")
+	case len(s) > 63:
+		return faultf(help, "%q has %d bytes", s, len(s))
+	case strings.HasPrefix(s, "-") || strings.HasSuffix(s, "-"):
+		return faultf(help, "%q has a hyphen at its end", s)
+	}
+	for _, c := range s {
+		switch {
+		case c > 127:
+			return faultf("DNS knows such names in their xn-- form only (punycode).", "%q has %q in it", s, c)
+		case c == '_':
+			return faultf(fmt.Sprintf("Names of hosts have no underscore: did you mean %q?", strings.Trim(strings.ReplaceAll(s, "_", "-"), "-")), "%q has an underscore in it", s)
+		case c == '.':
+			return faultf("The domain is added by itself.", "%q has a dot in it", s)
+		case !isLetterDigit(c) && c != '-':
+			return faultf(help, "%q has %q in it", s, c)
+		}
+	}
+	return nil
+}
+
+func isLetterDigit(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}

@@ -1,0 +1,21 @@
+daemon {
+  log_level = "warning"
+  state_dir = "state"
+}
+
+network "lab" {
+  mode    = "bridged"
+  address = "10.0.0.1/24"
+
+  bridge {
+    mtu   = 500
+    guard = "strict"
+  }
+  uplink {
+    masquerade = "maybe"
+  }
+  dhcp {
+    identity = "client-id"
+    enabled  = [true]
+  }
+}

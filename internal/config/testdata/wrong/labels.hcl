@@ -1,0 +1,17 @@
+network "my_lab" {
+  address = "10.0.0.1/24"
+
+  host "web.lab" {
+    address = "10.0.0.2"
+    aliases = ["-x", "a b", ""]
+  }
+  host "gateway" {
+    address = "10.0.0.3"
+  }
+  host "localhost" {
+    address = "10.0.0.4"
+  }
+  host "this-name-is-longer-than-the-sixty-three-bytes-that-a-label-may-have" {
+    address = "10.0.0.5"
+  }
+}

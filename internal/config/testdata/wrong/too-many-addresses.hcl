@@ -1,0 +1,3 @@
+network "lab" {
+  address = "10.0.0.1/8"
+}
