@@ -10,6 +10,7 @@ type Config struct {
 	Networks  []Network
 	CacheSize int64 // bytes
 	Upstreams []UpstreamGroup
+	Port      uint16 // of the listeners; 0 means 53
 	HostName  string // the host's own name, a label: answers with the gateway's address in every network
 }
 

@@ -2,17 +2,208 @@ package dnsserver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
+// drainFor bounds how long questions under way may still be answered after their listener was told to stop.
+const drainFor = 2 * time.Second
+
 // Server answers DNS for every network.
-type Server struct{}
+type Server struct {
+	names   LeaseNames
+	log     *slog.Logger
+	snap    atomic.Pointer[snapshot]
+	cache   *cache
+	flights *flights
+	stats   counters
+	lost    atomic.Bool // nobody to ask was logged
+	tcp     tcpBounds
+
+	work sync.WaitGroup // flights, attempts, listeners that are being drained
+	base context.Context
+	halt context.CancelFunc
+
+	mu        sync.Mutex // guards the rest
+	cfg       Config
+	followed  string // fingerprint of the followed files that snap knows
+	known     upstreams
+	listeners map[netip.AddrPort]*listener
+	state     state
+}
+
+type state uint8
+
+const (
+	idle state = iota
+	serving
+	stopped
+)
+
+var errStopped = errors.New("the DNS server has been stopped")
 
 // Listen opens the sockets of every network; Run serves. It must be called in the network namespace of the networks.
-func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) { panic("stub") }
+// An address in use gives an error that wraps *PortTakenError. The caller calls Run, or Close if it never will.
+func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
+	s := &Server{
+		names: names, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
+		listeners: map[netip.AddrPort]*listener{}, tcp: newTCPBounds(),
+	}
+	s.base, s.halt = context.WithCancel(context.Background())
+	if err := s.Reconfigure(cfg); err != nil {
+		s.halt()
+		return nil, err
+	}
+	return s, nil
+}
 
-// Run serves until ctx ends, then answers what is under way and closes the sockets.
-func (s *Server) Run(ctx context.Context) error { panic("stub") }
+// Reconfigure swaps the configuration; sockets of networks that stay are kept, and the cache too. After an error nothing
+// has changed. Call it in the network namespace of the networks; safe for concurrent use.
+func (s *Server) Reconfigure(cfg Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stopped {
+		return errStopped
+	}
+	snap, followed, err := s.compile(&cfg)
+	if err != nil {
+		return err
+	}
+	var opened []*listener
+	for at := range snap.views {
+		if s.listeners[at] != nil {
+			continue
+		}
+		l, err := s.open(at)
+		if err != nil {
+			for _, l := range opened {
+				l.close()
+			}
+			return err
+		}
+		opened = append(opened, l)
+	}
+	s.cfg, s.followed = cfg, followed
+	s.snap.Store(snap)
+	s.lost.Store(false)
+	s.cache.resize(cfg.CacheSize)
+	s.forgetUpstreams(snap)
+	for _, l := range opened {
+		s.listeners[l.at] = l
+		if s.state == serving {
+			l.start()
+		}
+	}
+	for at, l := range s.listeners {
+		if snap.views[at] == nil {
+			delete(s.listeners, at)
+			s.retire(l)
+		}
+	}
+	return nil
+}
 
-// Reconfigure swaps the configuration; sockets of networks that stay are kept, and the cache too.
-func (s *Server) Reconfigure(cfg Config) error { panic("stub") }
+// compile makes the snapshot of a configuration. s.mu is held.
+func (s *Server) compile(cfg *Config) (snap *snapshot, followed string, err error) {
+	// Before the files are read: a change in between is then seen as one.
+	followed = cfg.fingerprint()
+	if snap, err = compile(cfg, s.names, time.Now()); err != nil {
+		return nil, "", err
+	}
+	return snap, followed, snap.addGroups(cfg, s.known, s.log)
+}
+
+// refollow reads the followed files again if they have changed.
+func (s *Server) refollow() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cfg.fingerprint() == s.followed || s.state == stopped {
+		return nil
+	}
+	snap, followed, err := s.compile(&s.cfg)
+	if err != nil {
+		return err
+	}
+	s.followed = followed
+	s.snap.Store(snap)
+	s.lost.Store(false)
+	s.forgetUpstreams(snap)
+	s.log.Info("upstreams changed", "servers", snap.serverCount())
+	return nil
+}
+
+// forgetUpstreams drops what is known of servers that no group names any more. s.mu is held.
+func (s *Server) forgetUpstreams(snap *snapshot) {
+	known := upstreams{}
+	for g := range snap.allGroups() {
+		for _, u := range g.servers {
+			known[u.addr] = u
+		}
+	}
+	s.known = known
+}
+
+// lonely notes that there is no upstream to ask: once, until that changes.
+func (s *Server) lonely(g *group) {
+	if s.lost.CompareAndSwap(false, true) {
+		n := ""
+		if g != nil {
+			n = g.name
+		}
+		s.log.Warn("no upstream to ask; names of the outside get SERVFAIL", "upstream", n)
+	}
+}
+
+// Run serves until ctx ends, then answers what is under way, for two seconds at most, and closes the sockets. It may be
+// called once, and returns nil.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.state != idle {
+		s.mu.Unlock()
+		return errors.New("the DNS server runs already, or has been stopped")
+	}
+	s.state = serving
+	for _, l := range s.listeners {
+		l.start()
+	}
+	s.mu.Unlock()
+
+	s.follow(ctx)
+	s.stop()
+	return nil
+}
+
+// Close closes the sockets of a server that Run was never called for.
+func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == idle {
+		s.state = stopped
+		s.halt()
+		for _, l := range s.listeners {
+			l.close()
+		}
+	}
+}
+
+func (s *Server) stop() {
+	s.mu.Lock()
+	s.state = stopped
+	var drained sync.WaitGroup
+	for _, l := range s.listeners {
+		drained.Go(l.drain)
+	}
+	s.mu.Unlock()
+	patience := time.AfterFunc(drainFor, s.halt)
+	defer patience.Stop()
+	drained.Wait()
+	s.halt()
+	s.work.Wait()
+}
+
+// retire lets a listener finish what it has begun, in the background.
+func (s *Server) retire(l *listener) { s.work.Go(l.drain) }

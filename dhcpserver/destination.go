@@ -1,0 +1,63 @@
+package dhcpserver
+
+import "net/netip"
+
+const (
+	serverPort = 67
+	clientPort = 68
+)
+
+var (
+	broadcastAddr = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	broadcastMAC  = [6]byte{255, 255, 255, 255, 255, 255}
+)
+
+// destination is where a reply goes. A framed one is a whole Ethernet frame to mac, for clients that have no address
+// to be asked for by ARP; any other is routed by the kernel.
+type destination struct {
+	to     netip.AddrPort
+	framed bool
+	mac    [6]byte
+}
+
+// destinationOf says where a reply of this kind to m goes (RFC 2131 section 4.1). from is the datagram's source, yiaddr
+// the address that is given.
+func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.AddrPort) destination {
+	toAll := destination{to: netip.AddrPortFrom(broadcastAddr, clientPort), framed: true, mac: broadcastMAC}
+	switch {
+	case m.relayed(): // D1
+		port := uint16(serverPort)
+		if asksForSourcePort(m) {
+			port = from.Port()
+		}
+		return destination{to: netip.AddrPortFrom(m.giaddr, port)}
+	case kind == replyNak: // D2
+		return toAll
+	case kind == replyInform && m.ciaddr.IsUnspecified():
+		return destination{to: netip.AddrPortFrom(from.Addr(), clientPort)}
+	case kind != replyOffer && !m.ciaddr.IsUnspecified(): // D3; a DISCOVER's ciaddr is an error of the client's
+		return destination{to: netip.AddrPortFrom(m.ciaddr, clientPort)}
+	case m.wantsBroadcast() || !m.hasUnicastEthernet(): // D4
+		return toAll
+	default: // D5
+		return destination{to: netip.AddrPortFrom(yiaddr, clientPort), framed: true, mac: [6]byte(m.hardware())}
+	}
+}
+
+// hasUnicastEthernet says whether chaddr is the address of one Ethernet station.
+func (m *message) hasUnicastEthernet() bool {
+	hw := m.hardware()
+	return m.htype == hwEthernet && len(hw) == 6 && hw[0]&1 == 0 && [6]byte(hw) != [6]byte{}
+}
+
+// asksForSourcePort says whether the relay wants replies at the port that it sent from (RFC 8357 section 5.1).
+func asksForSourcePort(m *message) bool {
+	data, _ := m.options.get(optRelayAgent)
+	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
+		if data[0] == relayPort {
+			return true
+		}
+		data = data[2+int(data[1]):]
+	}
+	return false
+}

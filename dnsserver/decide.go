@@ -1,0 +1,246 @@
+package dnsserver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// client is who asked, and how to answer later.
+type client struct {
+	addr netip.AddrPort
+	at   netip.AddrPort // the address asked
+	tcp  bool
+	// send takes the answer to a question that was left pending, once. It must not block.
+	send func(message []byte)
+}
+
+// lookup is one client's question on its way to an answer.
+type lookup struct {
+	query
+	client client
+	snap   *snapshot
+	view   *view
+	// The chain so far, and the name that it leads to.
+	chain  []dns.RR
+	target name
+	hops   int
+	local  bool // the chain began here: the answer is authoritative
+	why    reason
+	ad     bool
+}
+
+// serve decides one message. It appends the answer to out; with pending, the client's send gets it later; with neither,
+// there is nothing to say. It never blocks: misses are left to flights.
+func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pending bool) {
+	start := len(out)
+	defer func() {
+		if p := recover(); p != nil {
+			s.recovered(p)
+			q, _, _, _ := parseQuery(packet)
+			reply, pending = q.appendError(out[:start], dns.RcodeServerFailure), false
+		}
+	}()
+	snap := s.snap.Load()
+	v := snap.views[c.at]
+	if v == nil {
+		return out, false // a network that is being removed
+	}
+	q, rcode, why, ok := parseQuery(packet)
+	if !ok {
+		s.stats.count(ignored)
+		return out, false
+	}
+	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name}
+	if !snap.admits(v, c.addr.Addr()) {
+		return s.reject(l, out, dns.RcodeRefused, refusedClient, extendedError{dns.ExtendedErrorCodeProhibited, "not a client of this network"}), false
+	}
+	if rcode == 0 {
+		rcode, why = q.refuse()
+	}
+	if rcode != 0 {
+		return s.reject(l, out, rcode, why), false
+	}
+	p, pending := s.advance(l, time.Now())
+	if pending {
+		return out, true
+	}
+	return s.finish(l, p, out), false
+}
+
+// refuse tells the questions that are understood, and not answered whatever they are about.
+func (q *query) refuse() (rcode int, why reason) {
+	switch {
+	case q.qtype == dns.TypeNone || q.qtype == dns.TypeOPT || q.qtype == dns.TypeTSIG:
+		return dns.RcodeFormatError, formatError
+	case q.qclass != dns.ClassINET:
+		return dns.RcodeRefused, refusedClass
+	case q.qtype == dns.TypeAXFR || q.qtype == dns.TypeIXFR || q.qtype == dns.TypeTKEY:
+		return dns.RcodeRefused, refusedTransfer
+	case q.qtype == dns.TypeMAILA || q.qtype == dns.TypeMAILB: // obsolete, RFC 1035 section 3.2.3
+		return dns.RcodeNotImplemented, notImplemented
+	}
+	return 0, 0
+}
+
+// advance follows a question through local names and the cache until it has an answer, or must wait for an upstream.
+func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
+	var scratch [maxName + 16]byte
+	for ; l.hops <= maxChain; l.hops++ {
+		f, lan := l.snap.local(l.view, l.target, l.qtype, now)
+		if f.status != notOurs {
+			if l.hops == 0 {
+				l.local, l.why = true, f.why
+			}
+			l.chain = append(l.chain, f.answer...)
+			if f.next != "" {
+				l.target = f.next
+				continue
+			}
+			rcode := dns.RcodeSuccess
+			if f.status == nxDomain {
+				rcode = dns.RcodeNameError
+			}
+			return l.pack(rcode, l.chain, f.authority), false
+		}
+		if l.qtype == dns.TypeANY {
+			if l.hops == 0 {
+				l.why = minimalAny
+			}
+			return l.pack(dns.RcodeSuccess, append(l.chain, anyAnswer(l.target)), nil), false
+		}
+		a := asked{l.snap.route(l.target), l.target, l.qtype, l.do, l.cd, lan}
+		if a.group == nil || len(a.group.askable(lan)) == 0 {
+			s.lonely(a.group)
+			return l.fail(noUpstream, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream to ask"), false
+		}
+		key := a.appendKey(scratch[:0])
+		p := s.cache.get(key, now)
+		if p == nil {
+			if s.flights.board(s, &a, key, l) {
+				return nil, true
+			}
+			return l.fail(busy, dns.ExtendedErrorCodeOther, "too many questions under way"), false
+		}
+		why := cacheHit
+		switch {
+		case p.rcode == dns.RcodeServerFailure:
+			why = cacheFailure
+		case p.negative:
+			why = cacheNegative
+		}
+		if p, done := l.absorb(p, why, now); done {
+			return p, false
+		}
+	}
+	return l.fail(chainTooLong, dns.ExtendedErrorCodeOther, "too long a chain of CNAMEs"), false
+}
+
+// absorb takes the answer for the target. With done, p is the answer to the whole question; else the target is the next.
+func (l *lookup) absorb(p *packed, why reason, now time.Time) (answer *packed, done bool) {
+	if l.hops == 0 {
+		l.why = why
+	}
+	if p.rcode == dns.RcodeServerFailure {
+		l.why = why
+		return failure(l.name, l.qtype, p.rcode, why, p.extended...), true
+	}
+	if len(l.chain) == 0 && p.next == "" {
+		return p, true
+	}
+	records, authority, err := p.records(now)
+	if err != nil {
+		return l.fail(upstreamFailure, dns.ExtendedErrorCodeOther, "unreadable answer"), true
+	}
+	l.ad = p.ad && (len(l.chain) == 0 || l.ad)
+	l.chain = append(l.chain, records...)
+	if p.next != "" {
+		l.hops += countCNAMEs(records) - 1
+		l.target = p.next
+		return nil, false
+	}
+	return l.pack(p.rcode, l.chain, authority), true
+}
+
+func countCNAMEs(records []dns.RR) int {
+	n := 0
+	for _, rr := range records {
+		if rr.Header().Rrtype == dns.TypeCNAME {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *lookup) pack(rcode int, answer, authority []dns.RR) *packed {
+	p, err := pack(l.name, l.qtype, rcode, answer, authority)
+	if err != nil {
+		return l.fail(upstreamFailure, dns.ExtendedErrorCodeOther, "the answer doesn't fit a message")
+	}
+	p.aa, p.ad = l.local, l.ad
+	return p
+}
+
+func (l *lookup) fail(why reason, code uint16, text string) *packed {
+	l.why = why
+	return failure(l.name, l.qtype, dns.RcodeServerFailure, why, extendedError{code, text})
+}
+
+// resume goes on with a question whose flight has landed.
+func (s *Server) resume(l *lookup, p *packed) {
+	now := time.Now()
+	answer, done := l.absorb(p, p.why, now)
+	if !done {
+		l.hops++
+		var pending bool
+		if answer, pending = s.advance(l, now); pending {
+			return
+		}
+	}
+	l.client.send(s.finish(l, answer, nil))
+}
+
+// finish writes the answer, counts it and logs it.
+func (s *Server) finish(l *lookup, p *packed, out []byte) []byte {
+	reply, cut := l.appendReply(out, p, time.Now(), l.limit(l.client.tcp))
+	if cut {
+		s.stats.count(truncated)
+	}
+	s.decided(l, p.rcode)
+	return reply
+}
+
+func (s *Server) reject(l *lookup, out []byte, rcode int, why reason, extended ...extendedError) []byte {
+	l.why = why
+	s.decided(l, rcode)
+	return l.appendError(out, rcode, extended...)
+}
+
+func (s *Server) decided(l *lookup, rcode int) {
+	s.stats.count(l.why)
+	if !s.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	n, qtype := "", ""
+	if l.question != nil {
+		n, qtype = l.name.String(), dns.Type(l.qtype).String()
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelDebug, "query", slog.String("network", l.view.network),
+		slog.String("client", l.client.addr.Addr().String()), slog.String("name", n), slog.String("type", qtype),
+		slog.String("reason", l.why.String()), slog.String("rcode", dns.RcodeToString[rcode]))
+}
+
+// recovered notes a bug. The message that met it is answered by SERVFAIL; the server goes on.
+func (s *Server) recovered(p any) {
+	s.stats.count(recovered)
+	s.log.Error("a panic was caught: this is a bug", "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+}
+
+// own makes a question independent of the packet that it was read from.
+func (l *lookup) own() { l.question = slices.Clone(l.question) }

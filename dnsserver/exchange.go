@@ -1,0 +1,193 @@
+package dnsserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// asked is a question as upstreams get it.
+type asked struct {
+	group  *group
+	name   name
+	qtype  uint16
+	do, cd bool
+	lan    bool // only to upstreams on private addresses
+}
+
+// errMismatch is an answer to a question that is ours in all but its letter case.
+var errMismatch = errors.New("the upstream's answer doesn't repeat the question's letter case")
+
+// questionAt is where the question starts and how long it is.
+func (a *asked) questionEnd() int { return headerSize + len(a.name) + 4 }
+
+// message writes the question for an upstream: nothing of the client's own message but the question and its DO and CD,
+// so that no option of a client (client subnet, cookie) goes further. mixed sets random letter case ("0x20").
+func (a *asked) message(mixed, edns bool) []byte {
+	m := make([]byte, headerSize, a.questionEnd()+11)
+	_, _ = rand.Read(m[:2])
+	m[2] = 0x01 // RD
+	m[3] = 0x20 // AD: RFC 6840 section 5.7, tell us what validates
+	if a.cd {
+		m[3] |= 0x10
+	}
+	m[5] = 1
+	m = append(m, a.name...)
+	if mixed {
+		mixCase(m[headerSize:])
+	}
+	m = binary.BigEndian.AppendUint16(m, a.qtype)
+	m = binary.BigEndian.AppendUint16(m, dns.ClassINET)
+	if edns {
+		q := query{edns: true, do: a.do}
+		m = q.appendOPT(m, 0, 0, nil, len(m)+11)
+	}
+	return m
+}
+
+func mixCase(n []byte) {
+	var bits [maxName]byte
+	_, _ = rand.Read(bits[:len(n)])
+	for i, c := range n {
+		if 'a' <= c && c <= 'z' && bits[i]&1 != 0 {
+			n[i] = c - 'a' + 'A'
+		}
+	}
+}
+
+// restore gives a checked answer our own letter case of the question back: names in it that point there get it too.
+func (a *asked) restore(answer []byte) []byte {
+	copy(answer[headerSize:], a.name)
+	return answer
+}
+
+// exchange asks one upstream once, over UDP, and over TCP where UDP isn't enough. The answer is one to this question,
+// checked up to the end of the question; the rest of it isn't checked at all.
+func (s *Server) exchange(ctx context.Context, u *upstream, a *asked, edns bool) ([]byte, error) {
+	mixed := !u.folds(time.Now())
+	answer, err := s.exchangeUDP(ctx, u, a, mixed, edns)
+	switch {
+	case errors.Is(err, errMismatch):
+		// A forger who knows everything but the case, or a server that folds it: TCP tells.
+		if answer, err = exchangeTCP(ctx, u, a, edns); err == nil {
+			u.setFolds(time.Now())
+			return answer, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return s.exchangeUDP(ctx, u, a, false, edns)
+	case err == nil && answer[2]&0x02 != 0:
+		return exchangeTCP(ctx, u, a, edns)
+	}
+	return answer, err
+}
+
+// exchangeUDP sends from a socket of its own, whose random port no one else can learn, and takes answers only from the
+// address that it is connected to. Whatever isn't the answer is passed over until ctx ends: who sends junk must not be
+// able to end the question ("TuDoor").
+func (s *Server) exchangeUDP(ctx context.Context, u *upstream, a *asked, mixed, edns bool) ([]byte, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(u.addr))
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", u.addr, err)
+	}
+	defer conn.Close()
+	defer expire(ctx, conn)()
+	message := a.message(mixed, edns)
+	if _, err := conn.Write(message); err != nil {
+		return nil, fmt.Errorf("asking %s: %w", u.addr, err)
+	}
+	buffer := make([]byte, 4096)
+	guessed := false
+	for {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			return nil, fmt.Errorf("asking %s: %w", u.addr, err)
+		}
+		switch err := a.check(buffer[:n], message); {
+		case err == nil:
+			return a.restore(buffer[:n]), nil
+		case errors.Is(err, errMismatch):
+			return nil, fmt.Errorf("asking %s: %w", u.addr, err)
+		case errors.Is(err, errWrongID) && !guessed:
+			// Someone guesses. TCP is out of reach for who can't see our packets.
+			guessed = true
+			s.stats.count(replyIgnored)
+			if answer, err := exchangeTCP(ctx, u, a, edns); err == nil {
+				return answer, nil
+			}
+		default:
+			s.stats.count(replyIgnored)
+		}
+	}
+}
+
+// exchangeTCP asks over a connection of its own, RFC 7766.
+func exchangeTCP(ctx context.Context, u *upstream, a *asked, edns bool) ([]byte, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	defer conn.Close()
+	defer expire(ctx, conn)()
+	message := a.message(false, edns)
+	framed := binary.BigEndian.AppendUint16(nil, uint16(len(message)))
+	if _, err := conn.Write(append(framed, message...)); err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(conn, length[:]); err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	if err := a.check(answer, message); err != nil && !errors.Is(err, errMismatch) {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	return a.restore(answer), nil
+}
+
+// expire ends what conn is waiting for when ctx ends; the returned function takes that back.
+func expire(ctx context.Context, conn net.Conn) (stop func()) {
+	cancel := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return func() { cancel() }
+}
+
+var (
+	errWrongID = errors.New("an answer with another ID")
+	errNoReply = errors.New("not an answer to the question asked")
+)
+
+// check tells whether a packet answers the message sent: a response with that ID and the very same question.
+func (a *asked) check(answer, sent []byte) error {
+	end := a.questionEnd()
+	if len(answer) < headerSize || answer[2]&0x80 == 0 {
+		return errNoReply
+	}
+	if answer[0] != sent[0] || answer[1] != sent[1] {
+		return errWrongID
+	}
+	if len(answer) < end || answer[2]&0x78 != 0 || answer[4] != 0 || answer[5] != 1 {
+		return errNoReply
+	}
+	got, want := answer[headerSize:end], sent[headerSize:end]
+	if bytes.Equal(got, want) {
+		return nil
+	}
+	folded := bytes.Clone(got)
+	lower(folded[:len(a.name)])
+	if string(folded[:len(a.name)]) == string(a.name) && bytes.Equal(folded[len(a.name):], want[len(a.name):]) {
+		return errMismatch
+	}
+	return errNoReply
+}

@@ -1,0 +1,239 @@
+package dnsserver
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Bounds on TCP, RFC 7766 section 6.
+const (
+	maxConns          = 512
+	maxConnsPerClient = 32
+	// maxStrangers is the connections of clients that may not ask: enough to tell them so.
+	maxStrangers = 16
+	maxPipelined = 64
+	// firstByte bounds the wait for a connection's first question, idleFor for the next, messageIn for the rest of one,
+	// messageOut for the client to take an answer.
+	firstByte  = 3 * time.Second
+	idleFor    = 10 * time.Second
+	messageIn  = 2 * time.Second
+	messageOut = 5 * time.Second
+)
+
+// tcpBounds counts the connections of all listeners.
+type tcpBounds struct {
+	mu        sync.Mutex // guards the rest
+	total     int
+	strangers int
+	clients   map[netip.Addr]int
+}
+
+func newTCPBounds() tcpBounds { return tcpBounds{clients: map[netip.Addr]int{}} }
+
+func (b *tcpBounds) enter(who netip.Addr, stranger bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if stranger {
+		if b.strangers >= maxStrangers {
+			return false
+		}
+		b.strangers++
+		return true
+	}
+	if b.total >= maxConns || b.clients[who] >= maxConnsPerClient {
+		return false
+	}
+	b.total++
+	b.clients[who]++
+	return true
+}
+
+func (b *tcpBounds) leave(who netip.Addr, stranger bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if stranger {
+		b.strangers--
+		return
+	}
+	b.total--
+	if b.clients[who]--; b.clients[who] == 0 {
+		delete(b.clients, who)
+	}
+}
+
+// connections is what a listener has to stop.
+type connections struct {
+	mu     sync.Mutex // guards the rest
+	active map[*connection]bool
+}
+
+func (c *connections) add(conn *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.active[conn] = true
+}
+
+func (c *connections) remove(conn *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.active, conn)
+}
+
+func (c *connections) stopReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.active {
+		conn.stopReading()
+	}
+}
+
+func (c *connections) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.active {
+		_ = conn.conn.Close()
+	}
+}
+
+// accept takes connections until the listener stops.
+func (l *listener) accept() {
+	for {
+		conn, err := l.tcp.AcceptTCP()
+		if err != nil {
+			if l.pause(err, "accepting a DNS connection") {
+				continue
+			}
+			return
+		}
+		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		stranger := l.stranger(from.Addr())
+		if !l.server.tcp.enter(from.Addr(), stranger) {
+			_ = conn.Close()
+			l.server.stats.count(busy)
+			continue
+		}
+		c := &connection{
+			listener: l, conn: conn, from: from, stranger: stranger,
+			replies: make(chan []byte, maxPipelined), room: make(chan struct{}, maxPipelined),
+		}
+		l.conns.add(c)
+		if l.stopping() {
+			c.stopReading()
+		}
+		l.readers.Go(c.run)
+	}
+}
+
+func (l *listener) stranger(who netip.Addr) bool {
+	snap := l.server.snap.Load()
+	v := snap.views[l.at]
+	return v == nil || !snap.admits(v, who)
+}
+
+// connection is one client's TCP connection. Its reader serves; its writer alone waits for the client, so that a client
+// that doesn't read its answers holds up nobody else.
+type connection struct {
+	listener *listener
+	conn     *net.TCPConn
+	from     netip.AddrPort
+	stranger bool
+
+	room    chan struct{} // a token for each question under way
+	replies chan []byte   // has room for each of them
+
+	mu      sync.Mutex // guards stopped, and the read deadline against it
+	stopped bool
+}
+
+// stopReading ends the reader after the question that it is at; what is under way is still answered.
+func (c *connection) stopReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *connection) readWithin(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopped {
+		_ = c.conn.SetReadDeadline(time.Now().Add(d))
+	}
+}
+
+func (c *connection) run() {
+	defer c.listener.server.tcp.leave(c.from.Addr(), c.stranger)
+	defer c.listener.conns.remove(c)
+	defer c.conn.Close()
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	c.read()
+	// The tokens of all questions: none is under way any more, and nobody sends to replies.
+	for range maxPipelined {
+		c.room <- struct{}{}
+	}
+	close(c.replies)
+	writer.Wait()
+}
+
+func (c *connection) read() {
+	var length [2]byte
+	message := make([]byte, 0, 512)
+	wait := firstByte
+	for {
+		c.readWithin(wait)
+		if _, err := io.ReadFull(c.conn, length[:1]); err != nil {
+			return
+		}
+		c.readWithin(messageIn)
+		if _, err := io.ReadFull(c.conn, length[1:]); err != nil {
+			return
+		}
+		n := int(binary.BigEndian.Uint16(length[:]))
+		if n > cap(message) {
+			message = make([]byte, 0, n)
+		}
+		message = message[:n]
+		if _, err := io.ReadFull(c.conn, message); err != nil {
+			return
+		}
+		c.room <- struct{}{}
+		c.listener.pending.Add(1)
+		reply, pending := c.listener.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, send: c.answer}, nil)
+		if !pending {
+			c.answer(reply)
+		}
+		if c.stranger {
+			return
+		}
+		wait = idleFor
+	}
+}
+
+// answer hands an answer to the writer: there is room for one per token.
+func (c *connection) answer(reply []byte) {
+	c.replies <- reply
+	c.listener.pending.Add(-1)
+}
+
+// write sends the answers as they come, in whatever order (RFC 7766 section 6.2.1.1).
+func (c *connection) write() {
+	broken := false
+	for reply := range c.replies {
+		if len(reply) > 0 && !broken {
+			framed := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reply)), uint16(len(reply)))
+			_ = c.conn.SetWriteDeadline(time.Now().Add(messageOut))
+			if _, err := c.conn.Write(append(framed, reply...)); err != nil {
+				broken = true
+				c.listener.server.stats.count(sendFailed)
+				_ = c.conn.Close()
+			}
+		}
+		<-c.room
+	}
+}

@@ -1,0 +1,92 @@
+package dnsserver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxResolvConf bounds what is read of a followed file, in bytes.
+const maxResolvConf = 1 << 20
+
+// readResolvConf returns the name servers of a file in resolv.conf's format (resolv.conf(5)). Lines that name none, or
+// none that can be asked, are passed over as the C library does.
+func readResolvConf(path string) ([]netip.AddrPort, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxResolvConf))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return parseResolvConf(string(text)), nil
+}
+
+func parseResolvConf(text string) []netip.AddrPort {
+	var servers []netip.AddrPort
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "nameserver" {
+			continue
+		}
+		addr, err := netip.ParseAddr(fields[1])
+		if err != nil || addr.IsMulticast() {
+			continue
+		}
+		// To the C library an unspecified address means this host.
+		if addr.IsUnspecified() {
+			addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+		if server := netip.AddrPortFrom(addr, defaultPort); !slices.Contains(servers, server) {
+			servers = append(servers, server)
+		}
+	}
+	return servers
+}
+
+// followEvery is how often followed files are looked at. Polling sees what inotify misses: symbolic links that change
+// their target, files that don't exist yet, other file systems.
+const followEvery = time.Second
+
+// follow rebuilds the groups whenever a followed file changes, until ctx ends.
+func (s *Server) follow(ctx context.Context) {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.refollow(); err != nil {
+			s.log.Error("the followed resolv.conf can't be used", "err", err)
+		}
+	}
+}
+
+// fingerprint changes whenever a followed file does.
+func (c *Config) fingerprint() string {
+	var b strings.Builder
+	for i := range c.Upstreams {
+		path := c.Upstreams[i].Follow
+		if path == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "%q", path)
+		if info, err := os.Stat(path); err == nil {
+			fmt.Fprintf(&b, " %d %d", info.Size(), info.ModTime().UnixNano())
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				fmt.Fprintf(&b, " %d %d", stat.Dev, stat.Ino)
+			}
+		}
+	}
+	return b.String()
+}

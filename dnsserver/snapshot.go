@@ -1,0 +1,257 @@
+package dnsserver
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// snapshot is a whole configuration, compiled: immutable, so that a query works with one from beginning to end.
+type snapshot struct {
+	views     map[netip.AddrPort]*view // by listening address
+	gateways  map[netip.Addr]bool
+	zones     map[name]*zone
+	overrides *zone // absolute names outside all local zones
+	special   map[name]special
+	above     map[name]bool // names that local zones stand below
+	groups    map[name]*group
+	fallback  *group // for every other name; nil without a default group
+}
+
+// view is what the clients of one network see.
+type view struct {
+	network string
+	domain  name
+	zone    *zone
+	subnet  netip.Prefix
+	clients []netip.Prefix
+}
+
+// defaultPort is where DNS is, RFC 1035 section 4.2.
+const defaultPort = 53
+
+func (c *Config) listen(n *Network) netip.AddrPort {
+	return netip.AddrPortFrom(n.Address.Addr().Unmap(), cmp.Or(c.Port, defaultPort))
+}
+
+// compile checks a configuration and builds its snapshot, without groups of upstreams. All errors are returned together.
+func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
+	serial := uint32(now.Unix())
+	snap := &snapshot{
+		views: map[netip.AddrPort]*view{}, gateways: map[netip.Addr]bool{}, zones: map[name]*zone{},
+		overrides: newZone(root, root, serial), special: specials(serial), above: map[name]bool{},
+	}
+	delete(snap.overrides.nodes, root)
+	var errs []error
+	for i := range cfg.Networks {
+		n := &cfg.Networks[i]
+		if err := snap.addNetwork(cfg, n, names, serial); err != nil {
+			errs = append(errs, fmt.Errorf("network %s: %w", n.Name, err))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	// Records after all zones are there: an absolute name may lie in another network's.
+	for i := range cfg.Networks {
+		n := &cfg.Networks[i]
+		if err := snap.addNames(cfg, n); err != nil {
+			errs = append(errs, fmt.Errorf("network %s: %w", n.Name, err))
+		}
+	}
+	for origin := range snap.zones {
+		for origin != root {
+			origin = origin.parent()
+			snap.above[origin] = true
+		}
+	}
+	return snap, errors.Join(errs...)
+}
+
+func (snap *snapshot) addNetwork(cfg *Config, n *Network, names LeaseNames, serial uint32) error {
+	domain, err := parseName(n.Domain)
+	switch {
+	case err != nil:
+		return fmt.Errorf("domain: %w", err)
+	case domain == root:
+		return errors.New("the domain is the root")
+	case domain.under(arpa4) || domain.under(arpa6):
+		return fmt.Errorf("the domain %s is for reverse names, which come by themselves", domain)
+	case snap.zones[domain] != nil:
+		return fmt.Errorf("another network has the domain %s", domain)
+	case !n.Address.IsValid() || n.Address.Addr().IsUnspecified() || n.Address.Addr().IsMulticast():
+		return fmt.Errorf("%s is not an address to listen on", n.Address)
+	}
+	at := cfg.listen(n)
+	if other := snap.views[at]; other != nil {
+		return fmt.Errorf("%s is the address of network %s too", at.Addr(), other.network)
+	}
+	server, err := serverName(cfg, domain)
+	if err != nil {
+		return err
+	}
+	maxTTL := leaseTTL
+	if n.MaxTTL > 0 {
+		maxTTL = n.MaxTTL
+	}
+	leases := &leaseView{network: n.Name, domain: domain, names: names, maxTTL: maxTTL}
+	forward := newZone(domain, server, serial)
+	forward.leases = leases
+	snap.zones[domain] = forward
+	snap.gateways[at.Addr()] = true
+	snap.views[at] = &view{
+		network: n.Name, domain: domain, zone: forward, subnet: n.Address.Masked(), clients: slices.Clone(n.Clients),
+	}
+	subnet := n.Address.Masked()
+	for _, origin := range reverseOrigins(subnet) {
+		at := reverseOrigin(origin)
+		reverse := snap.zones[at]
+		if reverse == nil {
+			reverse = newZone(at, server, serial)
+			snap.zones[at] = reverse
+		}
+		reverse.ranges = append(reverse.ranges, reverseRange{subnet, leases})
+		reverse.whole = reverse.whole || subnet.Bits() <= origin.Bits()
+	}
+	return nil
+}
+
+// serverName is the gateway's first name in a domain.
+func serverName(cfg *Config, domain name) (name, error) {
+	label := "gateway"
+	if cfg.HostName != "" {
+		var err error
+		if label, err = parseLabel(cfg.HostName); err != nil {
+			return "", fmt.Errorf("the host's name: %w", err)
+		}
+	}
+	full, ok := domain.child(label)
+	if !ok {
+		return "", fmt.Errorf("the domain %s is too long", domain)
+	}
+	return full, nil
+}
+
+func (snap *snapshot) addNames(cfg *Config, n *Network) error {
+	v := snap.views[cfg.listen(n)]
+	var errs []error
+	for i := range n.Hosts {
+		if err := snap.addHost(v, &n.Hosts[i]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for i := range n.Records {
+		owner, records, err := n.Records[i].parse(v.domain)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		z := snap.zoneOf(owner)
+		if z == nil {
+			z = snap.overrides
+		}
+		for _, rr := range records {
+			z.add(owner, rr, localRecord)
+		}
+		if z.nodes[owner].conflict() {
+			errs = append(errs, conflictError(owner))
+		}
+	}
+	snap.addGateway(cfg, v, n.Address.Addr().Unmap())
+	return errors.Join(errs...)
+}
+
+// conflict tells a CNAME beside other data.
+func (n node) conflict() bool {
+	set, ok := n[dns.TypeCNAME]
+	return ok && (len(n) > 1 || len(set.records) > 1)
+}
+
+func conflictError(n name) error {
+	return fmt.Errorf("%s has a CNAME and other records, or two: RFC 1034 section 3.6.2 allows one CNAME or the others", n)
+}
+
+// addressed tells that the configuration already says which address, or which name, a node leads to.
+func (n node) addressed() bool {
+	for _, t := range addressTypes {
+		if _, ok := n[t]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (snap *snapshot) addHost(v *view, h *Host) error {
+	if !h.Addr.IsValid() {
+		return fmt.Errorf("host %s has no address", h.Name)
+	}
+	addr := h.Addr.Unmap().WithZone("")
+	for i, s := range slices.Concat([]string{h.Name}, h.Aliases) {
+		label, err := parseLabel(s)
+		if err != nil {
+			return fmt.Errorf("host %s: %w", h.Name, err)
+		}
+		full, ok := v.domain.child(label)
+		if !ok {
+			return fmt.Errorf("host %s: %s.%s is longer than 255 bytes", h.Name, s, v.domain)
+		}
+		v.zone.add(full, addressRecord(full, addr, hostTTL), localHost)
+		if v.zone.nodes[full].conflict() {
+			return conflictError(full)
+		}
+		if reverse := reverseName(addr); i == 0 {
+			// An address outside every network keeps the name that the outside gives it.
+			if z := snap.zoneOf(reverse); z != nil && z.owns(reverse) {
+				z.add(reverse, pointer(reverse, full, hostTTL), localHost)
+			}
+		}
+	}
+	return nil
+}
+
+// addGateway gives the gateway its names. What the configuration says about one of them goes first.
+func (snap *snapshot) addGateway(cfg *Config, v *view, addr netip.Addr) {
+	var named name
+	for _, s := range []string{cfg.HostName, "gateway"} {
+		label, err := parseLabel(s)
+		if err != nil {
+			continue
+		}
+		full, ok := v.domain.child(label)
+		if !ok || v.zone.nodes[full].addressed() {
+			continue
+		}
+		v.zone.add(full, addressRecord(full, addr, hostTTL), localGateway)
+		named = cmp.Or(named, full)
+	}
+	reverse := reverseName(addr)
+	if z := snap.zoneOf(reverse); z != nil && named != "" && !z.nodes[reverse].addressed() {
+		z.add(reverse, pointer(reverse, named, hostTTL), localGateway)
+	}
+}
+
+// zoneOf returns the most specific local zone of a name, or nil.
+func (snap *snapshot) zoneOf(n name) *zone {
+	for ; ; n = n.parent() {
+		if z := snap.zones[n]; z != nil {
+			return z
+		}
+		if n == root {
+			return nil
+		}
+	}
+}
+
+// admits tells whether a client may ask in a view: from its subnet, as configured, or the host itself.
+func (snap *snapshot) admits(v *view, client netip.Addr) bool {
+	client = client.Unmap().WithZone("")
+	if v.subnet.Contains(client) || client.IsLoopback() || snap.gateways[client] {
+		return true
+	}
+	return slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) })
+}
