@@ -32,6 +32,7 @@ func (b *builder) config(root *node) *Config {
 		LogLevel:  get[string](daemon, "log_level"),
 		LogFormat: get[string](daemon, "log_format"),
 	}}
+	strays := b.strayHosts(root)
 	if len(root.blocks["network"]) == 0 && !b.diags.HasErrors() {
 		b.diags.add(Diagnostic{
 			Severity: SeverityError, Summary: "there is no network",
@@ -39,7 +40,6 @@ func (b *builder) config(root *node) *Config {
 			Place:  Place{File: b.firstFile()},
 		})
 	}
-	strays := b.strayHosts(root)
 	for _, n := range root.blocks["network"] {
 		p := b.network(n, strays[n.label], len(root.blocks["network"]))
 		b.networks = append(b.networks, p)

@@ -20,6 +20,8 @@ type node struct {
 	values map[string]*value
 	blocks map[string][]*node
 	bad    bool // something in it is wrong already
+
+	misspelt []string // arguments that unknown ones were probably meant to be
 }
 
 // decoder turns bodies into nodes, and says what the schema has against them.
@@ -95,11 +97,12 @@ func (d *decoder) jsonContent(body hcl.Body, n *node) ([]*hcl.Attribute, []*hcl.
 
 func (d *decoder) unknownArgument(a *hcl.Attribute, n *node) {
 	n.bad = true
+	n.misspelt = append(n.misspelt, nearest(a.Name, n.spec.argNames()))
 	detail := d.elsewhere(a.Name, n.spec.argNames())
 	if b := n.spec.child(a.Name); b != nil {
 		detail = fmt.Sprintf("%q is a block: write %s { … }, without an equals sign.", a.Name, b.example())
 	} else if len(n.spec.args) == 0 && detail == "" {
-		detail = "Only blocks stand here: " + enumerate(n.spec.blockNames(), "and") + "."
+		detail = fmt.Sprintf("Only blocks stand here: %s. A value to be used elsewhere: locals { %s = … }.", enumerate(n.spec.blockNames(), "and"), a.Name)
 		if near := nearest(a.Name, n.spec.blockNames()); near != "" {
 			detail = fmt.Sprintf("Did you mean the block %s { … }?", n.spec.child(near).example())
 		}
@@ -211,6 +214,9 @@ func (d *decoder) defaults(n *node) {
 		}
 		if a.required {
 			n.bad = true
+			if slices.Contains(n.misspelt, a.name) {
+				continue // one mistake, one complaint
+			}
 			d.error(n, n.head, fmt.Sprintf("the argument %q is missing", a.name), fmt.Sprintf("Write, for instance: %s = %s", a.name, a.example))
 			continue
 		}
