@@ -249,7 +249,7 @@ func resolverBlock() *block {
 					doc: "`udp://ADDRESS[:PORT]`, or the address alone; TCP is used when an answer does not fit",
 				},
 				{
-					name: "domains", kind: listOf(domainName()), computed: "every domain", example: `["corp.example.com", "10.in-addr.arpa"]`,
+					name: "domains", kind: listOf(zoneName()), computed: "every domain", example: `["corp.example.com", "10.in-addr.arpa"]`,
 					doc: "the domains, with all below them, that these servers are asked about; the longest match counts",
 				},
 			},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -117,7 +118,7 @@ func (d *decoder) elsewhere(name string, candidates []string) string {
 	}
 	parents := slices.Compact(slices.Sorted(slices.Values(d.schema.parentsOf(name))))
 	if len(parents) > 0 {
-		return fmt.Sprintf("%q belongs into a block %s.", name, enumerate(parents, "or"))
+		return fmt.Sprintf("%q belongs in a block %s.", name, enumerate(parents, "or"))
 	}
 	return didYouMean(name, candidates)
 }
@@ -174,7 +175,7 @@ func (d *decoder) repeated(n, child *node) bool {
 				here(earlier.head, "the first one"))
 			return true
 		}
-		if child.spec.unique && earlier.label == child.label {
+		if child.spec.unique && strings.EqualFold(earlier.label, child.label) {
 			d.error(n, child.name, fmt.Sprintf("a second %s %q", name, child.label), "Blocks do not override one another: give it another name, or move everything into one.",
 				here(earlier.name, "the first one"))
 			return true
