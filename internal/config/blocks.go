@@ -120,8 +120,8 @@ func dhcpBlock() *block {
 				name: "range", many: true, needs: []string{"start", "end"},
 				doc: "Addresses that are leased, both ends included. Without a range block: every usable address of the subnet but the gateway's.",
 				args: []argument{
-					{name: "start", kind: address(), required: true, example: "cidrhost(local.lab, 100)", doc: "the first address"},
-					{name: "end", kind: address(), required: true, example: "cidrhost(local.lab, 199)", doc: "the last address"},
+					{name: "start", kind: address(), required: true, example: `"10.0.0.100"`, doc: "the first address"},
+					{name: "end", kind: address(), required: true, example: `"10.0.0.199"`, doc: "the last address"},
 				},
 			},
 			optionBlock("Tells clients something by DHCP, beyond what they are told anyway (subnet mask, router, resolver, domain, MTU, times)."),
@@ -218,7 +218,7 @@ func hostBlock() *block {
 			},
 			{name: "hostname", kind: label63(), example: `"builder"`, doc: "the name that it sends"},
 			{
-				name: "address", kind: address(), computed: "any address of the ranges", example: "cidrhost(local.lab, 10)",
+				name: "address", kind: address(), computed: "any address of the ranges", example: `"10.0.0.10"`,
 				doc: "its address, inside or outside the ranges; nobody else gets it",
 			},
 			{name: "aliases", kind: listOf(label63()), fallback: "[]", example: `["ci", "runner"]`, doc: "further names"},
@@ -249,7 +249,7 @@ func resolverBlock() *block {
 					doc: "`udp://ADDRESS[:PORT]`, or the address alone; TCP is used when an answer does not fit",
 				},
 				{
-					name: "domains", kind: listOf(domainName()), computed: "every domain", example: `["corp.example.com", "10.in-addr.arpa"]`,
+					name: "domains", kind: listOf(zoneName()), computed: "every domain", example: `["corp.example.com", "10.in-addr.arpa"]`,
 					doc: "the domains, with all below them, that these servers are asked about; the longest match counts",
 				},
 			},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -32,6 +33,7 @@ func (b *builder) config(root *node) *Config {
 		LogLevel:  get[string](daemon, "log_level"),
 		LogFormat: get[string](daemon, "log_format"),
 	}}
+	strays := b.strayHosts(root)
 	if len(root.blocks["network"]) == 0 && !b.diags.HasErrors() {
 		b.diags.add(Diagnostic{
 			Severity: SeverityError, Summary: "there is no network",
@@ -39,9 +41,8 @@ func (b *builder) config(root *node) *Config {
 			Place:  Place{File: b.firstFile()},
 		})
 	}
-	strays := b.strayHosts(root)
 	for _, n := range root.blocks["network"] {
-		p := b.network(n, strays[n.label], len(root.blocks["network"]))
+		p := b.network(n, strays[lower(n.label)], len(root.blocks["network"]))
 		b.networks = append(b.networks, p)
 	}
 	b.between()
@@ -66,15 +67,11 @@ func (b *builder) strayHosts(root *node) map[string][]*node {
 	byNetwork := map[string][]*node{}
 	var names []string
 	for _, n := range root.blocks["network"] {
-		names = append(names, n.label)
+		names = append(names, lower(n.label))
 	}
 	for _, h := range root.blocks["host"] {
 		name := get[string](h, "network")
-		known := false
-		for _, n := range names {
-			known = known || n == name
-		}
-		if !known && name != "" {
+		if name != "" && !slices.Contains(names, name) {
 			b.error(h, h.at("network"), fmt.Sprintf("there is no network %q", name), didYouMean(name, names))
 			continue
 		}
@@ -92,7 +89,7 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 		b.fault(n, n.name, err)
 	}
 	p.Network = Network{
-		Name:    n.label,
+		Name:    lower(n.label),
 		Mode:    get[string](n, "mode"),
 		Address: get[netip.Prefix](n, "address"),
 		Range:   Range{File: n.head.Filename, Line: n.head.Start.Line},
@@ -165,9 +162,14 @@ func (b *builder) dnsOf(p *networkParts) {
 		NameConflict: get[string](n, "name_conflict"),
 		Clients:      list[netip.Prefix](n, "clients"),
 	}
+	for _, e := range n.elems("clients") {
+		if e.v.(netip.Prefix).Bits() == 0 {
+			b.warn(n, e.at, "anyone may ask this resolver", "An open resolver is used for attacks on others. Name the subnets that need it.")
+		}
+	}
 	p.domainAt = n.at("domain")
 	if n.values["domain"] == nil && checkLabel(p.Name) == nil {
-		p.DNS.Domain = lower(p.Name) + ".internal"
+		p.DNS.Domain = p.Name + ".internal"
 	}
 	if n.has("domain") && p.DNS.Domain != "" {
 		b.checkDomain(p)

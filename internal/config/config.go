@@ -22,7 +22,7 @@ type Daemon struct {
 
 // Network is one network block.
 type Network struct {
-	Name    string
+	Name    string       // a DNS label, lower case
 	Mode    string       // routed
 	Address netip.Prefix // the host's address on the bridge
 	Bridge  Bridge
@@ -43,8 +43,8 @@ type Range struct {
 type Bridge struct {
 	Name   string
 	MTU    int
-	Attach []string
-	Guard  string // subnet, off
+	Attach []string // interface names and patterns of path.Match
+	Guard  string   // subnet, off
 }
 
 // Uplink is the way out.
@@ -59,8 +59,8 @@ type DHCP struct {
 	LeaseTime      time.Duration // Infinite for "infinite"
 	Identity       string        // auto, client_id, mac
 	Authoritative  bool
-	UnknownClients string // serve, deny
-	Ranges         []AddrRange
+	UnknownClients string      // serve, deny
+	Ranges         []AddrRange // disjoint, in order, without the gateway; none if not enabled
 	Options        []Option
 }
 
@@ -70,18 +70,18 @@ const Infinite time.Duration = 1<<63 - 1
 // AddrRange is inclusive.
 type AddrRange struct{ Start, End netip.Addr }
 
-// Option is a DHCP option encoded for the wire.
+// Option is a DHCP option encoded for the wire. One of classless routes (121) has its default route in it (RFC 3442).
 type Option struct {
 	Name   string
 	Code   uint8
-	Data   []byte
-	Always bool
+	Data   []byte // any length over 0; a long one is split on the wire (RFC 3396)
+	Always bool   // also to clients that don't ask for it
 }
 
 // DNS is the network's DNS service.
 type DNS struct {
 	Enabled      bool
-	Domain       string
+	Domain       string // lower case, without the last dot; never empty
 	NameConflict string // first_wins, suffix, reject
 	Clients      []netip.Prefix
 	Records      []Record
@@ -89,19 +89,19 @@ type DNS struct {
 
 // Record is a static record.
 type Record struct {
-	Name   string
-	Type   string
-	Values []string
+	Name   string   // relative to the domain, "@" for itself; absolute with a last dot, then in the domain or the subnet's reverse zone
+	Type   string   // upper case
+	Values []string // RDATA in presentation format, all names absolute
 	TTL    time.Duration
 }
 
 // Host is a reservation and a name.
 type Host struct {
-	Name      string
-	MAC       string // raw bytes
-	ClientID  string // raw bytes
-	Hostname  string
-	Address   netip.Addr
+	Name      string     // a DNS label, lower case, as all names here
+	MAC       string     // raw bytes; at most one of MAC, ClientID and Hostname is set
+	ClientID  string     // raw bytes
+	Hostname  string     // what the client calls itself
+	Address   netip.Addr // invalid: any of the ranges
 	Aliases   []string
 	LeaseTime time.Duration // 0: the network's
 	Options   []Option
@@ -109,13 +109,13 @@ type Host struct {
 
 // Resolver is what all networks' DNS shares.
 type Resolver struct {
-	CacheSize int64
+	CacheSize int64      // bytes
 	Upstreams []Upstream // none without domains: the host's own resolvers, followed
 }
 
 // Upstream is a group of servers.
 type Upstream struct {
 	Name    string
-	Domains []string
+	Domains []string // lower case, without the last dot; none: every domain, one such upstream at most
 	Servers []netip.AddrPort
 }

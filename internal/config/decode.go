@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -20,6 +21,8 @@ type node struct {
 	values map[string]*value
 	blocks map[string][]*node
 	bad    bool // something in it is wrong already
+
+	misspelt []string // arguments that unknown ones were probably meant to be
 }
 
 // decoder turns bodies into nodes, and says what the schema has against them.
@@ -95,11 +98,12 @@ func (d *decoder) jsonContent(body hcl.Body, n *node) ([]*hcl.Attribute, []*hcl.
 
 func (d *decoder) unknownArgument(a *hcl.Attribute, n *node) {
 	n.bad = true
+	n.misspelt = append(n.misspelt, nearest(a.Name, n.spec.argNames()))
 	detail := d.elsewhere(a.Name, n.spec.argNames())
 	if b := n.spec.child(a.Name); b != nil {
 		detail = fmt.Sprintf("%q is a block: write %s { … }, without an equals sign.", a.Name, b.example())
 	} else if len(n.spec.args) == 0 && detail == "" {
-		detail = "Only blocks stand here: " + enumerate(n.spec.blockNames(), "and") + "."
+		detail = fmt.Sprintf("Only blocks stand here: %s. A value to be used elsewhere: locals { %s = … }.", enumerate(n.spec.blockNames(), "and"), a.Name)
 		if near := nearest(a.Name, n.spec.blockNames()); near != "" {
 			detail = fmt.Sprintf("Did you mean the block %s { … }?", n.spec.child(near).example())
 		}
@@ -114,7 +118,7 @@ func (d *decoder) elsewhere(name string, candidates []string) string {
 	}
 	parents := slices.Compact(slices.Sorted(slices.Values(d.schema.parentsOf(name))))
 	if len(parents) > 0 {
-		return fmt.Sprintf("%q belongs into a block %s.", name, enumerate(parents, "or"))
+		return fmt.Sprintf("%q belongs in a block %s.", name, enumerate(parents, "or"))
 	}
 	return didYouMean(name, candidates)
 }
@@ -171,7 +175,7 @@ func (d *decoder) repeated(n, child *node) bool {
 				here(earlier.head, "the first one"))
 			return true
 		}
-		if child.spec.unique && earlier.label == child.label {
+		if child.spec.unique && strings.EqualFold(earlier.label, child.label) {
 			d.error(n, child.name, fmt.Sprintf("a second %s %q", name, child.label), "Blocks do not override one another: give it another name, or move everything into one.",
 				here(earlier.name, "the first one"))
 			return true
@@ -211,6 +215,9 @@ func (d *decoder) defaults(n *node) {
 		}
 		if a.required {
 			n.bad = true
+			if slices.Contains(n.misspelt, a.name) {
+				continue // one mistake, one complaint
+			}
 			d.error(n, n.head, fmt.Sprintf("the argument %q is missing", a.name), fmt.Sprintf("Write, for instance: %s = %s", a.name, a.example))
 			continue
 		}

@@ -125,7 +125,13 @@ func (d *Diagnostics) addSource(file string, src []byte) {
 	d.sources[file] = src
 }
 
-func (d *Diagnostics) add(x Diagnostic) { d.list = append(d.list, x) }
+// add keeps a diagnostic. The HCL library's ranges may end behind the text: they are cut.
+func (d *Diagnostics) add(x Diagnostic) {
+	length := len(d.sources[x.File])
+	x.end = min(x.end, length)
+	x.start = min(x.start, x.end)
+	d.list = append(d.list, x)
+}
 
 // addHCL takes over what the HCL library found. Its texts are sentences; ours start small.
 func (d *Diagnostics) addHCL(found hcl.Diagnostics, context string) {

@@ -12,7 +12,7 @@ func lower(s string) string { return strings.ToLower(s) }
 // checkDomain says what speaks against a domain for the guests.
 func (b *builder) checkDomain(p *networkParts) {
 	domain := p.DNS.Domain
-	instead := fmt.Sprintf("Use %q, or a subdomain of a domain that is yours.", lower(p.Name)+".internal")
+	instead := fmt.Sprintf("Use %q, or a subdomain of a domain that is yours.", p.Name+".internal")
 	last := domain[strings.LastIndexByte(domain, '.')+1:]
 	suffix, listed := publicsuffix.PublicSuffix(domain)
 	switch {

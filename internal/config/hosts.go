@@ -52,6 +52,8 @@ func (b *builder) checkHost(p *networkParts, n *node, h Host, c *claims) {
 	owner := fmt.Sprintf("host %q", n.label)
 	if err := checkLabel(n.label); err != nil {
 		b.fault(n, n.name, err)
+	} else if h.Name == "gateway" {
+		b.error(n, n.name, `the name "gateway" is the gateway's own`, "Give the host another name.", here(p.addressAt, "the gateway"))
 	} else if h.Name == "localhost" {
 		b.error(n, n.name, `"localhost" is every guest's own name for itself`, "Give the host another name.")
 	} else {

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/zclconf/go-cty/cty"
 )
 
 // label63 is one part of a host name (RFC 1123 section 2.1), in lower case.
@@ -34,6 +36,16 @@ func domainName() kind {
 	})
 }
 
+// zoneName is a domain that may also have service labels such as _msdcs (RFC 8552) in it.
+func zoneName() kind {
+	return ofText("domain", func(s string) (any, error) {
+		if _, err := domainName().parse(cty.StringVal(strings.ReplaceAll(s, "_", "x"))); err != nil {
+			return domainName().parse(cty.StringVal(s))
+		}
+		return strings.ToLower(strings.TrimSuffix(s, ".")), nil
+	})
+}
+
 func checkLabel(s string) error {
 	const help = "A name has 1 to 63 letters, digits and hyphens, and no hyphen at its ends (RFC 1123)."
 	switch {
@@ -42,7 +54,7 @@ func checkLabel(s string) error {
 	case len(s) > 63:
 		return faultf(help, "%q has %d bytes", s, len(s))
 	case strings.HasPrefix(s, "-") || strings.HasSuffix(s, "-"):
-		return faultf(help, "%q has a hyphen at its end", s)
+		return faultf(help, "%q begins or ends with a hyphen", s)
 	}
 	for _, c := range s {
 		switch {

@@ -202,7 +202,7 @@ func macAddress() kind {
 			return nil, faultf("Write the guest's own.", "no network card has the MAC address %s", mac)
 		case mac[0]&1 != 0:
 			// IEEE 802: the lowest bit of the first byte marks a group.
-			return nil, faultf(fmt.Sprintf("A single card's first byte is even; did you mean \"%02x%s\"?", mac[0]&^1, mac.String()[2:]),
+			return nil, faultf("The first byte of a card's own address is even, e.g. \"52:54:00:12:34:56\".",
 				"%s is the MAC address of a group (multicast), not of a guest", mac)
 		}
 		return string(mac), nil

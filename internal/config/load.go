@@ -156,11 +156,29 @@ func parse(s source, diags *Diagnostics) hcl.Body {
 	} else {
 		file, found = hclsyntax.ParseConfig(s.text, s.name, hcl.InitialPos)
 	}
-	diags.addHCL(found, "")
+	diags.addHCL(firstOfEach(found), "")
 	if found.HasErrors() {
 		return nil
 	}
 	return file.Body
+}
+
+// firstOfEach leaves out what follows from an earlier mistake: after a missing quote every line has the same one.
+func firstOfEach(found hcl.Diagnostics) hcl.Diagnostics {
+	var kept hcl.Diagnostics
+	lastLine := map[string]int{}
+	for _, f := range found {
+		if f.Subject == nil {
+			kept = append(kept, f)
+			continue
+		}
+		line := f.Subject.Start.Line
+		if last, ok := lastLine[f.Summary]; !ok || line > last+1 {
+			kept = append(kept, f)
+		}
+		lastLine[f.Summary] = line
+	}
+	return kept
 }
 
 // maxNesting is far more than a configuration needs. The parser is recursive, and a stack that is full can't be recovered from.

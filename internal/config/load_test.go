@@ -168,7 +168,7 @@ func TestStarterLoads(t *testing.T) {
 	var b strings.Builder
 	for line := range strings.Lines(string(text)) {
 		rest := strings.TrimLeft(line, " ")
-		if code, ok := strings.CutPrefix(rest, "# "); ok && (strings.ContainsAny(code, "={}")) {
+		if code, ok := strings.CutPrefix(rest, "# "); ok && strings.ContainsAny(code, "={}") {
 			line = code
 		}
 		b.WriteString(line)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,6 +93,6 @@ func localsIn(expr hcl.Expression, all map[string]*hcl.Attribute) []string {
 
 func sortedAttributes(attrs map[string]*hcl.Attribute) []*hcl.Attribute {
 	return slices.SortedFunc(maps.Values(attrs), func(a, b *hcl.Attribute) int {
-		return strings.Compare(a.Range.Filename, b.Range.Filename)*1<<30 + a.Range.Start.Byte - b.Range.Start.Byte
+		return cmp.Or(cmp.Compare(a.Range.Filename, b.Range.Filename), cmp.Compare(a.Range.Start.Byte, b.Range.Start.Byte))
 	})
 }

@@ -56,7 +56,7 @@ func (b *builder) optionDefinition(o *node, scope string) (optionDef, bool) {
 	}
 	for _, name := range []string{"code", "type"} {
 		if !o.has(name) {
-			b.error(o, o.name, fmt.Sprintf("the argument %q is missing", name), fmt.Sprintf("%q is no option that labnet knows, so it needs code and type. %s", o.label, optionHint(o.label)))
+			b.error(o, o.name, fmt.Sprintf("the argument %q is missing", name), fmt.Sprintf("labnet has no option %q of its own. %s", o.label, optionHint(o.label)))
 			return optionDef{}, false
 		}
 	}

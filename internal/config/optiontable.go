@@ -186,9 +186,9 @@ func ownedCodes(code uint8) (string, bool) {
 	case 50, 55, 57, 61:
 		return "only clients send it", true
 	case 51:
-		return "it is lease_time", true
+		return "it follows from the argument lease_time", true
 	case 58, 59:
-		return "it follows from lease_time", true
+		return "it follows from the argument lease_time", true
 	case 52, 53, 54, 56:
 		return "the server sets it in each message", true
 	case 80, 81, 90:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // maxLeased bounds the addresses of a network: the lease table keeps a slot for each.
@@ -70,45 +71,71 @@ func (b *builder) checkRange(p *networkParts, n *node, r AddrRange) bool {
 		b.error(n, n.at("end"), fmt.Sprintf("the range ends at %s, before its start %s", r.End, r.Start), "Exchange the two.", here(n.at("start"), "the start"))
 		return false
 	}
-	contains := func(a netip.Addr) bool { return r.Start.Compare(a) <= 0 && a.Compare(r.End) <= 0 }
-	atEnd := func(a netip.Addr) string {
-		if a == r.End && a != r.Start {
-			return "end"
-		}
-		return "start"
-	}
+	return b.checkSpecial(p, n, r)
+}
+
+// checkSpecial finds addresses in a range that no guest can have.
+func (b *builder) checkSpecial(p *networkParts, n *node, r AddrRange) bool {
+	subnet := p.Address.Masked()
+	var what []string
+	var related []Related
+	at := "start"
 	for _, special := range []struct {
 		addr netip.Addr
 		what string
 	}{
 		{subnet.Addr(), "the network address"},
-		{p.Address.Addr(), "the host's own address, the guests' gateway"},
+		{p.Address.Addr(), "the host's own address"},
 		{broadcast(subnet), "the broadcast address"},
 	} {
-		if !contains(special.addr) {
+		if special.addr.Less(r.Start) || r.End.Less(special.addr) {
 			continue
 		}
-		ok = false
-		name := atEnd(special.addr)
-		var related []Related
+		what = append(what, fmt.Sprintf("%s (%s)", special.addr, special.what))
 		if special.addr == p.Address.Addr() {
-			related = append(related, here(p.addressAt, "the gateway"))
+			related = append(related, here(p.addressAt, "the host's own address, the guests' gateway"))
 		}
-		b.error(n, n.at(name), fmt.Sprintf("%s is in the range %s to %s, but is %s", special.addr, r.Start, r.End, special.what), splitAdvice(r, special.addr), related...)
+		if special.addr == r.End && len(what) == 1 {
+			at = "end"
+		}
 	}
-	return ok
+	if len(what) == 0 {
+		return true
+	}
+	b.error(n, n.at(at), fmt.Sprintf("the range %s to %s contains %s", r.Start, r.End, strings.Join(what, " and ")), rangeAdvice(p.Address, r), related...)
+	return false
 }
 
-// splitAdvice says how to leave one address out of a range.
-func splitAdvice(r AddrRange, out netip.Addr) string {
-	switch out {
-	case r.Start:
-		return fmt.Sprintf("Start at %s.", out.Next())
-	case r.End:
-		return fmt.Sprintf("End at %s.", out.Prev())
-	default:
-		return fmt.Sprintf("Make two ranges of it: %s to %s, and %s to %s.", r.Start, out.Prev(), out.Next(), r.End)
+// rangeAdvice says what of a range guests can have.
+func rangeAdvice(address netip.Prefix, r AddrRange) string {
+	var parts []string
+	for _, u := range usable(address) {
+		if start, end := later(u.Start, r.Start), earlier(u.End, r.End); start.Compare(end) <= 0 {
+			parts = append(parts, fmt.Sprintf("%s to %s", start, end))
+		}
 	}
+	switch len(parts) {
+	case 0:
+		return "No guest can have any of these."
+	case 1:
+		return "Make it " + parts[0] + "."
+	default:
+		return "Make two ranges of it: " + strings.Join(parts, ", and ") + "."
+	}
+}
+
+func later(a, b netip.Addr) netip.Addr {
+	if a.Less(b) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b netip.Addr) netip.Addr {
+	if b.Less(a) {
+		return b
+	}
+	return a
 }
 
 // addressesOf says which addresses a network's hosts can have.

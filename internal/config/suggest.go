@@ -12,7 +12,7 @@ func nearest(name string, candidates []string) string {
 		return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
 	}
 	sorted := slices.Sorted(slices.Values(candidates))
-	best, bestDistance := "", len(name)/3+1
+	best, bestDistance := "", max(1, len(name)/3)
 	if len(name) > 64 {
 		return "" // nobody mistypes that
 	}
