@@ -10,7 +10,7 @@ type Config struct {
 // Network is one pool of addresses.
 type Network struct {
 	Name          string
-	Subnet        netip.Prefix // masked
+	Subnet        netip.Prefix // IPv4, masked
 	Gateway       netip.Addr   // the host's own address: never given out
 	Ranges        []Range      // disjoint; within Subnet; empty: reservations only
 	Reservations  []Reservation
@@ -24,7 +24,8 @@ type Range struct {
 }
 
 // Reservation gives a client its address and its name. One of HWAddr, ID and Hostname is set, or none of them:
-// then it only keeps the address and the name from everyone else.
+// then it only keeps the address and the name from everyone else. Where several reservations match a client, the one by
+// ID comes before the one by HWAddr, and that before the one by Hostname.
 type Reservation struct {
 	Name     string // DNS label
 	Aliases  []string

@@ -5,23 +5,16 @@ import (
 	"time"
 )
 
-// HWAddr is a hardware address as raw bytes in a string, so that leases stay comparable and immutable.
-type HWAddr string
-
-// ClientID identifies a client within a network (RFC 2131 section 2, RFC 4361): opaque bytes.
-// Make one by ClientIDFromOption or ClientIDFromHardware; the two never collide.
-type ClientID string
-
 // State says what a lease is at the moment.
 type State uint8
 
 // The states of a lease. Offered leases exist in RAM only.
 const (
-	Offered State = iota + 1
-	Bound
-	Declined
-	Released
-	Expired
+	Offered  State = iota + 1
+	Bound          // the client may use the address until Expiry
+	Declined       // its client found the address in use: it rests until Expiry
+	Released       // given back before its time; Expiry is when
+	Expired        // its time, or the rest after a decline, ran out
 )
 
 // Infinite is the lease time that never ends (RFC 2131 section 3.3: 0xffffffff seconds on the wire).
@@ -36,7 +29,8 @@ type Client struct {
 	VendorClass   string // option 60 as it came, any bytes
 }
 
-// Lease is who has an address. It is a value and never changes once published.
+// Lease is who has an address. It is a value and never changes once published. Times are whole seconds in UTC: Start and
+// LastSeen are rounded down, Expiry up, so that a stored lease reads back as it was.
 type Lease struct {
 	Network       string
 	Addr          netip.Addr
@@ -48,7 +42,7 @@ type Lease struct {
 	Start         time.Time
 	Expiry        time.Time // zero: never
 	LastSeen      time.Time
-	RequestedName string
-	VendorClass   string
-	Reserved      bool // the address comes from a reservation
+	RequestedName string // at most 255 bytes of it
+	VendorClass   string // at most 255 bytes of it
+	Reserved      bool   // the address comes from a reservation
 }

@@ -1,10 +1,12 @@
 package leases
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -19,6 +21,11 @@ var (
 	ErrQuarantined    = errors.New("the address was declined and rests")
 	ErrNotHolder      = errors.New("the client does not hold the address")
 	ErrDenied         = errors.New("the client has no reservation and unknown clients are not served")
+)
+
+var (
+	errNoIdentity = errors.New("the client has no identity")
+	errClosed     = errors.New("the lease table no longer runs")
 )
 
 // Choice says why Offer chose an address; it becomes part of the decision's reason code.
@@ -37,83 +44,259 @@ const (
 )
 
 // Change is a decided change of one lease that is not durable yet. Decisions see it at once; names, lists and
-// watchers see it once it is committed.
+// watchers see it once it is committed. Every change must be handed to Submit.
 type Change struct {
-	Lease Lease // as it will be
-	// unexported: what it replaces
+	Lease   Lease // as it will be
+	pending *pending
 }
 
-// Table is who has which address, in every network. All methods may be called by any goroutine.
-type Table struct{}
+// Table is who has which address, in every network. All methods may be called by any goroutine. Times that are handed in
+// are the present, on the same clock as time.Now, by which Run ends leases.
+type Table struct {
+	store Store
+	log   *slog.Logger
+	wake  chan struct{} // holds a token when Run has something to do
 
-// NewTable returns a table for cfg that keeps its leases in store; Load fills it.
-func NewTable(cfg Config, store Store, log *slog.Logger) (*Table, error) { panic("stub") }
-
-// Load reads the store. It is called once, before Run.
-func (t *Table) Load(ctx context.Context, now time.Time) error { panic("stub") }
-
-// Configure replaces the networks. Leases stay.
-func (t *Table) Configure(cfg Config, now time.Time) error { panic("stub") }
-
-// Run commits what Submit hands in, and expires leases, until ctx ends; then it commits what still waits.
-func (t *Table) Run(ctx context.Context) error { panic("stub") }
-
-// Offer finds an address for c and holds it in RAM. requested may be invalid.
-func (t *Table) Offer(network string, c Client, requested netip.Addr, now time.Time) (Lease, Choice, error) {
-	panic("stub")
+	mu       sync.Mutex // guards everything below, and everything that it leads to
+	networks map[string]*netTable
+	timers   timers
+	seq      uint64 // of the last change
+	batches  uint64
+	waiting  queue
+	late     []lateWrite
+	sleeping int64 // when Run wakes by itself, Unix seconds
+	closed   bool
+	storeErr error // of the last commit
 }
 
-// Withdraw ends the hold that c has on an offered address (it chose another server). A binding stays.
-func (t *Table) Withdraw(network string, id ClientID, now time.Time) { panic("stub") }
-
-// Bind gives addr to c for d, if c may have it: it is free, held for c, or already c's. The change is pending
-// until a Submit commits it.
-func (t *Table) Bind(network string, c Client, addr netip.Addr, d time.Duration, now time.Time) (Change, error) {
-	panic("stub")
+// NewTable returns a table for cfg that keeps its leases in store; Load fills it. It fails where cfg contradicts itself:
+// what an address or a name is reserved for, or a range, that isn't the subnet's.
+func NewTable(cfg Config, store Store, log *slog.Logger) (*Table, error) {
+	t := &Table{
+		store: store, log: log,
+		wake:     make(chan struct{}, 1),
+		networks: make(map[string]*netTable),
+	}
+	pools, err := newPools(cfg)
+	if err != nil {
+		return nil, err
+	}
+	t.apply(pools)
+	return t, nil
 }
 
-// Release ends c's lease of addr; both identity and hardware address must be the holder's.
-func (t *Table) Release(network string, c Client, addr netip.Addr, now time.Time) (Change, error) {
-	panic("stub")
+// Configure replaces the networks. Leases stay: one whose address is no longer in the pool, or reserved for another
+// client, ends by its client's next renewal being refused. On an error nothing has changed.
+func (t *Table) Configure(cfg Config, now time.Time) error {
+	pools, err := newPools(cfg)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.expire(floorUnix(now), expireAll)
+	t.apply(pools)
+	return nil
 }
 
-// Decline puts addr into quarantine, since its holder c found it in use.
-func (t *Table) Decline(network string, c Client, addr netip.Addr, now time.Time) (Change, error) {
-	panic("stub")
+func newPools(cfg Config) (map[string]*pool, error) {
+	pools := make(map[string]*pool, len(cfg.Networks))
+	for _, n := range cfg.Networks {
+		p, err := newPool(n)
+		if err != nil {
+			return nil, err
+		}
+		if pools[n.Name] != nil {
+			return nil, errors.New("network " + n.Name + " appears twice")
+		}
+		pools[n.Name] = p
+	}
+	return pools, nil
 }
 
-// ReleaseAddr ends the lease of addr, whoever holds it: for the operator.
-func (t *Table) ReleaseAddr(network string, addr netip.Addr, now time.Time) (Change, error) {
-	panic("stub")
+func (t *Table) apply(pools map[string]*pool) {
+	for name := range pools {
+		t.networkOf(name)
+	}
+	for name, n := range t.networks {
+		n.configure(pools[name])
+	}
 }
 
-// Submit hands changes to the committer: one transaction and one fsync serve everything that waits. done is called
-// once, from the committer's goroutine and in the order of submission, when all of them are durable (nil) or taken
-// back (the error). It must not block.
-func (t *Table) Submit(changes []Change, done func(error)) { panic("stub") }
+func (t *Table) networkOf(name string) *netTable {
+	n := t.networks[name]
+	if n == nil {
+		n = newNetwork(name, &t.timers)
+		t.networks[name] = n
+	}
+	return n
+}
+
+// configured returns a network that addresses are given out in.
+func (t *Table) configured(name string) (*netTable, error) {
+	if n := t.networks[name]; n != nil && n.pool != nil {
+		return n, nil
+	}
+	return nil, ErrUnknownNetwork
+}
 
 // Durable returns the committed lease that ch would have replaced, if it belongs to the same client and is still running
 // at now: what may be acknowledged although ch could not be committed.
-func (t *Table) Durable(ch Change, now time.Time) (Lease, bool) { panic("stub") }
+func (t *Table) Durable(ch Change, now time.Time) (Lease, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.find(ch.Lease.Network, ch.Lease.Addr)
+	if s == nil || !s.committed.running(floorUnix(now)) || s.committed.id != ch.Lease.ID {
+		return Lease{}, false
+	}
+	return s.committed.lease(s), true
+}
 
-// ByClient returns the lease (offered, bound or former) of a client, pending changes included.
-func (t *Table) ByClient(network string, id ClientID) (Lease, bool) { panic("stub") }
+func (t *Table) find(network string, addr netip.Addr) *slot {
+	n := t.networks[network]
+	v, ok := key(addr)
+	if n == nil || !ok {
+		return nil
+	}
+	return n.slots[v]
+}
 
-// ByAddr returns the lease at an address, pending changes included.
-func (t *Table) ByAddr(network string, addr netip.Addr) (Lease, bool) { panic("stub") }
+// ByClient returns the lease of a client, pending changes included: the one it has (Bound), else what it was offered, else
+// its former one.
+func (t *Table) ByClient(network string, id ClientID) (Lease, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.networks[network]
+	if n == nil {
+		return Lease{}, false
+	}
+	c := n.clients[id]
+	if c == nil {
+		return Lease{}, false
+	}
+	s := c.slot
+	mine := s != nil && s.cur != nil && s.cur.id == id
+	switch {
+	case mine && s.cur.state == Bound:
+		return s.cur.lease(s), true
+	case c.hold != nil:
+		return c.offer.lease(c.hold), true
+	case mine:
+		return s.cur.lease(s), true
+	}
+	return Lease{}, false
+}
 
-// Leases returns the committed leases of a network ("" for all), ordered by network and address.
-func (t *Table) Leases(network string) []Lease { panic("stub") }
+// ByAddr returns the lease at an address, pending changes included: the one that is Bound or Declined, else the one that is
+// Offered, else the former one.
+func (t *Table) ByAddr(network string, addr netip.Addr) (Lease, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.find(network, addr)
+	switch {
+	case s == nil:
+		return Lease{}, false
+	case s.cur.blocks():
+		return s.cur.lease(s), true
+	case s.hold != nil:
+		return s.hold.offer.lease(s), true
+	case s.cur != nil:
+		return s.cur.lease(s), true
+	}
+	return Lease{}, false
+}
 
-// AddrOf returns the address of the client that holds name in network, and how long the lease still runs.
+// Leases returns the committed leases of a network ("" for all) in every state but Offered, ordered by network and address.
+func (t *Table) Leases(network string) []Lease {
+	type found struct {
+		slot   *slot
+		record *record
+	}
+	var all []found
+	t.mu.Lock()
+	for name, n := range t.networks {
+		if network != "" && network != name {
+			continue
+		}
+		all = slices.Grow(all, len(n.slots))
+		for _, s := range n.slots {
+			if s.committed != nil {
+				all = append(all, found{s, s.committed})
+			}
+		}
+	}
+	t.mu.Unlock()
+	// Records, and what is read of slots here, never change.
+	slices.SortFunc(all, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.slot.net.name, b.slot.net.name), cmp.Compare(a.slot.addr, b.slot.addr))
+	})
+	leases := make([]Lease, len(all))
+	for i, f := range all {
+		leases[i] = f.record.lease(f.slot)
+	}
+	return leases
+}
+
+// AddrOf returns the address of the client that holds name (a lower-case label) in network, and how long the lease still
+// runs: Infinite for one that doesn't end.
 func (t *Table) AddrOf(network, name string, now time.Time) (netip.Addr, time.Duration, bool) {
-	panic("stub")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.networks[network]
+	if n == nil {
+		return netip.Addr{}, 0, false
+	}
+	c := n.names[name]
+	if c == nil || c.published == nil {
+		return netip.Addr{}, 0, false
+	}
+	left, ok := c.published.committed.remaining(now)
+	return toAddr(c.published.addr), left, ok
 }
 
 // NameOf returns the name that the client at addr holds in network, and how long the lease still runs.
 func (t *Table) NameOf(network string, addr netip.Addr, now time.Time) (string, time.Duration, bool) {
-	panic("stub")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.find(network, addr)
+	if s == nil || s.committed == nil || s.committed.name == "" {
+		return "", 0, false
+	}
+	left, ok := s.committed.remaining(now)
+	return s.committed.name, left, ok
 }
 
-// ReservationFor returns the reservation of a client.
-func (t *Table) ReservationFor(network string, c Client) (Reservation, bool) { panic("stub") }
+// remaining returns how long r still runs.
+func (r *record) remaining(now time.Time) (time.Duration, bool) {
+	if !r.running(floorUnix(now)) {
+		return 0, false
+	}
+	if r.expiry == forEver {
+		return Infinite, true
+	}
+	return fromUnix(r.expiry).Sub(now), true
+}
+
+// ReservationFor returns the reservation that was made for a client. A reservation by host name may be in the hands of
+// another client that sends the same name; then this one is not given its address and name.
+func (t *Table) ReservationFor(network string, c Client) (Reservation, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, err := t.configured(network)
+	if err != nil {
+		return Reservation{}, false
+	}
+	label, _ := CleanName(c.RequestedName)
+	r, _ := n.pool.match(c, label)
+	if r == nil {
+		return Reservation{}, false
+	}
+	return *r, true
+}
+
+// StoreErr returns why the last commit failed, or nil if it didn't: for health and status.
+func (t *Table) StoreErr() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.storeErr
+}

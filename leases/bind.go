@@ -1,0 +1,240 @@
+package leases
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+	"unique"
+)
+
+// maxText bounds what is kept of the texts that a client sends.
+const maxText = 255
+
+// A quarantine is quarantineTime seconds, doubled for each decline in a row up to maxStrikes times, and at most one in
+// quarantineShare of a pool's addresses rests at a time: a client that declines everything must not starve the rest.
+const (
+	quarantineTime  = 600
+	maxStrikes      = 7
+	quarantineShare = 4
+)
+
+// Bind gives addr to c for d, if c may have it: it is free, held for c, or already c's. An active lease of another address
+// ends with it. The change is pending until a Submit commits it. d is rounded up to whole seconds.
+// The errors are ErrUnknownNetwork, ErrOutOfPool, ErrReserved, ErrMoved, ErrQuarantined and ErrTaken.
+func (t *Table) Bind(network string, c Client, addr netip.Addr, d time.Duration, now time.Time) (Change, error) {
+	if c.ID == "" {
+		return Change{}, errNoIdentity
+	}
+	if d <= 0 {
+		return Change{}, fmt.Errorf("a lease can't last %v", d)
+	}
+	change, refusal, err := t.bind(network, c, addr, d, now)
+	if refusal.reason != "" {
+		log := t.log.Info
+		if refusal.reject {
+			log = t.log.Warn
+		}
+		log("client doesn't get the name that it asks for", "network", network, "addr", addr,
+			"client", c.ID.String(), "name", refusal.label, "reason", refusal.reason, "holder", refusal.holder.String(),
+			"gets", change.Lease.Name)
+	}
+	return change, err
+}
+
+func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration, now time.Time) (Change, nameRefusal, error) {
+	sec := floorUnix(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, err := t.configured(network)
+	if err != nil {
+		return Change{}, nameRefusal{}, err
+	}
+	t.expire(sec, expireQuickly)
+	n.expireHolds(sec)
+	a := n.ask(c, sec)
+	if err := n.check(&a, addr, sec); err != nil {
+		return Change{}, nameRefusal{}, err
+	}
+	s, cl := n.slotAt(toUint(addr)), n.clientOf(c.ID)
+	r := a.record(s, sec)
+	r.state, r.expiry = Bound, forEver
+	if d != Infinite {
+		r.expiry = ceilUnix(now.Add(d))
+	}
+	renewal := s.cur.running(sec) && s.cur.id == c.ID
+	if renewal {
+		r.start = s.cur.start
+		if sec-r.start >= holdTime {
+			s.strikes = 0 // it serves its client well
+		}
+	}
+	name, loser, refusal := n.chooseName(&a, s, n.nameHad(c.ID, s, sec), sec)
+	r.name = name
+	if renewal && s.cur.requestedName == r.requestedName && s.cur.name == name {
+		refusal = nameRefusal{} // it has been told
+	}
+	refusal.reject = n.pool.conflict == Reject
+
+	p := t.begin(n)
+	if former := cl.slot; former != nil && former != s && former.cur != nil && former.cur.id == c.ID && former.cur.state == Bound {
+		p.set(former, former.cur.ended(Released, min(sec, former.cur.expiry)))
+	}
+	if loser != nil && loser.cur.name == name {
+		nameless := *loser.cur
+		nameless.name = ""
+		p.set(loser, &nameless)
+	}
+	if other := s.hold; other != nil && other != cl {
+		n.dropHold(other) // the address is reserved for c
+		n.forget(other)
+	}
+	p.useHold(cl, s)
+	p.setClient(cl, s)
+	p.set(s, r)
+	t.deadline(r.expiry)
+	return Change{Lease: r.lease(s), pending: p}, refusal, nil
+}
+
+// record returns what the lease of s for a's client has in any state. What the slot knows already is not kept twice.
+func (a *ask) record(s *slot, now int64) *record {
+	c := &a.client
+	addr, _ := a.reserved()
+	r := &record{
+		id: c.ID, hw: c.HWAddr, hwType: c.HWType, requestedName: cut(c.RequestedName),
+		start: now, seen: now, reserved: addr == s.addr,
+	}
+	known := s.cur
+	if s.hold != nil && s.hold.offer.id == c.ID {
+		known = s.hold.offer
+	}
+	if known == nil || known.id != c.ID {
+		r.vendor = intern(cut(c.VendorClass))
+		return r
+	}
+	r.id = known.id
+	if known.hw == r.hw {
+		r.hw = known.hw
+	}
+	if known.requestedName == r.requestedName {
+		r.requestedName = known.requestedName
+	}
+	switch {
+	case c.VendorClass == "":
+	case known.vendor != (unique.Handle[string]{}) && known.vendor.Value() == c.VendorClass:
+		r.vendor = known.vendor
+	default:
+		r.vendor = intern(cut(c.VendorClass))
+	}
+	return r
+}
+
+// nameHad returns the name that the client id holds now; s is the address that it asks for.
+func (n *netTable) nameHad(id ClientID, s *slot, now int64) string {
+	if s.cur.running(now) && s.cur.id == id {
+		return s.cur.name
+	}
+	if c := n.clients[id]; c != nil && c.slot != nil && c.slot.cur.running(now) && c.slot.cur.id == id {
+		return c.slot.cur.name
+	}
+	return ""
+}
+
+func cut(s string) string {
+	if len(s) > maxText {
+		return s[:maxText]
+	}
+	return s
+}
+
+// Release ends c's lease of addr; both identity and hardware address must be the holder's, else it is ErrNotHolder.
+func (t *Table) Release(network string, c Client, addr netip.Addr, now time.Time) (Change, error) {
+	return t.end(network, addr, now, func(n *netTable, s *slot, sec int64) (*record, error) {
+		if !s.cur.running(sec) || s.cur.id != c.ID || s.cur.hw != c.HWAddr {
+			return nil, ErrNotHolder
+		}
+		r := s.cur.ended(Released, sec)
+		r.seen = sec
+		return r, nil
+	})
+}
+
+// ReleaseAddr ends the lease of addr, or its rest after a decline, whoever holds it: for the operator. Where nobody does it
+// is ErrNotHolder.
+func (t *Table) ReleaseAddr(network string, addr netip.Addr, now time.Time) (Change, error) {
+	return t.end(network, addr, now, func(n *netTable, s *slot, sec int64) (*record, error) {
+		if !s.cur.busy(sec) {
+			return nil, ErrNotHolder
+		}
+		s.strikes = 0
+		return s.cur.ended(Released, sec), nil
+	})
+}
+
+// Decline puts addr into quarantine, since its holder c (of a lease or an offer) found it in use. Else it is ErrNotHolder.
+func (t *Table) Decline(network string, c Client, addr netip.Addr, now time.Time) (Change, error) {
+	change, err := t.end(network, addr, now, func(n *netTable, s *slot, sec int64) (*record, error) {
+		var r *record
+		switch {
+		case s.cur.running(sec) && s.cur.id == c.ID && s.cur.hw == c.HWAddr:
+			r = s.cur.ended(Declined, 0)
+		case !s.cur.busy(sec) && s.hold != nil && s.hold.id == c.ID && s.hold.offer.hw == c.HWAddr:
+			r = s.hold.offer.ended(Declined, 0)
+		default:
+			return nil, ErrNotHolder
+		}
+		r.seen, r.expiry = sec, sec
+		if n.resting < n.maxResting() {
+			r.expiry += quarantineTime << s.strikes
+			s.strikes = min(s.strikes+1, maxStrikes)
+		}
+		return r, nil
+	})
+	if err == nil {
+		t.log.Warn("address declined: its client found it in use", "network", network, "addr", addr, "client", c.ID.String(),
+			"hwaddr", c.HWAddr.String(), "rests_until", change.Lease.Expiry)
+	}
+	return change, err
+}
+
+// maxResting is how many addresses of the network may rest at a time.
+func (n *netTable) maxResting() uint64 {
+	if n.pool == nil {
+		return 0
+	}
+	return max(1, (n.pool.size+uint64(len(n.pool.byAddr)))/quarantineShare)
+}
+
+// end replaces the state of addr by what next returns. The network need not be configured any longer.
+func (t *Table) end(network string, addr netip.Addr, now time.Time, next func(*netTable, *slot, int64) (*record, error)) (Change, error) {
+	sec := floorUnix(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.networks[network]
+	if n == nil {
+		return Change{}, ErrUnknownNetwork
+	}
+	t.expire(sec, expireQuickly)
+	n.expireHolds(sec)
+	v, ok := key(addr)
+	s := n.slots[v]
+	if !ok || s == nil {
+		return Change{}, ErrNotHolder
+	}
+	r, err := next(n, s, sec)
+	if err != nil {
+		return Change{}, err
+	}
+	p := t.begin(n)
+	cl := n.clientOf(r.id)
+	p.useHold(cl, s)
+	if r.state == Declined && cl.slot == s {
+		p.setClient(cl, nil) // it must get another one
+	} else {
+		p.setClient(cl, cl.slot)
+	}
+	p.set(s, r)
+	if r.state == Declined {
+		t.deadline(r.expiry)
+	}
+	return Change{Lease: r.lease(s), pending: p}, nil
+}

@@ -1,0 +1,190 @@
+package leases
+
+import (
+	"maps"
+	"slices"
+)
+
+// netTable is what is known of one network's addresses, clients and names.
+type netTable struct {
+	name    string
+	timers  *timers // the table's
+	pool    *pool   // nil: no longer configured; its leases stay
+	slots   map[uint32]*slot
+	clients map[ClientID]*client
+	names   map[string]*nameCell
+
+	// Slots that hand out addresses: free ones, the longest free in front, and offered ones, the oldest offer in front.
+	// heldOther are offers of addresses that can't be taken back for someone else: reserved ones, and those still leased.
+	free, held, heldOther list
+
+	// virgin is the index in the pool from which on addresses may never have been touched; they have no slots.
+	virgin  uint64
+	resting uint64 // declined addresses
+}
+
+func newNetwork(name string, timers *timers) *netTable {
+	return &netTable{
+		name: name, timers: timers,
+		slots:   make(map[uint32]*slot),
+		clients: make(map[ClientID]*client),
+		names:   make(map[string]*nameCell),
+	}
+}
+
+// configure puts another pool under the leases.
+func (n *netTable) configure(p *pool) {
+	n.pool, n.virgin = p, 0
+	var order []*slot // lists keep their order
+	for _, l := range []*list{&n.free, &n.held, &n.heldOther} {
+		for s := l.front; s != nil; s = s.next {
+			order = append(order, s)
+		}
+	}
+	for _, s := range order {
+		s.list.remove(s)
+	}
+	for _, s := range order {
+		n.place(s)
+	}
+	for _, addr := range slices.Sorted(maps.Keys(n.slots)) {
+		n.place(n.slots[addr])
+	}
+}
+
+func (n *netTable) slotAt(addr uint32) *slot {
+	s := n.slots[addr]
+	if s == nil {
+		s = &slot{net: n, addr: addr}
+		n.slots[addr] = s
+	}
+	return s
+}
+
+func (n *netTable) clientOf(id ClientID) *client {
+	c := n.clients[id]
+	if c == nil {
+		c = &client{id: id}
+		n.clients[id] = c
+	}
+	return c
+}
+
+// forget drops a client of which nothing is left.
+func (n *netTable) forget(c *client) {
+	if c == nil || c.hold != nil || c.last != nil {
+		return
+	}
+	if s := c.slot; s != nil && (s.cur != nil && s.cur.id == c.id || s.committed != nil && s.committed.id == c.id) {
+		return
+	}
+	delete(n.clients, c.id)
+}
+
+// forgetName drops a name that nobody holds.
+func (n *netTable) forgetName(c *nameCell) {
+	if c.owner == nil && c.published == nil && c.last == nil {
+		delete(n.names, c.name)
+	}
+}
+
+// setCur decides that r is the state of s.
+func (n *netTable) setCur(s *slot, r *record) {
+	if s.cur != nil && s.cur.state == Declined {
+		n.resting--
+	}
+	if r != nil && r.state == Declined {
+		n.resting++
+	}
+	s.cur = r
+	n.place(s)
+	if r.blocks() && r.expiry != forEver {
+		n.timers.set(s, r.expiry)
+	}
+}
+
+// place puts s into the list where it belongs. One that stays keeps its place there.
+func (n *netTable) place(s *slot) {
+	var want *list
+	if n.pool != nil {
+		mine := n.pool.open(s.addr) && !s.cur.blocks()
+		switch {
+		case s.hold != nil && mine:
+			want = &n.held
+		case s.hold != nil:
+			want = &n.heldOther
+		case mine:
+			want = &n.free
+		}
+	} else if s.hold != nil {
+		want = &n.heldOther
+	}
+	if s.list == want {
+		return
+	}
+	if s.list != nil {
+		s.list.remove(s)
+	}
+	if want != nil {
+		want.pushBack(s)
+	}
+}
+
+// setHold offers s to c. A new offer is the youngest, also when it repeats an old one.
+func (n *netTable) setHold(s *slot, c *client, offer *record) {
+	if c.hold != nil && c.hold != s {
+		n.dropHold(c)
+	}
+	if s.hold != nil && s.hold != c {
+		n.dropHold(s.hold)
+	}
+	s.hold, c.hold, c.offer = c, s, offer
+	if s.list != nil {
+		s.list.remove(s)
+	}
+	n.place(s)
+}
+
+// restoreHold gives c back the offer that a change which failed had used up.
+func (n *netTable) restoreHold(s *slot, c *client, offer *record) {
+	if s.hold != nil || c.hold != nil || s.cur.blocks() {
+		return
+	}
+	n.setHold(s, c, offer)
+	l := s.list
+	l.remove(s)
+	l.pushFront(s) // it is older than those that were made since
+}
+
+// dropHold ends what c was offered.
+func (n *netTable) dropHold(c *client) {
+	s := c.hold
+	if s == nil {
+		return
+	}
+	s.hold, c.hold, c.offer = nil, nil, nil
+	n.place(s)
+}
+
+// expireHolds ends the offers that have run out.
+func (n *netTable) expireHolds(now int64) {
+	for _, l := range []*list{&n.held, &n.heldOther} {
+		for l.front != nil && l.front.hold.offer.expiry <= now {
+			c := l.front.hold
+			n.dropHold(c)
+			n.forget(c)
+		}
+	}
+}
+
+// nextVirgin returns the first address of the pool that was never touched, if there is one left. Every address is passed
+// once for a configuration.
+func (n *netTable) nextVirgin() (uint32, bool) {
+	for ; n.virgin < n.pool.size; n.virgin++ {
+		addr := n.pool.at(n.virgin)
+		if n.slots[addr] == nil && n.pool.open(addr) {
+			return addr, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,147 @@
+package leases
+
+import (
+	"net/netip"
+	"time"
+)
+
+// holdTime is how long an offered address is kept for its client, in seconds.
+const holdTime = 60
+
+// derivedTries is how many addresses from the derived one on are looked at before the oldest is taken.
+const derivedTries = 16
+
+// Offer finds an address for c and holds it in RAM for a minute. requested may be invalid. The lease is Offered, or c's
+// running one where it keeps that (Bound, with its present expiry). Its Name is what c would get.
+// The errors are ErrUnknownNetwork and ErrExhausted.
+func (t *Table) Offer(network string, c Client, requested netip.Addr, now time.Time) (Lease, Choice, error) {
+	if c.ID == "" {
+		return Lease{}, "", errNoIdentity
+	}
+	sec := floorUnix(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, err := t.configured(network)
+	if err != nil {
+		return Lease{}, "", err
+	}
+	t.expire(sec, expireQuickly)
+	n.expireHolds(sec)
+	a := n.ask(c, sec)
+	s, choice := n.choose(&a, requested, sec)
+	if s == nil && t.due(sec) {
+		t.expire(sec, expireAll)
+		s, choice = n.choose(&a, requested, sec)
+	}
+	if s == nil {
+		return Lease{}, "", ErrExhausted
+	}
+	return n.offer(&a, s, sec), choice, nil
+}
+
+// choose returns the address for a's client, nil for none.
+func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choice) {
+	if addr, ok := a.reserved(); ok && n.takeable(a, addr, now) == nil {
+		return n.slotAt(addr), ChoseReservation
+	}
+	if c := n.clients[a.client.ID]; c != nil {
+		last := c.slot
+		if last != nil && (last.cur == nil || last.cur.id != c.id || !n.pool.open(last.addr)) {
+			last = nil
+		}
+		if last != nil && last.cur.running(now) {
+			return last, ChoseBinding
+		}
+		if c.hold != nil && n.pool.open(c.hold.addr) && !c.hold.cur.busy(now) {
+			return c.hold, ChoseHold
+		}
+		if last != nil && last.vacant(c, now) {
+			return last, ChoseFormer
+		}
+	}
+	if addr, ok := key(requested); ok && n.pool.open(addr) {
+		if s := n.slots[addr]; s == nil || s.vacant(nil, now) {
+			return n.slotAt(addr), ChoseRequested
+		}
+	}
+	if n.pool.size == 0 {
+		return nil, ""
+	}
+	first := a.client.derived() % n.pool.size
+	for i := range min(derivedTries, n.pool.size) {
+		addr := n.pool.at((first + i) % n.pool.size)
+		// What another client had is left to it while there is something else.
+		if s := n.slots[addr]; n.pool.open(addr) && (s == nil || s.cur == nil && s.hold == nil) {
+			return n.slotAt(addr), ChoseDerived
+		}
+	}
+	if addr, ok := n.nextVirgin(); ok {
+		return n.slotAt(addr), ChoseOldest
+	}
+	if s := n.free.front; s != nil {
+		return s, ChoseOldest
+	}
+	if s := n.held.front; s != nil {
+		c := s.hold
+		n.dropHold(c)
+		n.forget(c)
+		return s, ChoseTakenBack
+	}
+	return nil, ""
+}
+
+// vacant reports whether c may have s, which is in the pool: nobody else has it or was offered it.
+func (s *slot) vacant(c *client, now int64) bool {
+	return !s.cur.busy(now) && (s.hold == nil || s.hold == c)
+}
+
+// offer holds s for a's client.
+func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
+	if s.cur.running(now) && s.cur.id == a.client.ID && now+holdTime < s.cur.expiry {
+		if c := n.clients[a.client.ID]; c != nil {
+			n.dropHold(c) // an offer of something else, made before
+		}
+		return s.cur.lease(s)
+	}
+	offer := a.record(s, now)
+	offer.name, _, _ = n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
+	offer.state, offer.expiry = Offered, now+holdTime
+	if old := s.hold; old != nil && old.id != a.client.ID {
+		n.dropHold(old) // the address is reserved
+		n.forget(old)
+	}
+	n.setHold(s, n.clientOf(a.client.ID), offer)
+	if s.cur.running(now) && s.cur.id == a.client.ID {
+		return s.cur.lease(s)
+	}
+	return offer.lease(s)
+}
+
+// Withdraw ends the hold that c has on an offered address (it chose another server). A binding stays.
+func (t *Table) Withdraw(network string, id ClientID, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.networks[network]
+	if n == nil {
+		return
+	}
+	n.expireHolds(floorUnix(now))
+	if c := n.clients[id]; c != nil {
+		n.dropHold(c)
+		n.forget(c)
+	}
+}
+
+// derived is a number that only depends on the client's hardware, or its identity where it has none: FNV-1a, which is the
+// same in every version and on every machine.
+func (c *Client) derived() uint64 {
+	from := string(c.HWAddr)
+	if from == "" {
+		from = string(c.ID)
+	}
+	h := uint64(14695981039346656037)
+	for i := range len(from) {
+		h = (h ^ uint64(from[i])) * 1099511628211
+	}
+	return h ^ h>>32 // the low bits alone mix badly
+}
