@@ -1,6 +1,12 @@
 package netcfg
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+)
 
 // Config is every network that the host shall carry.
 type Config struct {
@@ -9,10 +15,10 @@ type Config struct {
 
 // Network is one routed network on a bridge of its own.
 type Network struct {
-	Name       string
-	Bridge     string // interface name, at most 15 bytes
-	MTU        int
-	Address    netip.Prefix // the host's address on the bridge
+	Name       string       // letters, digits, "_" and "-"; it names chains of the firewall
+	Bridge     string       // interface name, at most 15 bytes
+	MTU        int          // 68 to 65535; 0 is 1500
+	Address    netip.Prefix // the host's IPv4 address on the bridge, and the length of the subnet
 	Attach     []string     // glob patterns (path.Match) of links that become ports on sight
 	Guard      Guard
 	Uplink     string // "" follows the default route
@@ -29,3 +35,55 @@ const (
 	GuardSubnet Guard = iota
 	GuardOff
 )
+
+// complete returns the configuration with defaults, or says what no host could carry. It is for callers that build a Config
+// themselves: a configuration file has been checked with better words.
+func (cfg Config) complete() (Config, error) {
+	networks := slices.Clone(cfg.Networks)
+	networkName := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
+	bridgeName := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
+	for i := range networks {
+		n := &networks[i]
+		if n.MTU == 0 {
+			n.MTU = 1500
+		}
+		fail := func(format string, args ...any) (Config, error) {
+			return Config{}, fmt.Errorf("network %q: "+format, append([]any{n.Name}, args...)...)
+		}
+		switch {
+		case !networkName.MatchString(n.Name):
+			return fail("its name must be of letters, digits, - and _")
+		case !bridgeName.MatchString(n.Bridge):
+			return fail("%q can't name a bridge: up to 15 letters, digits, - _ and .", n.Bridge)
+		case n.Bridge == "all" || n.Bridge == "default" || n.Bridge == "lo":
+			return fail("a bridge can't be named %q: the kernel uses that name itself", n.Bridge)
+		case n.MTU < 68 || n.MTU > 65535:
+			return fail("mtu %d is outside 68 to 65535", n.MTU)
+		case !n.Address.IsValid() || !n.Address.Addr().Is4():
+			return fail("its address must be IPv4 with a prefix length")
+		case n.Address.Bits() < 1:
+			return fail("a prefix length of 0 is the whole internet")
+		}
+		for _, pattern := range n.Attach {
+			if _, err := path.Match(pattern, ""); err != nil {
+				return fail("attach pattern %q: %w", pattern, err)
+			}
+		}
+		for _, p := range n.DNSClients {
+			if !p.IsValid() {
+				return fail("a DNS client's prefix is invalid")
+			}
+		}
+		for _, other := range networks[:i] {
+			switch {
+			case other.Name == n.Name:
+				return fail("there are two networks of that name")
+			case other.Bridge == n.Bridge:
+				return fail("bridge %s is that of network %q too", n.Bridge, other.Name)
+			case other.Address.Overlaps(n.Address):
+				return fail("%s overlaps network %q, %s", n.Address.Masked(), other.Name, other.Address.Masked())
+			}
+		}
+	}
+	return Config{Networks: networks}, nil
+}

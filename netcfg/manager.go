@@ -2,19 +2,222 @@ package netcfg
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 )
 
 // Host is the network of one network namespace, and the only one who changes it. Apply, Down and Run may be called
 // from different goroutines; a lock of the namespace also keeps other processes out meanwhile.
-type Host struct{}
+type Host struct {
+	log    *slog.Logger
+	ns     *namespace
+	kernel kernel
+	lock   func(context.Context) (unlock func(), err error)
+	wake   chan struct{}           // Run has something to look at
+	editor atomic.Pointer[process] // who else changed nftables last
+
+	// busy is held by whoever plans or changes; it guards what follows.
+	busy    chan struct{}
+	record  *recordFile
+	applied *Config // what Run keeps: the last that was applied by this process, nil after Down
+	kept    *state  // as it was wanted when it was last in order
+}
 
 // Open binds to the network namespace of the calling thread. recordPath is the file in which old sysctl values and what was
-// made are remembered for Down, also by a later process. It changes nothing.
-func Open(recordPath string, log *slog.Logger) (*Host, error) { panic("stub") }
+// made are remembered for Down, also by a later process. It changes nothing, and needs no privilege.
+func Open(recordPath string, log *slog.Logger) (*Host, error) {
+	ns, err := openNamespace()
+	if err != nil {
+		return nil, err
+	}
+	record, err := openRecord(recordPath, ns.cookie)
+	if err != nil {
+		return nil, errors.Join(err, ns.close())
+	}
+	return &Host{
+		log: log, ns: ns, kernel: ns, lock: ns.lock,
+		wake: make(chan struct{}, 1), busy: make(chan struct{}, 1),
+		record: record,
+	}, nil
+}
 
-// Close releases the sockets; the kernel's network stays as it is.
-func (h *Host) Close() error { panic("stub") }
+// Close releases the sockets; the kernel's network stays as it is. Run must have returned.
+func (h *Host) Close() error { return h.ns.close() }
+
+// enter waits for its turn.
+func (h *Host) enter(ctx context.Context) error {
+	select {
+	case h.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (h *Host) leave() { <-h.busy }
+
+// survey observes the host and says what a configuration asks of it.
+func (h *Host) survey(cfg Config) (*facts, *state, *state, error) {
+	rec, err := h.record.load()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	f, err := h.kernel.observe(cfg, rec)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("observing the host's network: %w", err)
+	}
+	return f, f.have(cfg), desired(cfg, f), nil
+}
+
+// Plan tells what Apply would change, in order; it changes nothing. Reading nftables takes CAP_NET_ADMIN.
+func (h *Host) Plan(cfg Config) (Plan, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := h.enter(context.Background()); err != nil {
+		return Plan{}, err
+	}
+	defer h.leave()
+	_, have, want, err := h.survey(cfg)
+	if err != nil {
+		return Plan{}, err
+	}
+	return plan(have, want), nil
+}
+
+// PlanDown tells what Down would change.
+func (h *Host) PlanDown() (Plan, error) { return h.Plan(Config{}) }
+
+// Apply brings the kernel to cfg and returns what it changed. If it fails half way, it goes back to what was before. It
+// refuses, with all reasons, what Check calls fatal.
+func (h *Host) Apply(ctx context.Context, cfg Config) (Plan, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := h.enter(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer h.leave()
+	unlock, err := h.lock(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer unlock()
+
+	f, have, want, err := h.survey(cfg)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := fatal(hostProblems(cfg, f)); err != nil {
+		return Plan{}, err
+	}
+	p := plan(have, want)
+	if err := h.change(ctx, p, cfg, f, want); err != nil {
+		return Plan{}, err
+	}
+	h.applied, h.kept = &cfg, want
+	h.nudge()
+	return p, nil
+}
+
+// Down removes everything of ours and puts back what was recorded. It needs no configuration.
+func (h *Host) Down(ctx context.Context) (Plan, error) {
+	if err := h.enter(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer h.leave()
+	unlock, err := h.lock(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer unlock()
+	// Run must not repair what goes now, nor what is left if it fails half way: Down is then called again.
+	h.applied, h.kept = nil, nil
+	f, have, want, err := h.survey(Config{})
+	if err != nil {
+		return Plan{}, err
+	}
+	p := plan(have, want)
+	for _, step := range p.steps() {
+		if err := ctx.Err(); err != nil {
+			return Plan{}, fmt.Errorf("removing labnet's network: %w", context.Cause(ctx))
+		}
+		if err := h.kernel.do(step); err != nil && !f.vanished(step, err) {
+			return Plan{}, fmt.Errorf("removing labnet's network: %w", err)
+		}
+	}
+	return p, h.record.remove()
+}
+
+// change makes a plan, with the old values on disk before the first of them is overwritten, and goes back if it can't.
+func (h *Host) change(ctx context.Context, p Plan, cfg Config, f *facts, want *state) error {
+	before := f.record
+	r := before.remember(p, f)
+	if err := h.record.save(r); err != nil {
+		return err
+	}
+	if err := h.do(ctx, p, f); err != nil {
+		return errors.Join(err, h.goBack(before.Config))
+	}
+	r = r.forget(f, want)
+	r.Config = cfg
+	return h.record.save(r)
+}
+
+func (h *Host) do(ctx context.Context, p Plan, f *facts) error {
+	for _, step := range p.steps() {
+		if ctx.Err() != nil {
+			return fmt.Errorf("changing the host's network: %w", context.Cause(ctx))
+		}
+		if err := h.kernel.do(step); err != nil && !f.vanished(step, err) {
+			return fmt.Errorf("changing the host's network: %w", err)
+		}
+	}
+	return nil
+}
+
+// vanished reports whether a step failed only because an interface that isn't ours went away meanwhile, as uplinks and guests'
+// links do: there is nothing left to change then.
+func (f *facts) vanished(step []Change, err error) bool {
+	if !errors.Is(err, errNoLink) {
+		return false
+	}
+	c, ok := step[0].(setSysctl)
+	if !ok {
+		return false
+	}
+	l, ok := f.link(c.key.link())
+	return ok && !f.ours(l)
+}
+
+// goBack returns to the configuration that was applied before, from wherever a failed change got to. It isn't bound to the
+// context that may have ended the change.
+func (h *Host) goBack(cfg Config) error {
+	f, have, want, err := h.survey(cfg)
+	if err == nil {
+		err = h.do(context.Background(), plan(have, want), f)
+	}
+	if err != nil {
+		return fmt.Errorf("going back to what was before: %w", err)
+	}
+	if len(cfg.Networks) == 0 {
+		return h.record.remove()
+	}
+	r := f.record.forget(f, want)
+	return h.record.save(r)
+}
+
+// nudge wakes Run.
+func (h *Host) nudge() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
 
 // Problem is something about the host that stands against a configuration.
 type Problem struct {
@@ -23,25 +226,6 @@ type Problem struct {
 	Summary string // what is wrong, one line
 	Remedy  string // what to do about it
 }
-
-// Check tells what only the host can tell: overlaps with its routes (with a free subnet as remedy), a bridge of that name that isn't
-// ours, an uplink that doesn't exist, missing capabilities, foreign rules that would drop.
-func (h *Host) Check(cfg Config) ([]Problem, error) { panic("stub") }
-
-// Plan tells what Apply would change, in order; it changes nothing.
-func (h *Host) Plan(cfg Config) (Plan, error) { panic("stub") }
-
-// Apply brings the kernel to cfg and returns what it changed. If it fails half way, it goes back to what was before.
-func (h *Host) Apply(ctx context.Context, cfg Config) (Plan, error) { panic("stub") }
-
-// PlanDown tells what Down would change.
-func (h *Host) PlanDown() (Plan, error) { panic("stub") }
-
-// Down removes everything of ours and puts back what was recorded. It needs no configuration.
-func (h *Host) Down(ctx context.Context) (Plan, error) { panic("stub") }
-
-// Run keeps the kernel as the last Apply left it, until ctx ends: it attaches links that match, and repairs drift.
-func (h *Host) Run(ctx context.Context) error { panic("stub") }
 
 // Plan is the changes from one state to another: first what grows, then what shrinks.
 type Plan struct {

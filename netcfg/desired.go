@@ -1,0 +1,133 @@
+package netcfg
+
+import (
+	"crypto/sha256"
+	"net"
+	"path"
+	"slices"
+	"strings"
+)
+
+// desired is the state that a configuration asks for on a host of which these facts are known. It is pure.
+func desired(cfg Config, f *facts) *state {
+	s := newState()
+	uplinks := cfg.uplinks(f)
+	f.wantPorts(cfg, s)
+	s.tables = firewall(cfg, f, uplinks, s.ports)
+	for _, n := range cfg.Networks {
+		s.bridges[n.Bridge] = bridge{mac: stableMAC(f.machine, n.Bridge), mtu: n.MTU, marked: true, up: true}
+		s.addresses[address{link: n.Bridge, prefix: n.Address}] = true
+		s.sysctls[forwardingOf(n.Bridge)] = sysctlValue{value: "1"}
+		// An address that changes within its subnet must survive the removal of the one before it.
+		s.sysctls[sysctlKey("net/ipv4/conf/"+n.Bridge+"/promote_secondaries")] = sysctlValue{value: "1"}
+		if _, ok := f.sysctls[defaultAcceptRA]; ok {
+			s.sysctls[sysctlKey("net/ipv6/conf/"+n.Bridge+"/accept_ra")] = sysctlValue{value: "0"}
+		}
+	}
+	for _, name := range uplinks {
+		s.sysctls[forwardingOf(name)] = sysctlValue{value: "1"}
+	}
+	f.restore(s)
+	return s
+}
+
+// restore asks for the old value of every setting that we changed and want no more, as long as it still has ours.
+func (f *facts) restore(s *state) {
+	for _, old := range f.record.Sysctls {
+		if _, wanted := s.sysctls[old.Key]; wanted || !f.stillRecorded(old) {
+			continue
+		}
+		if f.sysctls[old.Key] == old.Set && !f.openedSince(old) {
+			s.sysctls[old.Key] = sysctlValue{value: old.Was, restore: true}
+		}
+	}
+}
+
+// stillRecorded reports whether the interface of a recorded setting is the one that it was recorded of.
+func (f *facts) stillRecorded(old recordedSysctl) bool {
+	l, ok := f.link(old.Key.link())
+	return ok && l.index == old.Index
+}
+
+// openedSince reports whether someone made the host a router since the value was recorded: the kernel set every interface
+// then, and taking ours back would cut off whoever asked for it.
+func (f *facts) openedSince(old recordedSysctl) bool {
+	return old.Key.isForwarding() && old.IPForward == "0" && f.sysctls[ipForward] == "1"
+}
+
+// wasClosed reports whether the host forwarded nothing that came in on an interface before us.
+func (f *facts) wasClosed(name string) bool {
+	key := forwardingOf(name)
+	for _, old := range f.record.Sysctls {
+		if old.Key == key && f.stillRecorded(old) {
+			return old.Was == "0" && !f.openedSince(old)
+		}
+	}
+	return f.sysctls[key] == "0"
+}
+
+// uplinks are the existing interfaces that guests leave the host by.
+func (cfg Config) uplinks(f *facts) []string {
+	var names []string
+	for _, n := range cfg.Networks {
+		if n.Uplink == "" {
+			names = append(names, f.uplinks()...)
+		} else if _, ok := f.link(n.Uplink); ok {
+			names = append(names, n.Uplink)
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return cfg.owns(name) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (cfg Config) owns(bridge string) bool {
+	return slices.ContainsFunc(cfg.Networks, func(n Network) bool { return n.Bridge == bridge })
+}
+
+// wantPorts keeps every port that is on a bridge that stays, and adds the links that match.
+func (f *facts) wantPorts(cfg Config, s *state) {
+	for _, l := range f.links {
+		if l.master != 0 {
+			if name := f.linkName(l.master); cfg.owns(name) {
+				s.ports[l.name] = port{bridge: name}
+			}
+			continue
+		}
+		if n, ok := cfg.attaches(l.name); ok && f.attachable(l) {
+			s.ports[l.name] = port{bridge: n}
+		}
+	}
+}
+
+func (cfg Config) attaches(name string) (bridge string, ok bool) {
+	for _, n := range cfg.Networks {
+		for _, pattern := range n.Attach {
+			if matched, err := path.Match(pattern, name); err == nil && matched {
+				return n.Bridge, true
+			}
+		}
+	}
+	return "", false
+}
+
+// attachable reports whether a link may be taken: no bridge, not in use for the host's own traffic or as an uplink.
+func (f *facts) attachable(l link) bool {
+	if l.master != 0 || l.loopback || l.kind == "bridge" || len(l.mac) != len("00:00:00:00:00:00") || slices.Contains(f.uplinks(), l.name) {
+		return false
+	}
+	for _, a := range f.addresses {
+		if a.link == l.index && !a.prefix.Addr().IsLinkLocalUnicast() {
+			return false
+		}
+	}
+	return true
+}
+
+// stableMAC is a bridge's MAC address: the same on every run of a machine, and locally administered (IEEE 802 section 8.2.2).
+func stableMAC(machine, name string) string {
+	sum := sha256.Sum256([]byte("labnet bridge\x00" + strings.TrimSpace(machine) + "\x00" + name))
+	mac := net.HardwareAddr(sum[:6])
+	mac[0] = mac[0]&^1 | 2
+	return mac.String()
+}

@@ -1,0 +1,183 @@
+package netcfg
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// facts is what was observed of a host, ours and foreign, in one look.
+type facts struct {
+	machine   string // what bridges' MAC addresses are derived from, besides their names
+	links     []link
+	addresses []linkAddress
+	routes    []route
+	sysctls   map[sysctlKey]string // absent: doesn't exist
+	tables    map[tableID]*table   // ours
+	record    record               // empty if there is none, or one of another boot or namespace
+}
+
+// link is an interface.
+type link struct {
+	index        int
+	name         string
+	kind         string // rtnl kind, "" for hardware
+	alias        string
+	mac          string
+	mtu          int
+	up           bool
+	loopback     bool
+	master       int
+	stp          bool
+	forwardDelay uint32
+}
+
+// addressProtocol marks addresses as made by us, in the kernels that know IFA_PROTO (5.18).
+const addressProtocol = 0x6c
+
+type linkAddress struct {
+	link     int
+	prefix   netip.Prefix
+	protocol uint8
+}
+
+type route struct {
+	table uint32
+	dst   netip.Prefix
+	links []int // outgoing
+}
+
+func (f *facts) link(name string) (link, bool) {
+	for _, l := range f.links {
+		if l.name == name {
+			return l, true
+		}
+	}
+	return link{}, false
+}
+
+func (f *facts) linkName(index int) string {
+	for _, l := range f.links {
+		if l.index == index {
+			return l.name
+		}
+	}
+	return ""
+}
+
+// ours reports whether a bridge is ours: it has our mark, or it was born with our address and killed before its marking.
+func (f *facts) ours(l link) bool {
+	if l.kind != "bridge" {
+		return false
+	}
+	if l.alias == alias {
+		return true
+	}
+	if l.alias != "" || l.up || l.mac != stableMAC(f.machine, l.name) {
+		return false
+	}
+	for _, a := range f.addresses {
+		if a.link == l.index {
+			return false
+		}
+	}
+	for _, p := range f.links {
+		if p.master == l.index {
+			return false
+		}
+	}
+	return true
+}
+
+// have is the part of the facts that is ours or wanted by a configuration, and those settings of others that we change.
+func (f *facts) have(cfg Config) *state {
+	s := newState()
+	s.tables = f.tables
+	bridges := map[int]string{}
+	for _, l := range f.links {
+		if !f.ours(l) {
+			continue
+		}
+		bridges[l.index] = l.name
+		s.bridges[l.name] = bridge{
+			mac: l.mac, mtu: l.mtu, marked: l.alias == alias, stp: l.stp, forwardDelay: l.forwardDelay, up: l.up,
+		}
+	}
+	for _, l := range f.links {
+		if name, ok := bridges[l.master]; ok {
+			was, ok := f.record.port(l.name, l.index)
+			s.ports[l.name] = port{bridge: name, restoreDown: ok && was.WasDown}
+		}
+	}
+	for _, a := range f.addresses {
+		if name, ok := bridges[a.link]; ok && a.prefix.Addr().Is4() && f.madeByUs(cfg, name, a) {
+			s.addresses[address{link: name, prefix: a.prefix}] = true
+		}
+	}
+	for k, v := range f.sysctls {
+		s.sysctls[k] = sysctlValue{value: v}
+	}
+	return s
+}
+
+// madeByUs tells our addresses on our bridges from those that someone added by hand, which stay.
+func (f *facts) madeByUs(cfg Config, bridge string, a linkAddress) bool {
+	if a.protocol == addressProtocol {
+		return true
+	}
+	for _, n := range slices.Concat(cfg.Networks, f.record.Config.Networks) {
+		if n.Bridge == bridge && n.Address == a.prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// uplinks are the interfaces that default routes leave by, in any table; the two halves that VPNs lay over the default route
+// count as one.
+func (f *facts) uplinks() []string {
+	var names []string
+	seen := map[int]bool{}
+	for _, r := range f.routes {
+		if r.dst.Bits() > 1 || !r.dst.Addr().Is4() {
+			continue
+		}
+		for _, index := range r.links {
+			if seen[index] {
+				continue
+			}
+			seen[index] = true
+			for _, l := range f.links {
+				if l.index == index && !l.loopback && !f.ours(l) {
+					names = append(names, l.name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// sysctlKeys are the settings whose values planning a configuration needs.
+func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
+	keys := []sysctlKey{ipForward, defaultAcceptRA}
+	for _, n := range cfg.Networks {
+		keys = append(keys, bridgeKeys(n.Bridge)...)
+		if n.Uplink != "" {
+			keys = append(keys, forwardingOf(n.Uplink))
+		}
+	}
+	for _, name := range f.uplinks() {
+		keys = append(keys, forwardingOf(name))
+	}
+	for _, s := range f.record.Sysctls {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
+func bridgeKeys(name string) []sysctlKey {
+	return []sysctlKey{
+		forwardingOf(name),
+		sysctlKey("net/ipv4/conf/" + name + "/promote_secondaries"),
+		sysctlKey("net/ipv6/conf/" + name + "/accept_ra"),
+	}
+}

@@ -1,0 +1,237 @@
+package netcfg
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// Hooks and priorities, uapi/linux/netfilter.h and netfilter_ipv4.h, netfilter_bridge.h.
+const (
+	hookPrerouting  = 0
+	hookInput       = 1
+	hookForward     = 2
+	hookOutput      = 3
+	hookPostrouting = 4
+
+	priorityRaw       = -300
+	priorityMangle    = -150
+	priorityFilter    = 0
+	prioritySrcNAT    = 100
+	priorityBridgePre = -300
+)
+
+func hooked(kind string, hook uint32, priority int32, rules ...rule) chain {
+	return chain{base: &base{kind: kind, hook: hook, priority: priority, policy: nfAccept}, rules: rules}
+}
+
+// firewall builds our tables. The chains that see a packet first are the same for every configuration and only dispatch;
+// what is particular to a network is in chains of its own and in the elements that lead to them, so that one network comes and
+// goes without touching the rules of another.
+func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map[tableID]*table {
+	if len(cfg.Networks) == 0 {
+		return map[tableID]*table{}
+	}
+	inet := inetBase()
+	for _, name := range uplinks {
+		if f.wasClosed(name) {
+			inet.add("closed_uplinks", name, "")
+			if l, ok := f.link(name); ok && l.kind == "bridge" {
+				inet.add("bridged_uplinks", name+" . "+name, "")
+			}
+		}
+	}
+	l2 := bridgeBase()
+	for _, n := range cfg.Networks {
+		inet.addNetwork(n)
+		l2.addGuests(n, stableMAC(f.machine, n.Bridge), ports)
+	}
+	return map[tableID]*table{inetTable: inet, bridgeTable: l2}
+}
+
+func (t *table) add(set, element, verdict string) { t.sets[set].elements[element] = verdict }
+
+// lead makes a chain of a network, and the element of a verdict map that leads there.
+func (t *table) lead(set, element, name string, rules ...rule) {
+	if len(rules) > 0 {
+		t.chains[name] = chain{rules: rules}
+		t.add(set, element, "goto "+name)
+	}
+}
+
+func (t *table) declare(key keyType, verdicts, interval bool, names ...string) {
+	for _, name := range names {
+		t.sets[name] = set{key: key, verdicts: verdicts, interval: interval, elements: map[string]string{}}
+	}
+}
+
+func inet(comment string, parts ...part) rule { return newRule(familyInet, comment, parts...) }
+
+func inetBase() *table {
+	t := newTable()
+	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
+		t.counters[name] = true
+	}
+	t.declare(keyIfname, false, false, "bridges", "closed_uplinks")
+	t.declare(keyIfnames, false, false, "bridged_uplinks")
+	t.declare(keyIfname, true, false, "sources", "answers", "from_bridge", "to_bridge")
+	t.declare(keyIPv4, true, false, "gateways")
+	t.declare(keyIPv4, true, true, "masquerade4")
+
+	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw,
+		inet("", iifnameVmap("sources")))
+	t.chains["output"] = hooked("filter", hookOutput, priorityRaw,
+		inet("", l4proto(unix.IPPROTO_UDP), oifnameVmap("answers")))
+	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
+		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
+	// A chain of its own: an accept elsewhere must not skip it.
+	t.chains["clamp"] = hooked("filter", hookForward, priorityMangle,
+		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), iifnameIn("bridges"), clampMSS()),
+		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), oifnameIn("bridges"), clampMSS()))
+	t.chains["forward"] = hooked("filter", hookForward, priorityFilter,
+		inet("", iifnameVmap("from_bridge")),
+		inet("", oifnameVmap("to_bridge")),
+		// Where an uplink is itself a bridge, br_netfilter brings frames here that are only passing through it.
+		inet("", ifnamesIn("bridged_uplinks"), accept()),
+		// Forwarding is a matter of the interface that a packet comes in by: replies to guests need it on the uplink, which would
+		// open the host's other networks to the uplink's.
+		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn("closed_uplinks"), counted("not_forwarded"), drop()))
+	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
+		inet("", oifnameIn("bridges"), ret()),
+		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(saddrOffset, "masquerade4")))
+	return t
+}
+
+func (t *table) addNetwork(n Network) {
+	t.add("bridges", n.Bridge, "")
+	t.lead("sources", n.Bridge, "source_"+n.Name, sourceRules(n)...)
+	t.lead("answers", n.Bridge, "answer_"+n.Name, answerRules(n)...)
+	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
+	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n)...)
+	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
+	if n.Masquerade {
+		t.lead("masquerade4", n.Address.Masked().String(), "masquerade_"+n.Name, masqueradeRules(n)...)
+	}
+}
+
+var (
+	ip4Proto         = nfproto(unix.NFPROTO_IPV4)
+	udp              = l4proto(unix.IPPROTO_UDP)
+	limitedBroadcast = single(netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+	multicast4       = netip.PrefixFrom(netip.AddrFrom4([4]byte{224, 0, 0, 0}), 4)
+	linkLocal6       = netip.MustParsePrefix("fe80::/10")
+	unspecified6     = netip.MustParsePrefix("::/128")
+)
+
+// sourceRules say what guests may send from, before connection tracking. What they ask the host isn't tracked: a question and
+// its answer are over at once, and thousands of them would fill the table.
+func sourceRules(n Network) []rule {
+	gateway := single(n.Address.Addr())
+	var rules []rule
+	if n.DNS {
+		rules = append(rules, inet("", ip4Proto, daddr4(gateway), udp, dport(53), notrack()))
+	}
+	if n.DHCP {
+		rules = append(rules,
+			inet("", ip4Proto, daddr4(limitedBroadcast), udp, dport(67), notrack()),
+			inet("", ip4Proto, daddr4(gateway), udp, dport(67), notrack()))
+	}
+	if n.Guard == GuardOff {
+		return rules
+	}
+	return append(rules,
+		inet("", ip4Proto, saddr4(n.Address.Masked()), ret()),
+		// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
+		inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ret()),
+		inet("", ip4Proto, daddr4(gateway), udp, sport(68), dport(67), ret()),
+		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
+		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
+		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
+}
+
+func answerRules(n Network) []rule {
+	var rules []rule
+	if n.DNS {
+		rules = append(rules, inet("", ip4Proto, saddr4(single(n.Address.Addr())), udp, sport(53), notrack()))
+	}
+	if n.DHCP {
+		rules = append(rules, inet("", ip4Proto, udp, sport(67), notrack()))
+	}
+	return rules
+}
+
+// gatewayRules keep questions out that reach a gateway's address by another way than its bridge.
+func gatewayRules(n Network) []rule {
+	if !n.DNS && !n.DHCP {
+		return nil
+	}
+	rules := []rule{
+		inet("", iifname(n.Bridge), accept()),
+		inet("", iifname("lo"), accept()),
+	}
+	if n.DHCP {
+		rules = append(rules, inet("", udp, dport(67), counted("misdirected"), drop()))
+	}
+	if n.DNS {
+		for _, p := range n.DNSClients {
+			if p.Addr().Is4() {
+				rules = append(rules, inet("may ask too", ip4Proto, saddr4(p), accept()))
+			}
+		}
+		rules = append(rules,
+			inet("", udp, dport(53), counted("misdirected"), drop()),
+			inet("", l4proto(unix.IPPROTO_TCP), dport(53), counted("misdirected"), drop()))
+	}
+	return rules
+}
+
+const established = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
+
+// fromRules say where guests may go.
+func fromRules(n Network) []rule {
+	rules := []rule{
+		inet("", ctState(established), accept()),
+		// Frames among guests of one bridge come here by br_netfilter.
+		inet("", oifname(n.Bridge), accept()),
+		inet("networks are kept apart", oifnameIn("bridges"), counted("kept_apart"), reject()),
+	}
+	if n.Uplink != "" {
+		rules = append(rules, inet("only by its uplink", oifnameNot(n.Uplink), counted("refused_out"), reject()))
+	}
+	if n.Masquerade {
+		// What conntrack can't place isn't translated: it would show the LAN a guest's own address.
+		rules = append(rules, inet("", ctState(expr.CtStateBitINVALID), counted("invalid"), drop()))
+	}
+	return append(rules, inet("", accept()))
+}
+
+// toRules say who may reach guests from outside: with masquerade only who is answered or published, else everybody.
+func toRules(n Network) []rule {
+	rules := []rule{inet("", ctState(established), accept())}
+	if n.Uplink != "" {
+		rules = append(rules, inet("only by its uplink", iifnameNot(n.Uplink), counted("refused_in"), reject()))
+	}
+	if !n.Masquerade {
+		return append(rules, inet("", accept()))
+	}
+	return append(rules,
+		inet("", ctState(expr.CtStateBitINVALID), counted("invalid"), drop()),
+		inet("", ctDNAT(), accept()),
+		inet("", counted("refused_in"), reject()))
+}
+
+// masqueradeRules translate what leaves a network, once for each connection. Multicast and broadcast keep their source.
+// Ports stay over 1023, since servers such as NFS trust low ones to a host's root.
+func masqueradeRules(n Network) []rule {
+	var rules []rule
+	if n.Uplink != "" {
+		rules = append(rules, inet("", oifnameNot(n.Uplink), ret()))
+	}
+	return append(rules,
+		inet("", ip4Proto, daddr4(multicast4), ret()),
+		inet("", ip4Proto, daddr4(limitedBroadcast), ret()),
+		inet("", l4proto(unix.IPPROTO_TCP), counted("masqueraded"), masqueradePorts(1024, 65535)),
+		inet("", udp, counted("masqueraded"), masqueradePorts(1024, 65535)),
+		inet("", counted("masqueraded"), masquerade()))
+}

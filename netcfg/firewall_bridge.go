@@ -1,0 +1,42 @@
+package netcfg
+
+import "golang.org/x/sys/unix"
+
+// The bridge table guards what guests of one bridge do to one another and to their gateway, frame by frame. It goes by the
+// names of the ports, which are entered before they are attached: matching the bridge itself (ibrname) takes a kernel option
+// that not all have.
+
+func bridgeBase() *table {
+	t := newTable()
+	t.counters["impostor"] = true
+	t.counters["rogue"] = true
+	t.declare(keyIfname, true, false, "guests")
+	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre,
+		newRule(familyBridge, "", iifnameVmap("guests")))
+	return t
+}
+
+func (t *table) addGuests(n Network, mac string, ports map[string]port) {
+	frame := func(comment string, parts ...part) rule { return newRule(familyBridge, comment, parts...) }
+	gateway := n.Address.Addr()
+	impostor, rogue := counted("impostor"), counted("rogue")
+
+	rules := []rule{
+		frame("the bridge's own address", etherSource(mac), impostor, drop()),
+		frame("the gateway's address is not for guests", etherType(unix.ETH_P_ARP), arpSender(gateway), impostor, drop()),
+		frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(mac), impostor, drop()),
+	}
+	if n.Guard != GuardOff {
+		rules = append(rules, frame("answers that claim to be the gateway's", etherType(unix.ETH_P_IP), saddr4(single(gateway)), impostor, drop()))
+	}
+	rules = append(rules,
+		frame("no DHCP server but the host's", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), sport(67), dport(68), rogue, drop()),
+		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), sport(547), dport(546), rogue, drop()),
+		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()))
+	t.chains["guest_"+n.Name] = chain{rules: rules}
+	for name, p := range ports {
+		if p.bridge == n.Bridge {
+			t.add("guests", name, "goto guest_"+n.Name)
+		}
+	}
+}

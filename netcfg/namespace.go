@@ -1,0 +1,268 @@
+package netcfg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// kernel tells and changes the network of one namespace. It is implemented by namespace, on the real kernel, and by memory in
+// the tests.
+type kernel interface {
+	// observe looks at everything, and at the sysctls that cfg needs. rec is what is remembered of this host.
+	observe(cfg Config, rec record) (*facts, error)
+	// do makes one step of a plan: a single change, or several of the firewall at once.
+	do(step []Change) error
+}
+
+// namespace is a network namespace of the kernel. Its sockets belong to it wherever they are used; what goes by the calling
+// thread's namespace (opening sockets, /proc/sys/net) runs inside.
+type namespace struct {
+	file     *os.File // of the namespace
+	identity unix.Stat_t
+	cookie   uint64 // of the namespace, unique since boot; 0 if the kernel doesn't tell
+	machine  string
+	route    *netlink.Conn
+	filter   *netlink.Conn // nil where netfilter isn't supported
+	noFilter error
+}
+
+const threadNamespace = "/proc/thread-self/ns/net"
+
+// openNamespace binds to the namespace of the calling thread.
+func openNamespace() (*namespace, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	file, err := os.Open(threadNamespace)
+	if err != nil {
+		return nil, fmt.Errorf("opening the network namespace: %w", err)
+	}
+	ns := &namespace{file: file, machine: machineID()}
+	if err := unix.Fstat(int(file.Fd()), &ns.identity); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the network namespace: %w", err), file.Close())
+	}
+	if ns.route, err = netlink.Dial(unix.NETLINK_ROUTE, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening a route netlink socket: %w", err), file.Close())
+	}
+	ns.cookie = namespaceCookie(ns.route)
+	// Without it Check can say what is missing.
+	ns.filter, ns.noFilter = netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	return ns, nil
+}
+
+func (ns *namespace) close() error {
+	errs := []error{ns.route.Close(), ns.file.Close()}
+	if ns.filter != nil {
+		errs = append(errs, ns.filter.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func namespaceCookie(conn *netlink.Conn) uint64 {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	var cookie uint64
+	_ = raw.Control(func(fd uintptr) { cookie, _ = unix.GetsockoptUint64(int(fd), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE) })
+	return cookie
+}
+
+// machineID is what stays the same from run to run: the machine's id, or without one the boot's.
+func machineID() string {
+	for _, path := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id", bootIDFile} {
+		if id, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(id))) > 0 && !strings.HasPrefix(string(id), "uninitialized") {
+			return strings.TrimSpace(string(id))
+		}
+	}
+	return ""
+}
+
+// inside calls f on a thread that is in the namespace. f must not start goroutines that rely on it.
+func (ns *namespace) inside(f func() error) error {
+	done := make(chan error, 1)
+	go ns.runInside(f, done)
+	return <-done
+}
+
+func (ns *namespace) runInside(f func() error, done chan<- error) {
+	runtime.LockOSThread()
+	var here unix.Stat_t
+	if err := unix.Stat(threadNamespace, &here); err != nil {
+		runtime.UnlockOSThread()
+		done <- fmt.Errorf("looking for the thread's network namespace: %w", err)
+		return
+	}
+	if here.Ino == ns.identity.Ino && here.Dev == ns.identity.Dev {
+		// The usual case, which needs no privilege.
+		err := f()
+		runtime.UnlockOSThread()
+		done <- err
+		return
+	}
+	// The thread stays locked: it ends with the goroutine, so that no other inherits its namespace.
+	if err := unix.Setns(int(ns.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		done <- fmt.Errorf("entering the network namespace: %w", err)
+		return
+	}
+	done <- f()
+}
+
+func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
+	if ns.filter == nil {
+		return nil, fmt.Errorf("opening a netfilter netlink socket: %w", ns.noFilter)
+	}
+	f, err := ns.observeNetwork(cfg, rec)
+	if err != nil {
+		return nil, err
+	}
+	if f.tables, err = readTables(ns.filter); err != nil {
+		return nil, explain(err)
+	}
+	return f, nil
+}
+
+// observeNetwork is observe without the firewall: it needs no privilege.
+func (ns *namespace) observeNetwork(cfg Config, rec record) (*facts, error) {
+	f := &facts{machine: ns.machine, record: rec}
+	var err error
+	if f.links, err = readLinks(ns.route); err != nil {
+		return nil, err
+	}
+	if f.addresses, err = readAddresses(ns.route); err != nil {
+		return nil, err
+	}
+	if f.routes, err = readRoutes(ns.route); err != nil {
+		return nil, err
+	}
+	if err := ns.inside(func() (err error) {
+		f.sysctls, err = readSysctls(f.sysctlKeys(cfg))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// explain adds to a refusal for want of privilege which one is missing.
+func explain(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("%w (this needs the capability CAP_NET_ADMIN: run as root, or let systemd give it by AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW)", err)
+	}
+	return err
+}
+
+func (ns *namespace) do(step []Change) error {
+	err := ns.change(step)
+	if err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+func (ns *namespace) change(step []Change) error {
+	switch c := step[0].(type) {
+	case firewallChange:
+		tx := &transaction{}
+		for _, c := range step {
+			c.(firewallChange).encode(tx)
+		}
+		if ns.filter == nil {
+			return ns.noFilter
+		}
+		return commit(ns.filter, tx)
+	case addBridge:
+		if err := createBridge(ns.route, c.name, c.to); err != nil {
+			return fmt.Errorf("creating bridge %s: %w", c.name, err)
+		}
+		return ns.configure(c.name, c.to)
+	case setBridge:
+		return ns.configure(c.name, c.to)
+	case setSysctl:
+		return ns.inside(func() error { return writeSysctl(c.key, c.to) })
+	case addAddress:
+		l, err := ns.find(c.link)
+		if err != nil {
+			return err
+		}
+		return wrap(createAddress(ns.route, l.index, c.prefix), "adding %s to %s", c.prefix, c.link)
+	case delAddress:
+		l, err := ns.find(c.link)
+		if err != nil {
+			return err
+		}
+		return wrap(deleteAddress(ns.route, l.index, c.prefix), "removing %s from %s", c.prefix, c.link)
+	case delBridge:
+		l, err := ns.find(c.name)
+		if err != nil {
+			return err
+		}
+		return wrap(deleteLink(ns.route, l.index), "removing bridge %s", c.name)
+	case attachPort:
+		l, err := ns.find(c.name)
+		if errors.Is(err, errNoLink) {
+			return nil // its guest has gone already
+		}
+		if err != nil {
+			return err
+		}
+		b, err := ns.find(c.bridge)
+		if err != nil {
+			return err
+		}
+		return wrap(gone(attach(ns.route, l.index, b.index)), "attaching %s to %s", c.name, c.bridge)
+	case detachPort:
+		l, err := ns.find(c.name)
+		if errors.Is(err, errNoLink) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return wrap(gone(detach(ns.route, l.index, c.restoreDown)), "detaching %s from %s", c.name, c.bridge)
+	}
+	panic(fmt.Sprintf("netcfg: a change of unknown type: %T", step[0]))
+}
+
+// gone makes nothing of a link that vanished meanwhile, as guests' links do.
+func gone(err error) error {
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+func (ns *namespace) configure(name string, to bridge) error {
+	l, err := ns.find(name)
+	if err != nil {
+		return err
+	}
+	return wrap(configureBridge(ns.route, l, to), "configuring bridge %s", name)
+}
+
+var errNoLink = errors.New("no such link")
+
+func (ns *namespace) find(name string) (link, error) {
+	links, err := readLinks(ns.route)
+	if err != nil {
+		return link{}, err
+	}
+	for _, l := range links {
+		if l.name == name {
+			return l, nil
+		}
+	}
+	return link{}, fmt.Errorf("%s: %w", name, errNoLink)
+}

@@ -1,0 +1,187 @@
+package netcfg
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	// attachAfter is how long a link must have been there before it is taken: whoever made it may be about to use it.
+	attachAfter = 300 * time.Millisecond
+	// repairsAMinute is how often drift is repaired before it counts as a fight with another manager.
+	repairsAMinute = 5
+	// standBack is how long such a fight is left alone.
+	standBack = time.Minute
+	// retryFirst and retryMost bound the wait after a repair that failed.
+	retryFirst = 500 * time.Millisecond
+	retryMost  = 30 * time.Second
+)
+
+// keeper is what reconciling remembers from one look to the next.
+type keeper struct {
+	seen    map[int]time.Time // links that may be attached, by index
+	repairs []time.Time       // of the last minute
+	resting time.Time         // no repairs until then
+	retry   time.Duration
+	now     func() time.Time
+}
+
+func newKeeper() *keeper { return &keeper{seen: map[int]time.Time{}, now: time.Now} }
+
+// reconcile looks at the host and brings it to what is wanted. It returns when to look again without an event, 0 for never.
+func (h *Host) reconcile(ctx context.Context, k *keeper) time.Duration {
+	if err := h.enter(ctx); err != nil {
+		return 0
+	}
+	defer h.leave()
+	if h.applied == nil {
+		return 0
+	}
+	wait, err := h.keep(ctx, k)
+	switch {
+	case err == nil:
+		k.retry = 0
+	case ctx.Err() != nil:
+		return 0
+	default:
+		k.retry = min(max(2*k.retry, retryFirst), retryMost)
+		wait = k.retry
+		h.log.Error("can't keep the host's network in order", "err", err, "retry", wait)
+	}
+	return wait
+}
+
+func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
+	cfg := *h.applied
+	f, have, want, err := h.survey(cfg)
+	if err != nil {
+		return 0, err
+	}
+	wait := k.ripen(f, have, want)
+	if plan(have, want).Empty() {
+		h.kept = want
+		return wait, nil
+	}
+	unlock, err := h.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	// Another process may have been at work, and be done now.
+	if f, have, want, err = h.survey(cfg); err != nil {
+		return 0, err
+	}
+	wait = k.ripen(f, have, want)
+	p := plan(have, want)
+	drifted := h.kept != nil && !plan(have, h.kept.among(f, have)).Empty()
+	if drifted && !k.mayRepair() {
+		// Guests must come up whoever fights whom.
+		p = p.only(groupPorts)
+		if k.now().After(k.resting) {
+			k.resting = k.now().Add(standBack)
+			h.log.Error("someone keeps changing what labnet set up: repairs rest", "rest", standBack, "by", h.editor.Load().String())
+		}
+		wait = time.Until(k.resting)
+		drifted = false
+	}
+	if err := fatal(bridgeProblems(cfg, f)); err != nil {
+		return 0, err
+	}
+	r := f.record.remember(p, f)
+	if err := h.record.save(r); err != nil {
+		return 0, err
+	}
+	if err := h.do(ctx, p, f); err != nil {
+		return 0, err
+	}
+	h.tell(p, drifted)
+	h.kept = want
+	return wait, h.record.save(r.forget(f, want))
+}
+
+// tell logs what was done: a repair is a warning, following the host is not.
+func (h *Host) tell(p Plan, drifted bool) {
+	for _, c := range slices.Concat(p.Grow, p.Shrink) {
+		switch {
+		case c.Group() == groupPorts:
+			h.log.Info("port", "change", c.String())
+		case !drifted:
+			h.log.Info("followed the host", "change", c.String())
+		case c.Group() == groupFirewall:
+			h.log.Warn("repaired", "change", c.String(), "by", h.editor.Load().String())
+		default:
+			h.log.Warn("repaired", "change", c.String())
+		}
+	}
+}
+
+// only is the part of a plan under one heading.
+func (p Plan) only(group string) Plan {
+	other := func(c Change) bool { return c.Group() != group }
+	return Plan{Grow: slices.DeleteFunc(slices.Clone(p.Grow), other), Shrink: slices.DeleteFunc(slices.Clone(p.Shrink), other)}
+}
+
+// among is the part of a state that can still be there: links come and go by themselves, and that is no drift.
+func (s *state) among(f *facts, have *state) *state {
+	part := *s
+	part.ports = maps.Clone(s.ports)
+	maps.DeleteFunc(part.ports, func(name string, _ port) bool {
+		_, ok := f.link(name)
+		return !ok
+	})
+	// A guest's link that came since then isn't one to take away.
+	for name, p := range have.ports {
+		if _, known := part.ports[name]; !known {
+			part.ports[name] = p
+		}
+	}
+	part.sysctls = maps.Clone(s.sysctls)
+	maps.DeleteFunc(part.sysctls, func(k sysctlKey, _ sysctlValue) bool {
+		_, ok := have.sysctls[k]
+		_, bridge := s.bridges[k.link()]
+		return !ok && !bridge
+	})
+	return &part
+}
+
+// mayRepair counts a repair, unless there were too many in the last minute.
+func (k *keeper) mayRepair() bool {
+	now := k.now()
+	if now.Before(k.resting) {
+		return false
+	}
+	k.repairs = slices.DeleteFunc(k.repairs, func(t time.Time) bool { return now.Sub(t) > time.Minute })
+	if len(k.repairs) >= repairsAMinute {
+		return false
+	}
+	k.repairs = append(k.repairs, now)
+	return true
+}
+
+// ripen leaves links out of want that have only just appeared, and returns when the first of them is due.
+func (k *keeper) ripen(f *facts, have, want *state) time.Duration {
+	now := k.now()
+	young := map[int]time.Time{}
+	var wait time.Duration
+	for name, p := range want.ports {
+		if have.ports[name].bridge == p.bridge {
+			continue
+		}
+		l, _ := f.link(name)
+		since, ok := k.seen[l.index]
+		if !ok {
+			since = now
+		}
+		young[l.index] = since
+		if left := attachAfter - now.Sub(since); left > 0 {
+			delete(want.ports, name)
+			if wait == 0 || left < wait {
+				wait = left
+			}
+		}
+	}
+	k.seen = young
+	return wait
+}

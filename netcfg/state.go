@@ -1,0 +1,195 @@
+package netcfg
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// state is what labnet manages in a network namespace, as wanted or as observed. Only what it holds is compared: the kernel
+// has many more attributes, and sets some of them by itself.
+type state struct {
+	tables    map[tableID]*table
+	bridges   map[string]bridge
+	addresses map[address]bool
+	sysctls   map[sysctlKey]sysctlValue
+	ports     map[string]port
+}
+
+func newState() *state {
+	return &state{
+		tables:    map[tableID]*table{},
+		bridges:   map[string]bridge{},
+		addresses: map[address]bool{},
+		sysctls:   map[sysctlKey]sysctlValue{},
+		ports:     map[string]port{},
+	}
+}
+
+// alias marks a bridge as ours in the kernel, so that it is found without any memory of it.
+const alias = "labnet"
+
+// bridge is what we manage of a bridge.
+type bridge struct {
+	mac          string // as net.HardwareAddr prints it
+	mtu          int
+	marked       bool   // has our alias; a bridge killed between its birth and its marking has not
+	stp          bool   // spanning tree; never wanted: guests' ports forward at once
+	forwardDelay uint32 // in USER_HZ
+	up           bool
+}
+
+// address is an IPv4 address of a link.
+type address struct {
+	link   string
+	prefix netip.Prefix
+}
+
+// port is a link on one of our bridges.
+type port struct {
+	bridge string
+	// restoreDown says that it was down before we attached it: it is taken down again when it is detached.
+	restoreDown bool
+}
+
+// sysctlKey is a path below /proc/sys: net/ipv4/conf/br0/forwarding.
+type sysctlKey string
+
+type sysctlValue struct {
+	value   string
+	restore bool // what stood there before us: it belongs to the part of a plan that shrinks
+}
+
+func forwardingOf(link string) sysctlKey {
+	return sysctlKey("net/ipv4/conf/" + link + "/forwarding")
+}
+
+const (
+	ipForward       sysctlKey = "net/ipv4/ip_forward"
+	defaultAcceptRA sysctlKey = "net/ipv6/conf/default/accept_ra"
+)
+
+// link is the interface that the key belongs to, "" if none.
+func (k sysctlKey) link() string {
+	parts := strings.Split(string(k), "/")
+	if len(parts) != 5 || parts[2] != "conf" {
+		return ""
+	}
+	return parts[3]
+}
+
+func (k sysctlKey) isForwarding() bool { return strings.HasSuffix(string(k), "/forwarding") }
+
+// String is the key as sysctl(8) writes it: a dot of an interface's name becomes a slash.
+func (k sysctlKey) String() string {
+	return strings.NewReplacer("/", ".", ".", "/").Replace(string(k))
+}
+
+type family byte
+
+// Address families of nftables, uapi/linux/netfilter.h.
+const (
+	familyInet   family = 1
+	familyIPv4   family = 2
+	familyARP    family = 3
+	familyNetdev family = 5
+	familyBridge family = 7
+	familyIPv6   family = 10
+)
+
+func (f family) String() string {
+	switch f {
+	case familyInet:
+		return "inet"
+	case familyIPv4:
+		return "ip"
+	case familyARP:
+		return "arp"
+	case familyNetdev:
+		return "netdev"
+	case familyBridge:
+		return "bridge"
+	case familyIPv6:
+		return "ip6"
+	}
+	return "unknown"
+}
+
+type tableID struct {
+	family family
+	name   string
+}
+
+func (id tableID) String() string { return id.family.String() + " " + id.name }
+
+var (
+	inetTable   = tableID{familyInet, alias}
+	bridgeTable = tableID{familyBridge, alias}
+)
+
+// table is an nftables table: sets, chains and named counters change in place as long as its structure fits.
+type table struct {
+	dormant  bool
+	chains   map[string]chain
+	sets     map[string]set
+	counters map[string]bool
+}
+
+func newTable() *table {
+	return &table{chains: map[string]chain{}, sets: map[string]set{}, counters: map[string]bool{}}
+}
+
+// chain is a list of rules; base is nil for one that is only jumped to.
+type chain struct {
+	base  *base
+	rules []rule
+}
+
+type base struct {
+	kind     string // filter, nat
+	hook     uint32
+	priority int32
+	policy   uint32
+}
+
+// rule is kept in the kernel together with a tag, a digest of what was meant: comparing tags doesn't depend on how a kernel
+// prints a rule back, and a rule that someone replaced has lost it.
+type rule struct {
+	exprs   [][]byte // encoded; nil in an observed rule
+	comment string
+	tag     string
+}
+
+// set is a named set or verdict map. Elements are text (name, address, prefix, "name . name") to verdict text, "" in a set.
+type set struct {
+	key      keyType
+	verdicts bool
+	interval bool
+	elements map[string]string
+}
+
+type keyType uint32
+
+// Types of set keys, as nft numbers them (six bits a part in a concatenation).
+const (
+	keyIPv4    keyType = 7
+	keyIfname  keyType = 41
+	keyIfnames keyType = keyIfname<<6 | keyIfname
+)
+
+func (k keyType) size() int {
+	switch k {
+	case keyIPv4:
+		return 4
+	case keyIfname:
+		return 16
+	}
+	return 32
+}
+
+func (t *table) ruleCount() int {
+	n := 0
+	for _, c := range t.chains {
+		n += len(c.rules)
+	}
+	return n
+}

@@ -1,0 +1,178 @@
+package netcfg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// settle is how long events are collected before the host is looked at: they come in bursts.
+	settle = 50 * time.Millisecond
+	// pollEvery bounds how long a change goes unseen that the kernel tells nobody of, as it does for most sysctls.
+	pollEvery = 5 * time.Second
+	// resubscribeAfter is the wait before events are asked for again.
+	resubscribeAfter = 200 * time.Millisecond
+)
+
+// Run keeps the kernel as the last Apply left it, until ctx ends: it attaches links that match, follows the uplink, and
+// repairs drift. Before an Apply, and after a Down, it waits. It may be called once at a time.
+func (h *Host) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.watch(ctx, h.subscribeRoute, func(netlink.Message) bool { return true }) })
+	group.Go(func() error { return h.watch(ctx, h.subscribeFilter, h.foreignEdit) })
+	group.Go(func() error { return h.reconcileLoop(ctx) })
+	return group.Wait()
+}
+
+func (h *Host) reconcileLoop(ctx context.Context) error {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	k := newKeeper()
+	// What changed between Apply and the subscription is seen by a first look.
+	again := time.After(settle)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.wake:
+			if !pause(ctx, settle) {
+				return nil
+			}
+			select {
+			case <-h.wake:
+			default:
+			}
+		case <-poll.C:
+		case <-again:
+		}
+		again = nil
+		if wait := h.reconcile(ctx, k); wait > 0 {
+			again = time.After(wait)
+		}
+	}
+}
+
+// pause reports whether the time passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// watch wakes the reconciler at every event that matters. A subscription that failed has lost events, so that the host is looked at
+// as a whole whenever a new one stands.
+func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error), matters func(netlink.Message) bool) error {
+	for ctx.Err() == nil {
+		conn, err := subscribe()
+		if err != nil {
+			// Polling goes on.
+			h.log.Warn("can't watch the host's network", "err", err)
+			pause(ctx, pollEvery)
+			continue
+		}
+		h.nudge()
+		err = h.listen(ctx, conn, matters)
+		if closed := conn.Close(); err == nil {
+			err = closed
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		h.log.Debug("watching the host's network anew", "err", err)
+		pause(ctx, resubscribeAfter)
+	}
+	return nil
+}
+
+func (h *Host) listen(ctx context.Context, conn *netlink.Conn, matters func(netlink.Message) bool) error {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for {
+		messages, err := conn.Receive()
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			if matters(m) {
+				h.nudge()
+			}
+		}
+	}
+}
+
+// eventBuffer holds the events of a burst, such as a large ruleset being loaded.
+const eventBuffer = 16 << 20
+
+func (h *Host) subscribeRoute() (*netlink.Conn, error) {
+	return h.subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_NETCONF)
+}
+
+func (h *Host) subscribeFilter() (*netlink.Conn, error) {
+	return h.subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+}
+
+func (h *Host) subscribe(protocol int, groups ...uint32) (conn *netlink.Conn, err error) {
+	err = h.ns.inside(func() error {
+		conn, err = netlink.Dial(protocol, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = conn.SetReadBuffer(eventBuffer)
+	for _, g := range groups {
+		err = errors.Join(err, conn.JoinGroup(g))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("subscribing to network events: %w", err), conn.Close())
+	}
+	return conn, nil
+}
+
+// process is one that changed nftables.
+type process struct {
+	pid  uint32
+	name string
+}
+
+func (p *process) String() string {
+	if p == nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%s (pid %d)", p.name, p.pid)
+}
+
+// foreignEdit reports whether an event ends someone else's change of nftables, and remembers whose.
+func (h *Host) foreignEdit(m netlink.Message) bool {
+	if uint16(m.Header.Type) != nfKind(unix.NFT_MSG_NEWGEN) {
+		return false
+	}
+	var p process
+	if err := eachAttribute(m.Data, 4, func(kind uint16, v []byte) {
+		switch kind {
+		case unix.NFTA_GEN_PROC_PID:
+			p.pid = big32(v)
+		case unix.NFTA_GEN_PROC_NAME:
+			p.name = text(v)
+		}
+	}); err != nil {
+		return true
+	}
+	if int(p.pid) == os.Getpid() {
+		return false
+	}
+	h.editor.Store(&p)
+	return true
+}
