@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"labnet/internal/config"
+)
+
+func newFmt() *cobra.Command {
+	var checkOnly bool
+	cmd := &cobra.Command{
+		Use:   "fmt [FILE…]",
+		Short: "Format configuration files",
+		Long:  "Format configuration files in place, and print the names of those that changed; - reads standard input and prints. Default: " + defaultConfig + ".",
+		Example: `  labnet fmt lab.hcl
+  labnet fmt --check *.hcl`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{defaultConfig}
+			}
+			var errs []error
+			differ := false
+			for _, path := range args {
+				changed, err := formatFile(path, checkOnly, cmd.InOrStdin(), cmd.OutOrStdout())
+				errs = append(errs, err)
+				differ = differ || changed
+			}
+			if err := errors.Join(errs...); err != nil {
+				return err
+			}
+			if checkOnly && differ {
+				return exitError{exitFailed, nil}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&checkOnly, "check", false, "change nothing; exit 1 if a file isn't formatted")
+	return cmd
+}
+
+// formatFile formats one file and reports whether it wasn't.
+func formatFile(path string, checkOnly bool, in io.Reader, out io.Writer) (changed bool, err error) {
+	var text []byte
+	if path == "-" {
+		text, err = io.ReadAll(in)
+	} else {
+		text, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return false, err
+	}
+	formatted, diags := config.Format(text, path)
+	if diags.HasErrors() {
+		_ = diags.WriteText(os.Stderr, isTerminal(os.Stderr), terminalWidth(os.Stderr))
+		return false, exitError{exitFailed, fmt.Errorf("%s is left alone", path)}
+	}
+	changed = !bytes.Equal(text, formatted)
+	if path == "-" && !checkOnly {
+		_, err = out.Write(formatted)
+		return changed, err
+	}
+	if !changed {
+		return false, nil
+	}
+	fmt.Fprintln(out, path)
+	if checkOnly {
+		return true, nil
+	}
+	return true, replaceFile(path, formatted)
+}
+
+// replaceFile writes a file whole or not at all: a full disk must not cost anybody's configuration.
+func replaceFile(path string, text []byte) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".labnet-fmt-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}

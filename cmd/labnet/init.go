@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"labnet/internal/config"
+)
+
+func newInit() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init routed [FILE]",
+		Short: "Write a commented configuration to start from",
+		Long:  "Write a commented configuration to start from, to FILE (" + defaultConfig + "; - for standard output). An existing file is left alone.",
+		Example: `  labnet init routed
+  labnet init routed ./lab.hcl && labnet check -c ./lab.hcl`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return wrongUse("labnet init wants a mode, and may be given a file; see `labnet init --help`")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := config.Starter(args[0])
+			if err != nil {
+				return exitError{exitWrongUse, err}
+			}
+			path := defaultConfig
+			if len(args) == 2 {
+				path = args[1]
+			}
+			if path == "-" {
+				_, err := cmd.OutOrStdout().Write(text)
+				return err
+			}
+			if err := writeStarter(path, text, force); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: look at it, then `labnet plan -c %s` and `labnet run -c %s`\n", path, path, path)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
+	return cmd
+}
+
+func writeStarter(path string, text []byte, force bool) error {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, flags, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s exists and is left alone; name another file, or overwrite it with --force", path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close())
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"labnet/internal/control"
+)
+
+func newLeases(g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "leases",
+		Short: "List, show and release leases",
+		Args:  noArgs,
+	}
+	list := newLeasesList(g)
+	// `labnet leases` alone lists.
+	cmd.RunE = list.RunE
+	cmd.Flags().AddFlagSet(list.Flags())
+	cmd.AddCommand(list, newLeasesShow(g), newLeasesRelease(g))
+	return cmd
+}
+
+func newLeasesList(g *global) *cobra.Command {
+	var out format
+	var network string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List leases",
+		Example: `  labnet leases
+  labnet leases list --network lab -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			found, err := control.NewClient(g.quietPaths().Socket).Leases(cmd.Context(), network)
+			if err != nil {
+				return err
+			}
+			switch out {
+			case "json":
+				return writeJSON(cmd.OutOrStdout(), found)
+			case "csv":
+				return writeLeasesCSV(cmd.OutOrStdout(), found)
+			default:
+				return writeLeasesTable(cmd.OutOrStdout(), found, time.Now())
+			}
+		},
+	}
+	addFormat(cmd, &out, "table", "json", "csv")
+	cmd.Flags().StringVar(&network, "network", "", "only this network's")
+	return cmd
+}
+
+func newLeasesShow(g *global) *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "show ADDRESS|NAME|MAC",
+		Short: "Show everything about a lease",
+		Example: `  labnet leases show 10.0.0.57
+  labnet leases show builder`,
+		Args: exactArgs(1, "an address, a name or a MAC"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lease, err := findLease(cmd.Context(), control.NewClient(g.quietPaths().Socket), args[0])
+			if err != nil {
+				return err
+			}
+			if out == "json" {
+				return writeJSON(cmd.OutOrStdout(), lease)
+			}
+			return writeLease(cmd.OutOrStdout(), lease, time.Now())
+		},
+	}
+	addFormat(cmd, &out, "text", "json")
+	return cmd
+}
+
+func newLeasesRelease(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "release ADDRESS|NAME|MAC",
+		Short: "End a lease at once",
+		Long: `End a lease at once: its address and its name are free for others. A guest that still runs isn't told, and goes on using the
+address until it renews; shut it down first, or release the lease from within the guest. Needs root.`,
+		Example: `  labnet leases release builder`,
+		Args:    exactArgs(1, "an address, a name or a MAC"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client := control.NewClient(g.quietPaths().Socket)
+			lease, err := findLease(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := client.Release(cmd.Context(), lease.Network, lease.Address); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
+			return nil
+		},
+	}
+}
+
+// findLease finds the one lease that key names: an address, a name (a label, or with its domain), or a MAC. A lease in force goes
+// before one that has ended.
+func findLease(ctx context.Context, client *control.Client, key string) (control.Lease, error) {
+	all, err := client.Leases(ctx, "")
+	if err != nil {
+		return control.Lease{}, err
+	}
+	matches := matching(all, key)
+	switch len(matches) {
+	case 1:
+		return matches[0], nil
+	case 0:
+		return control.Lease{}, fmt.Errorf("no lease has the address, name or MAC %q; see `labnet leases`", key)
+	}
+	places := make([]string, len(matches))
+	for i, l := range matches {
+		places[i] = l.Address.String() + " in " + l.Network
+	}
+	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address", key, strings.Join(places, ", "))
+}
+
+func matching(all []control.Lease, key string) []control.Lease {
+	addr, addrErr := netip.ParseAddr(key)
+	label, _, _ := strings.Cut(strings.ToLower(key), ".")
+	var inForce, ended []control.Lease
+	for _, l := range all {
+		switch {
+		case addrErr == nil && l.Address == addr:
+		case addrErr != nil && l.Name != "" && l.Name == label:
+		case addrErr != nil && strings.EqualFold(l.MAC, strings.ReplaceAll(key, "-", ":")):
+		default:
+			continue
+		}
+		if l.State == "bound" {
+			inForce = append(inForce, l)
+		} else {
+			ended = append(ended, l)
+		}
+	}
+	if len(inForce) > 0 {
+		return inForce
+	}
+	return ended
+}
+
+func writeLeasesTable(w io.Writer, found []control.Lease, now time.Time) error {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleDefault)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
+	t.AppendHeader(table.Row{"address", "name", "mac", "state", "expires", "network"})
+	for _, l := range found {
+		state := l.State
+		if l.Reserved {
+			state += ", reserved"
+		}
+		t.AppendRow(table.Row{l.Address, orDash(l.Name), l.MAC, state, expiry(l, now), l.Network})
+	}
+	_, err := io.WriteString(w, trimLines(t.Render()))
+	return err
+}
+
+// trimLines takes the padding off line ends, which only gets into the way of pasting.
+func trimLines(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text + "\n") {
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return out.String()
+}
+
+// leaseColumns are the columns of the CSV: stable.
+var leaseColumns = []string{
+	"network", "address", "mac", "client_id", "name", "state", "reserved", "start", "expires", "last_seen", "hostname", "vendor_class",
+}
+
+func writeLeasesCSV(w io.Writer, found []control.Lease) error {
+	out := csv.NewWriter(w)
+	rows := [][]string{leaseColumns}
+	for _, l := range found {
+		rows = append(rows, []string{
+			l.Network, l.Address.String(), l.MAC, l.ClientID, l.Name, l.State, strconv.FormatBool(l.Reserved),
+			stamp(l.Start), stamp(l.Expires), stamp(l.LastSeen), printable(l.Hostname), printable(l.VendorClass),
+		})
+	}
+	return out.WriteAll(rows)
+}
+
+func writeLease(w io.Writer, l control.Lease, now time.Time) error {
+	var text strings.Builder
+	line := func(key, value string) { fmt.Fprintf(&text, "%-13s %s\n", key, value) }
+	line("address", l.Address.String())
+	line("network", l.Network)
+	line("name", orDash(l.Name))
+	line("mac", l.MAC)
+	line("client id", l.ClientID)
+	line("state", l.State)
+	line("reserved", strconv.FormatBool(l.Reserved))
+	line("start", orDash(stamp(l.Start)))
+	line("expires", expiry(l, now))
+	line("last seen", orDash(stamp(l.LastSeen)))
+	line("asked name", orDash(printable(l.Hostname)))
+	line("vendor class", orDash(printable(l.VendorClass)))
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// expiry is when a lease ends, or ended, in words.
+func expiry(l control.Lease, now time.Time) string {
+	switch {
+	case l.Expires.IsZero():
+		return "never"
+	case l.Expires.After(now):
+		return "in " + l.Expires.Sub(now).Round(time.Second).String()
+	default:
+		return now.Sub(l.Expires).Round(time.Second).String() + " ago"
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// printable quotes what a guest sent if a terminal or a spreadsheet could take it for more than text.
+func printable(s string) string {
+	quoted := strconv.QuoteToASCII(s)
+	if quoted != `"`+s+`"` || strings.HasPrefix(s, "=") || strings.HasPrefix(s, "+") || strings.HasPrefix(s, "@") {
+		return quoted
+	}
+	return s
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

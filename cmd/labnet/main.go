@@ -1,0 +1,76 @@
+// Command labnet runs the network of a lab's virtual machines from one HCL file, and inspects it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// version is set by the linker; a plain `go build` leaves it to the build information.
+var version string
+
+// Exit codes, stable and documented.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitChanges  = 2 // plan --detailed-exitcode: there is something to do
+	exitWrongUse = 64
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx, os.Args[1:]))
+}
+
+// execute runs the command line and returns the exit code.
+func execute(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if exit, ok := errors.AsType[exitError](err); ok {
+		if exit.err != nil {
+			fmt.Fprintln(os.Stderr, "labnet:", exit.err)
+		}
+		return exit.code
+	}
+	fmt.Fprintln(os.Stderr, "labnet:", err)
+	return exitFailed
+}
+
+// exitError ends the command with a code of its own; a nil err means that everything is said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+func wrongUse(format string, args ...any) error {
+	return exitError{exitWrongUse, fmt.Errorf(format, args...)}
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"labnet/internal/config"
+	"labnet/internal/daemon"
+)
+
+func newRun(g *global) *cobra.Command {
+	var ephemeral bool
+	var level, logFormat string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Bring the network up and serve it",
+		Long: `Bring the network up and serve it, in the foreground, until SIGTERM or Ctrl-C. The network itself stays up then, so that an
+upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the configuration again.`,
+		Example: `  labnet run
+  labnet run -c ./lab.hcl --ephemeral`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := g.load()
+			if err != nil {
+				return err
+			}
+			if level == "" {
+				level = cfg.Daemon.LogLevel
+			}
+			if logFormat == "" {
+				logFormat = cfg.Daemon.LogFormat
+			}
+			log, err := daemon.NewLogger(os.Stderr, level, logFormat)
+			if err != nil {
+				return exitError{exitWrongUse, err}
+			}
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			return daemon.Run(cmd.Context(), daemon.Options{
+				ConfigPath: g.config,
+				Config:     cfg,
+				Paths:      g.paths(cfg),
+				Ephemeral:  ephemeral,
+				Version:    buildVersion(),
+				Log:        log,
+				Reload:     reload,
+				Load: func() (*config.Config, error) {
+					cfg, diags := config.Load(g.config)
+					if diags.HasErrors() {
+						return nil, inOneLine(diags)
+					}
+					return cfg, nil
+				},
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&ephemeral, "ephemeral", false, "remove the network when the daemon ends")
+	flags.StringVar(&level, "log-level", "", "debug, info, warn or error (default: the configuration's)")
+	flags.StringVar(&logFormat, "log-format", "", "auto, text, json or journal (default: the configuration's)")
+	return cmd
+}
+
+// inOneLine is what is wrong with a file, for the log.
+func inOneLine(diags *config.Diagnostics) error {
+	var errs []string
+	for _, d := range diags.All() {
+		if d.Severity == config.SeverityError {
+			errs = append(errs, fmt.Sprintf("%s:%d: %s", d.File, d.Line, d.Summary))
+		}
+	}
+	return errors.New(strings.Join(errs, "; "))
+}

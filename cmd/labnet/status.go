@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"labnet/internal/control"
+)
+
+func newStatus(g *global) *cobra.Command {
+	var out format
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the daemon and its networks are",
+		Example: `  labnet status
+  labnet status --wait 10s -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			status, err := waitForStatus(cmd.Context(), control.NewClient(g.quietPaths().Socket), wait)
+			if err != nil {
+				return err
+			}
+			if out == "json" {
+				return writeJSON(cmd.OutOrStdout(), status)
+			}
+			return writeStatus(cmd.OutOrStdout(), status, time.Now())
+		},
+	}
+	addFormat(cmd, &out, "text", "json")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for a daemon that serves, e.g. 10s")
+	return cmd
+}
+
+// waitForStatus asks until a daemon answers; it answers only once it serves.
+func waitForStatus(ctx context.Context, client *control.Client, limit time.Duration) (control.Status, error) {
+	deadline := time.Now().Add(limit)
+	for {
+		status, err := client.Status(ctx)
+		if !errors.Is(err, control.ErrNotRunning) || !time.Now().Before(deadline) {
+			return status, err
+		}
+		select {
+		case <-ctx.Done():
+			return status, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func writeStatus(w io.Writer, s control.Status, now time.Time) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "labnet %s: %s (pid %d, up %s, %s)\n", s.Version, s.State, s.PID, now.Sub(s.Started).Round(time.Second), s.Config)
+	for _, n := range s.Networks {
+		fmt.Fprintf(&text, "\nnetwork %s (%s)\n", n.Name, n.Mode)
+		fmt.Fprintf(&text, "  bridge   %s, %s\n", n.Bridge, n.Address)
+		uplink := n.Uplink
+		if uplink == "auto" {
+			uplink = "the default route's"
+		}
+		if n.Masquerade {
+			uplink += ", masqueraded"
+		} else {
+			uplink += ", routed without masquerade"
+		}
+		fmt.Fprintf(&text, "  uplink   %s\n", uplink)
+		if n.DHCP != nil {
+			fmt.Fprintf(&text, "  dhcp     %s, %d bound\n", addresses(n.Addresses), n.Bound)
+		} else {
+			text.WriteString("  dhcp     off\n")
+		}
+		if n.Domain != "" {
+			fmt.Fprintf(&text, "  domain   %s\n", n.Domain)
+		}
+	}
+	if len(s.Upstreams) > 0 {
+		text.WriteString("\nupstreams\n")
+	}
+	for _, u := range s.Upstreams {
+		health := "healthy"
+		if !u.Healthy {
+			health = "not answering"
+		}
+		fmt.Fprintf(&text, "  %-8s %s, %s\n", u.Group, u.Server, health)
+	}
+	for _, p := range s.Problems {
+		text.WriteString("\n" + problemLine(p) + "\n")
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func addresses(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return fmt.Sprintf("%d addresses", n)
+}

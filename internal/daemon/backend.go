@@ -1,0 +1,186 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"labnet/internal/config"
+	"labnet/internal/control"
+	"labnet/leases"
+	"labnet/netcfg"
+)
+
+type (
+	downRequest struct{ done chan downAnswer }
+	downAnswer  struct {
+		changes []control.Change
+		err     error
+	}
+)
+
+// Status implements control.Backend.
+func (d *daemon) Status(context.Context) control.Status {
+	cfg := d.config()
+	status := control.Status{
+		State:     control.Ready,
+		PID:       os.Getpid(),
+		Version:   d.opts.Version,
+		Started:   d.started,
+		Config:    d.opts.ConfigPath,
+		Ephemeral: d.opts.Ephemeral,
+		Networks:  []control.Network{},
+		Upstreams: []control.Upstream{},
+		DNS:       d.dns.Stats(),
+		Problems:  d.problems(cfg),
+	}
+	for _, n := range cfg.Networks {
+		status.Networks = append(status.Networks, d.network(n))
+	}
+	for _, u := range d.dns.Upstreams() {
+		status.Upstreams = append(status.Upstreams, control.Upstream{
+			Group: u.Group, Server: u.Addr.String(), Healthy: !u.Down, RTT: rtt(u.RTT),
+		})
+	}
+	if len(status.Problems) > 0 {
+		status.State = control.Degraded
+	}
+	return status
+}
+
+// rtt is a round trip for people; "" before the first.
+func rtt(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.Round(10 * time.Microsecond).String()
+}
+
+func (d *daemon) network(n config.Network) control.Network {
+	out := control.Network{
+		Name:       n.Name,
+		Mode:       n.Mode,
+		Bridge:     n.Bridge.Name,
+		Address:    n.Address,
+		Uplink:     n.Uplink.Interface,
+		Masquerade: n.Uplink.Masquerade,
+		Domain:     n.DNS.Domain,
+		DHCP:       d.links.counters(n.Name),
+	}
+	for _, l := range d.table.Leases(n.Name) {
+		if l.State == leases.Bound {
+			out.Bound++
+		}
+	}
+	for _, r := range n.DHCP.Ranges {
+		out.Addresses += rangeSize(r)
+	}
+	return out
+}
+
+// rangeSize counts the addresses of an IPv4 range.
+func rangeSize(r config.AddrRange) int {
+	start, end := r.Start.As4(), r.End.As4()
+	size := 1
+	for i := range start {
+		size += (int(end[i]) - int(start[i])) << (8 * (3 - i))
+	}
+	return size
+}
+
+// problems is what a person should look at now.
+func (d *daemon) problems(cfg *config.Config) []control.Problem {
+	found, err := d.host.Check(compile(cfg, hostName()).host)
+	if err != nil {
+		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
+	}
+	return controlProblems(found)
+}
+
+func controlProblems(found []netcfg.Problem) []control.Problem {
+	out := make([]control.Problem, 0, len(found))
+	for _, p := range found {
+		out = append(out, control.Problem{Network: p.Network, Fatal: p.Fatal, Summary: p.Summary, Remedy: p.Remedy})
+	}
+	return out
+}
+
+// Leases implements control.Backend.
+func (d *daemon) Leases(_ context.Context, network string) []control.Lease {
+	found := d.table.Leases(network)
+	out := make([]control.Lease, 0, len(found))
+	for _, l := range found {
+		out = append(out, controlLease(l))
+	}
+	return out
+}
+
+func controlLease(l leases.Lease) control.Lease {
+	return control.Lease{
+		Network:     l.Network,
+		Address:     l.Addr,
+		MAC:         l.HWAddr.String(),
+		ClientID:    l.ID.String(),
+		Name:        l.Name,
+		State:       l.State.String(),
+		Reserved:    l.Reserved,
+		Start:       l.Start,
+		Expires:     l.Expiry,
+		LastSeen:    l.LastSeen,
+		Hostname:    l.RequestedName,
+		VendorClass: l.VendorClass,
+	}
+}
+
+// Release implements control.Backend.
+func (d *daemon) Release(ctx context.Context, network string, addr netip.Addr) (control.Lease, error) {
+	change, err := d.table.ReleaseAddr(network, addr, time.Now())
+	switch {
+	case errors.Is(err, leases.ErrUnknownNetwork):
+		return control.Lease{}, fmt.Errorf("%w: there is no network %q", control.ErrNotFound, network)
+	case errors.Is(err, leases.ErrNotHolder):
+		return control.Lease{}, fmt.Errorf("%w: nobody leases %v in %q", control.ErrNotFound, addr, network)
+	case err != nil:
+		return control.Lease{}, err
+	}
+	committed := make(chan error, 1)
+	d.table.Submit([]leases.Change{change}, func(err error) { committed <- err })
+	select {
+	case err := <-committed:
+		if err != nil {
+			return control.Lease{}, fmt.Errorf("the lease stays, the store refuses: %w", err)
+		}
+		d.log.Info("lease released by an operator", "network", network, "addr", addr)
+		return controlLease(change.Lease), nil
+	case <-ctx.Done():
+		return control.Lease{}, ctx.Err()
+	}
+}
+
+// Down implements control.Backend.
+func (d *daemon) Down(ctx context.Context) ([]control.Change, error) {
+	request := downRequest{make(chan downAnswer, 1)}
+	select {
+	case d.down <- request:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(5 * time.Second):
+		return nil, fmt.Errorf("%w: the daemon is ending already", control.ErrConflict)
+	}
+	answer := <-request.done
+	return answer.changes, answer.err
+}
+
+// changes is a plan as the API shows it.
+func changes(p netcfg.Plan) []control.Change {
+	out := make([]control.Change, 0, len(p.Grow)+len(p.Shrink))
+	for _, part := range [][]netcfg.Change{p.Grow, p.Shrink} {
+		for _, c := range part {
+			out = append(out, control.Change{Group: c.Group(), Text: c.String()})
+		}
+	}
+	return out
+}

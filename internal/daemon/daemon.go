@@ -1,0 +1,272 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	sdnotify "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"labnet/dnsserver"
+	"labnet/internal/config"
+	"labnet/internal/control"
+	"labnet/leases"
+	"labnet/netcfg"
+)
+
+// Options is what the command line says of a run.
+type Options struct {
+	ConfigPath string // for status and reload
+	Config     *config.Config
+	Paths      Paths
+	Ephemeral  bool // remove the network at the end
+	Version    string
+	Log        *slog.Logger
+	// Reload gets a value for each wish to read ConfigPath again; nil: none. Load is called then.
+	Reload <-chan os.Signal
+	Load   func() (*config.Config, error)
+}
+
+// Paths is where a daemon keeps its files.
+type Paths struct {
+	StateDir string // what must survive a restart: leases, and what was changed on the host
+	Socket   string // the control socket
+}
+
+func (p Paths) record() string { return filepath.Join(p.StateDir, "host.json") }
+func (p Paths) leases() string { return filepath.Join(p.StateDir, "leases.db") }
+
+// daemon is a running labnet.
+type daemon struct {
+	opts    Options
+	log     *slog.Logger
+	started time.Time
+
+	mu  sync.Mutex     // guards cfg
+	cfg *config.Config // as it is served
+
+	host  *netcfg.Host
+	table *leases.Table
+	dns   *dnsserver.Server
+	links *links
+	down  chan downRequest
+}
+
+// Run brings the network up and serves it until ctx ends, a task fails, or `down` is asked for. It changes nothing on the host
+// if the configuration can't be served. Root, or the capabilities named in the error.
+func Run(ctx context.Context, opts Options) (err error) {
+	d := &daemon{opts: opts, log: opts.Log, started: time.Now(), down: make(chan downRequest)}
+	d.cfg = opts.Config
+
+	instance, err := claim()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = instance.Close() }()
+
+	if err := os.MkdirAll(opts.Paths.StateDir, 0o750); err != nil {
+		return fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
+	}
+	store, err := leases.OpenSQLite(leases.SQLiteConfig{Path: opts.Paths.leases(), Log: d.log.With("part", "leases")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	d.host, err = netcfg.Open(opts.Paths.record(), d.log.With("part", "net"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.host.Close()) }()
+	return d.start(ctx, store)
+}
+
+// start builds the parts in the order in which a failure costs least: what can fail without touching the host comes first.
+func (d *daemon) start(ctx context.Context, store leases.Store) (err error) {
+	p := compile(d.cfg, hostName())
+	if err := d.check(p.host); err != nil {
+		return err
+	}
+	if d.table, err = leases.NewTable(p.leases, store, d.log.With("part", "leases")); err != nil {
+		return err
+	}
+	if err := d.table.Load(ctx, time.Now()); err != nil {
+		return err
+	}
+	// The DNS sockets bind to addresses that aren't there yet, so that a taken port shows before the host is changed.
+	if d.dns, err = dnsserver.Listen(p.dns, d.table, d.log.With("part", "dns")); err != nil {
+		return err
+	}
+	closeDNS := d.dns
+	defer func() {
+		if err != nil {
+			closeDNS.Close()
+		}
+	}()
+	api, err := control.Listen(d.opts.Paths.Socket, d, d.opts.Version, d.log.With("part", "control"))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = api.Close()
+		}
+	}()
+
+	undo, err := d.bringUp(ctx, p.host)
+	if err != nil {
+		return err
+	}
+	d.links, err = listenLinks(p.dhcp, d.table, d.log.With("part", "dhcp"))
+	if err != nil {
+		return errors.Join(err, undo())
+	}
+	return d.serve(ctx, api)
+}
+
+// check refuses what the host stands against, all problems at once, and warns of the rest.
+func (d *daemon) check(cfg netcfg.Config) error {
+	problems, err := d.host.Check(cfg)
+	if err != nil {
+		return err
+	}
+	var fatal []error
+	for _, p := range problems {
+		if p.Fatal {
+			fatal = append(fatal, problemError(p))
+			continue
+		}
+		d.log.Warn(p.Summary, "network", p.Network, "remedy", p.Remedy)
+	}
+	return errors.Join(fatal...)
+}
+
+func problemError(p netcfg.Problem) error {
+	var text strings.Builder
+	if p.Network != "" {
+		fmt.Fprintf(&text, "network %q: ", p.Network)
+	}
+	text.WriteString(p.Summary)
+	if p.Remedy != "" {
+		text.WriteString("; " + p.Remedy)
+	}
+	return errors.New(text.String())
+}
+
+// bringUp applies the host's part, and returns how to undo it if nothing of ours was up before.
+func (d *daemon) bringUp(ctx context.Context, cfg netcfg.Config) (undo func() error, err error) {
+	before, err := d.host.PlanDown()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := d.host.Apply(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("bringing the network up: %w", err)
+	}
+	for _, c := range changes(plan) {
+		d.log.Info("changed the host", "change", c.Text)
+	}
+	if !before.Empty() {
+		return func() error { return nil }, nil
+	}
+	return func() error {
+		_, err := d.host.Down(context.WithoutCancel(ctx))
+		return err
+	}, nil
+}
+
+// serve runs every part until the end, and ends them in order: first those that answer guests, then what they stand on.
+func (d *daemon) serve(ctx context.Context, api *control.Server) error {
+	// What the front stands on outlives the wish to end: it is stopped when the front has drained.
+	base, baseCtx := group(context.WithoutCancel(ctx))
+	base.Go(func() error { return d.table.Run(baseCtx) })
+	base.Go(func() error { return d.host.Run(baseCtx) })
+	base.Go(func() error { return api.Run(baseCtx) })
+
+	front, frontCtx := group(baseCtx)
+	front.Go(func() error { return d.dns.Run(frontCtx) })
+	d.links.run(frontCtx, front.Group)
+
+	notify(d.log, sdnotify.SdNotifyReady)
+	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond), "networks", len(d.cfg.Networks))
+
+	asked := d.wait(ctx, frontCtx, front.Group)
+	notify(d.log, sdnotify.SdNotifyStopping)
+	d.log.Info("stopping")
+	front.stop()
+	err := front.Wait()
+	if asked != nil || d.opts.Ephemeral {
+		err = errors.Join(err, d.takeDown(context.WithoutCancel(ctx), asked))
+	} else {
+		d.log.Info("the network stays up; `labnet down` removes it")
+	}
+	base.stop()
+	return errors.Join(err, base.Wait())
+}
+
+// wait returns when the daemon shall end: at the end of ctx, when a part failed, or with the request to go down.
+func (d *daemon) wait(ctx, failed context.Context, front *errgroup.Group) *downRequest {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-failed.Done():
+			return nil
+		case request := <-d.down:
+			return &request
+		case <-d.opts.Reload:
+			d.reload(failed, front)
+		}
+	}
+}
+
+// takeDown removes the network and answers who asked for it, if somebody did.
+func (d *daemon) takeDown(ctx context.Context, asked *downRequest) error {
+	plan, err := d.host.Down(ctx)
+	if err == nil {
+		d.log.Info("the network is removed", "changes", len(plan.Grow)+len(plan.Shrink))
+	}
+	if asked != nil {
+		asked.done <- downAnswer{changes(plan), err}
+	}
+	return err
+}
+
+// tasks is an errgroup that can be stopped.
+type tasks struct {
+	*errgroup.Group
+	stop context.CancelFunc
+}
+
+// group makes tasks whose context ends by stop, by a failing task, or with ctx.
+func group(ctx context.Context) (tasks, context.Context) {
+	parent, stop := context.WithCancel(ctx)
+	g, groupCtx := errgroup.WithContext(parent)
+	return tasks{g, stop}, groupCtx
+}
+
+// hostName is the host's own name as a DNS label, "" if it has none.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	label, _, _ := strings.Cut(strings.ToLower(name), ".")
+	if label == "localhost" {
+		return ""
+	}
+	return label
+}
+
+// notify tells systemd, where it listens.
+func notify(log *slog.Logger, state string) {
+	if _, err := sdnotify.SdNotify(false, state); err != nil {
+		log.Warn("systemd can't be told", "state", state, "err", err)
+	}
+}

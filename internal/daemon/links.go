@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"labnet/dhcpserver"
+	"labnet/internal/control"
+	"labnet/leases"
+)
+
+// links is the DHCP servers, one a served link.
+type links struct {
+	table *leases.Table
+	log   *slog.Logger
+
+	mu      sync.Mutex // guards servers
+	servers map[string]*link
+}
+
+// link is one network's DHCP server.
+type link struct {
+	cfg    dhcpserver.Config
+	server *dhcpserver.Server
+	stop   context.CancelFunc // set while it runs
+}
+
+// listenLinks opens the sockets of every link, or of none.
+func listenLinks(cfgs []dhcpserver.Config, table *leases.Table, log *slog.Logger) (*links, error) {
+	l := &links{table: table, log: log, servers: map[string]*link{}}
+	for _, cfg := range cfgs {
+		server, err := l.listen(cfg)
+		if err != nil {
+			for _, opened := range l.servers {
+				_ = opened.server.Close()
+			}
+			return nil, err
+		}
+		l.servers[cfg.Network] = server
+	}
+	return l, nil
+}
+
+func (l *links) listen(cfg dhcpserver.Config) (*link, error) {
+	server, err := dhcpserver.Listen(cfg, l.table, l.log.With("network", cfg.Network, "iface", cfg.Interface))
+	if err != nil {
+		return nil, fmt.Errorf("serving DHCP on %s: %w", cfg.Interface, err)
+	}
+	return &link{cfg: cfg, server: server}, nil
+}
+
+// run starts every server.
+func (l *links) run(ctx context.Context, group *errgroup.Group) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.servers {
+		s.run(ctx, group)
+	}
+}
+
+func (s *link) run(ctx context.Context, group *errgroup.Group) {
+	ctx, s.stop = context.WithCancel(ctx)
+	group.Go(func() error { return s.server.Run(ctx) })
+}
+
+// reconfigure brings the servers to cfgs: those that stay are given the new configuration, new ones are opened and started,
+// the others stopped. New sockets are opened before anything is stopped. The links themselves must exist already.
+func (l *links) reconfigure(ctx context.Context, group *errgroup.Group, cfgs []dhcpserver.Config) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	next := make(map[string]*link, len(cfgs))
+	for _, cfg := range cfgs {
+		old, ok := l.servers[cfg.Network]
+		if ok && old.cfg.Interface == cfg.Interface {
+			next[cfg.Network] = old
+			if err := old.server.Reconfigure(cfg); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			old.cfg = cfg
+			continue
+		}
+		fresh, err := l.listen(cfg)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		next[cfg.Network] = fresh
+	}
+	for name, old := range l.servers {
+		if next[name] != old {
+			old.stop()
+		}
+	}
+	for name, s := range next {
+		if l.servers[name] != s {
+			s.run(ctx, group)
+		}
+	}
+	l.servers = next
+	return errors.Join(errs...)
+}
+
+// counters returns a network's decisions so far; nil where DHCP is off.
+func (l *links) counters(network string) control.Counters {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.servers[network]
+	if !ok {
+		return nil
+	}
+	return s.server.Stats()
+}

@@ -1,0 +1,57 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"labnet/internal/config"
+	"labnet/internal/control"
+	"labnet/netcfg"
+)
+
+// Prospect is what Run would find and do.
+type Prospect struct {
+	Changes  []control.Change  `json:"changes"`
+	Problems []control.Problem `json:"problems"`
+}
+
+// Refused reports whether Run would refuse.
+func (p Prospect) Refused() bool {
+	return slices.ContainsFunc(p.Problems, func(p control.Problem) bool { return p.Fatal })
+}
+
+// Plan tells what Run would change on the host now, and what stands against it; it changes nothing and needs no daemon.
+func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect, err error) {
+	host, err := netcfg.Open(paths.record(), log)
+	if err != nil {
+		return Prospect{}, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	p := compile(cfg, hostName())
+	problems, err := host.Check(p.host)
+	if err != nil {
+		return Prospect{}, err
+	}
+	prospect.Problems = controlProblems(problems)
+	plan, err := host.Plan(p.host)
+	prospect.Changes = changes(plan)
+	if prospect.Refused() {
+		// What stands against the plan also explains why it couldn't be made.
+		err = nil
+	}
+	return prospect, err
+}
+
+// Down removes everything of ours from the host without a daemon, by what is marked as ours in the kernel and by what was
+// recorded. The caller makes sure that no daemon runs.
+func Down(ctx context.Context, paths Paths, log *slog.Logger) (removed []control.Change, err error) {
+	host, err := netcfg.Open(paths.record(), log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	plan, err := host.Down(ctx)
+	return changes(plan), err
+}
