@@ -68,7 +68,7 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 			s.strikes = 0 // it serves its client well
 		}
 	}
-	name, loser, refusal := n.chooseName(&a, s, n.nameHad(c.ID, s, sec), sec)
+	name, refusal := n.chooseName(&a, s, n.nameHad(c.ID, s, sec), sec)
 	r.name = name
 	if renewal && s.cur.requestedName == r.requestedName && s.cur.name == name {
 		refusal = nameRefusal{} // it has been told
@@ -79,10 +79,8 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	if former := cl.slot; former != nil && former != s && former.cur != nil && former.cur.id == c.ID && former.cur.state == Bound {
 		p.set(former, former.cur.ended(Released, min(sec, former.cur.expiry)))
 	}
-	if loser != nil && loser.cur.name == name {
-		nameless := *loser.cur
-		nameless.name = ""
-		p.set(loser, &nameless)
+	if c := n.names[name]; c != nil && c.owner != nil && c.owner != s {
+		p.set(c.owner, c.owner.cur.nameless(sec))
 	}
 	if other := s.hold; other != nil && other != cl {
 		n.dropHold(other) // the address is reserved for c
@@ -126,6 +124,16 @@ func (a *ask) record(s *slot, now int64) *record {
 		r.vendor = intern(cut(c.VendorClass))
 	}
 	return r
+}
+
+// nameless returns r as it is when another lease takes its name: for a reservation, or since its own time is over.
+func (r *record) nameless(now int64) *record {
+	if !r.running(now) {
+		return r.ended(Expired, r.expiry)
+	}
+	n := *r
+	n.name = ""
+	return &n
 }
 
 // nameHad returns the name that the client id holds now; s is the address that it asks for.

@@ -81,12 +81,12 @@ func (t *Table) adopt(s *slot, now int64) {
 	switch {
 	case r.blocks() && r.expiry <= now:
 		r = r.ended(Expired, r.expiry)
+	case r.state != Bound && r.name != "":
+		r = r.ended(r.state, r.expiry)
 	case r.state == Bound && c.slot != nil && c.slot.cur.state == Bound:
 		r = r.ended(Released, now) // the client has moved
-	case r.name != "" && (r.state != Bound || n.names[r.name] != nil):
-		nameless := *r
-		nameless.name = ""
-		r = &nameless
+	case r.name != "" && r.state == Bound && n.names[r.name] != nil:
+		r = r.nameless(now)
 	}
 	if r.state == Declined {
 		for rest := r.expiry - r.seen; rest >= quarantineTime && s.strikes < maxStrikes; rest /= 2 {

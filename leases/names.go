@@ -49,40 +49,40 @@ type nameRefusal struct {
 	reject bool // the policy says that it is a warning
 }
 
-// chooseName returns the name for the lease of s, and the other slot whose lease must give it up for a reservation.
-func (n *netTable) chooseName(a *ask, s *slot, had string, now int64) (name string, loser *slot, refusal nameRefusal) {
+// chooseName returns the name for the lease of s to a's client, which holds the name had now. A reservation's name may be
+// another client's still: it must give it up.
+func (n *netTable) chooseName(a *ask, s *slot, had string, now int64) (name string, refusal nameRefusal) {
 	if a.reservation != nil && a.reservation.Name != "" {
-		name = a.reservation.Name
-		return name, n.holderOf(name, a, s, now), nameRefusal{}
+		return a.reservation.Name, nameRefusal{}
 	}
 	label := a.label
 	if a.client.RequestedName == "" {
 		label = had
 	}
 	if label == "" {
-		return "", nil, nameRefusal{}
+		return "", nameRefusal{}
 	}
 	if _, reserved := n.pool.labels[label]; reserved {
-		return "", nil, nameRefusal{reason: "reserved", label: label}
+		return "", nameRefusal{reason: "reserved", label: label}
 	}
 	if _, reserved := n.pool.labels[had]; n.pool.conflict == Suffix && suffixed(had, label) && !reserved {
-		return had, nil, nameRefusal{} // the name stays while the lease lasts
+		return had, nameRefusal{} // the name stays while the lease lasts
 	}
 	other := n.holderOf(label, a, s, now)
 	if other == nil {
-		return label, nil, nameRefusal{}
+		return label, nameRefusal{}
 	}
 	refusal = nameRefusal{reason: "taken", label: label, holder: other.cur.id}
 	if n.pool.conflict != Suffix {
-		return "", nil, refusal
+		return "", refusal
 	}
 	for i := 2; i <= maxSuffix; i++ {
 		try := withSuffix(label, i)
 		if _, reserved := n.pool.labels[try]; !reserved && n.holderOf(try, a, s, now) == nil {
-			return try, nil, refusal
+			return try, refusal
 		}
 	}
-	return "", nil, refusal
+	return "", refusal
 }
 
 // holderOf returns the slot of another client than a's whose running lease has the name. s is the slot that a's client gets.

@@ -104,7 +104,7 @@ func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
 		return s.cur.lease(s)
 	}
 	offer := a.record(s, now)
-	offer.name, _, _ = n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
+	offer.name, _ = n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
 	offer.state, offer.expiry = Offered, now+holdTime
 	if old := s.hold; old != nil && old.id != a.client.ID {
 		n.dropHold(old) // the address is reserved

@@ -96,9 +96,6 @@ func (p *pending) set(s *slot, r *record) {
 
 func (p *pending) own(c *nameCell, s *slot) {
 	p.write(&c.cell)
-	if s != nil && c.owner != nil {
-		p.write(&c.owner.cell) // its lease ran out, and its end hasn't come up yet: it must not be published after p
-	}
 	p.owned = append(p.owned, owned{c, c.owner})
 	c.owner = s
 }

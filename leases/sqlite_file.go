@@ -1,0 +1,210 @@
+package leases
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+)
+
+// remedy ends every message about a file that can't be used; labnet never repairs or replaces it by itself.
+const remedy = "restore it from a backup, or move it and the files beside it away to start without leases"
+
+// magic is how every SQLite file begins.
+const magic = "SQLite format 3\x00"
+
+// ReadSQLite returns what the lease database at path says, without changing it: for listing while no daemon runs. Records
+// that can't be understood are left out.
+func ReadSQLite(ctx context.Context, path string) ([]Lease, error) {
+	leases, err := readSQLite(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("lease database %s: %w", path, err)
+	}
+	return leases, nil
+}
+
+func readSQLite(ctx context.Context, path string) ([]Lease, error) {
+	// The file itself must not be opened here: closing it would end the locks that SQLite has in this process.
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	db, err := openDB(path, "ro")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	if err := verifyVersion(ctx, db); err != nil {
+		return nil, err
+	}
+	leases, _, err := readLeases(ctx, db)
+	return leases, err
+}
+
+// openDB returns a handle; it connects when it is used.
+func openDB(path, mode string, pragmas ...string) (*sql.DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_dqs": {"0"}}
+	query["_pragma"] = append([]string{"busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")"}, pragmas...)
+	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode())
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// lockFile keeps other processes out until the file is closed, or the process ends.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder, _ := io.ReadAll(io.LimitReader(f, 16))
+		_ = f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		pid := strings.TrimSpace(string(holder))
+		if pid == "" {
+			pid = "unknown"
+		}
+		return nil, fmt.Errorf("in use by another labnet (process %s)", pid)
+	}
+	// Only for the message above: a lock whose holder can't be named is one all the same, also on a full disk.
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return f, nil
+}
+
+// create makes an empty lease database. It appears at path whole or not at all.
+func create(path string) error {
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if _, err := os.Lstat(path + suffix); err == nil {
+			return fmt.Errorf("it is missing, but its log %s is there: %s", path+suffix, remedy)
+		}
+	}
+	draft := path + ".new"
+	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
+		if err := os.Remove(draft + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := os.OpenFile(draft, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := writeSchema(draft); err != nil {
+		_ = os.Remove(draft)
+		return fmt.Errorf("making it: %w", err)
+	}
+	if err := os.Rename(draft, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func writeSchema(path string) error {
+	db, err := openDB(path, "rw", "synchronous(FULL)")
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec("BEGIN;" + schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+		applicationID, schemaVersion))
+	return errors.Join(err, db.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// verify returns why the file can't be used; it changes nothing.
+func verify(path string) error {
+	if err := verifyHeader(path); err != nil {
+		return err
+	}
+	db, err := openDB(path, "ro")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx := context.Background()
+	if err := verifyVersion(ctx, db); err != nil {
+		return err
+	}
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check('leases')").Scan(&verdict); err != nil {
+		return damaged(err)
+	}
+	if verdict != "ok" {
+		return damaged(errors.New(verdict))
+	}
+	return nil
+}
+
+func damaged(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		const corrupt, notADB = 11, 26
+		if code := e.Code() & 0xff; code != corrupt && code != notADB {
+			return err
+		}
+	}
+	return fmt.Errorf("damaged (%w): %s", err, remedy)
+}
+
+func verifyHeader(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, len(magic))
+	switch _, err := io.ReadFull(f, head); {
+	case errors.Is(err, io.EOF):
+		return damaged(errEmpty)
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	}
+	if !bytes.Equal(head, []byte(magic)) {
+		return damaged(errors.New("it is not an SQLite file"))
+	}
+	return nil
+}
+
+func verifyVersion(ctx context.Context, db *sql.DB) error {
+	var application, version int
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil {
+		return damaged(err)
+	}
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return damaged(err)
+	}
+	switch {
+	case application != applicationID:
+		return fmt.Errorf("the SQLite file of another program (application id %#x): give labnet a path of its own", application)
+	case version > schemaVersion:
+		return fmt.Errorf("written by a newer labnet (schema %d; this one knows %d): run that one, or %s", version, schemaVersion, remedy)
+	case version < 1:
+		return damaged(fmt.Errorf("schema %d", version))
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package leases
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// writer is the connection that commits, with its statements.
+type writer struct {
+	conn                                   *sql.Conn
+	begin, upsert, prune, commit, rollback *sql.Stmt
+	args                                   []any
+}
+
+func connect(db *sql.DB) (*writer, error) {
+	ctx := context.Background()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: conn}
+	for _, s := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.upsert, upsertSQL}, {&w.prune, pruneSQL}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
+		if *s.stmt, err = conn.PrepareContext(ctx, s.text); err != nil {
+			w.close()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// write is one transaction. After an error nothing of it is left.
+func (w *writer) write(leases []Lease, pruneBefore int64) (pruned int64, err error) {
+	if _, err := w.begin.Exec(); err != nil {
+		return 0, err
+	}
+	if pruned, err = w.rows(leases, pruneBefore); err == nil {
+		_, err = w.commit.Exec()
+	}
+	if err != nil {
+		_, _ = w.rollback.Exec() // fails where SQLite has rolled back by itself
+	}
+	return pruned, err
+}
+
+func (w *writer) rows(leases []Lease, pruneBefore int64) (pruned int64, err error) {
+	for i := range leases {
+		w.args = appendRow(w.args[:0], &leases[i])
+		if _, err := w.upsert.Exec(w.args...); err != nil {
+			return 0, err
+		}
+	}
+	if pruneBefore == 0 {
+		return 0, nil
+	}
+	result, err := w.prune.Exec(pruneBefore)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// pruneAgain says when to look for old history again: soon, where there was more than one commit should remove.
+func pruneAgain(pruned int64) time.Duration {
+	if pruned > 0 {
+		return time.Second
+	}
+	return time.Hour
+}
+
+// close drops the connection, and what it may have begun.
+func (w *writer) close() {
+	for _, s := range []*sql.Stmt{w.begin, w.upsert, w.prune, w.commit, w.rollback} {
+		if s != nil {
+			_ = s.Close()
+		}
+	}
+	// A connection that goes back to the pool would be used again.
+	_ = w.conn.Raw(func(any) error { return errDropped })
+	_ = w.conn.Close()
+}
