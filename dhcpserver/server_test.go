@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"labnet/internal/nettest"
 	"labnet/leases"
 )
@@ -292,6 +294,92 @@ func TestARelayGetsItsOptionBack(t *testing.T) {
 
 func mac6(q request) []byte { return []byte(q.mac) }
 
+// TestManyClientsAtOnce gives the whole pool away in bursts: everyone gets an address, and nobody another's.
+func TestManyClientsAtOnce(t *testing.T) {
+	l := newLab(t, nil, nil)
+	const n = 100
+	mac := func(i uint32) string { return benchMAC(0x10000 + int(i)) }
+	owner := make(map[netip.Addr]uint32)
+	collect := func(kind messageType, each func(a answer)) {
+		t.Helper()
+		for range n {
+			h, err := l.client.next(patience)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, l.log)
+			}
+			a := readAnswer(t, h.payload)
+			if a.kind != kind || h.dstMAC != [6]byte([]byte(mac(a.xid))) {
+				t.Fatalf("heard type %d for %x", a.kind, h.dstMAC)
+			}
+			each(a)
+		}
+	}
+	for i := range uint32(n) {
+		q := discover(mac(i), "")
+		q.xid = i
+		l.client.send(q, broadcastFrom)
+	}
+	collect(typeOffer, func(a answer) {
+		if other, taken := owner[a.yiaddr]; taken {
+			t.Errorf("%v is offered to %d and %d", a.yiaddr, other, a.xid)
+		}
+		owner[a.yiaddr] = a.xid
+	})
+	for addr, i := range owner {
+		q := selecting(mac(i), addr.String())
+		q.xid = i
+		l.client.send(q, broadcastFrom)
+	}
+	collect(typeAck, func(a answer) {
+		if owner[a.yiaddr] != a.xid {
+			t.Errorf("%v is acknowledged to %d and was offered to %d", a.yiaddr, a.xid, owner[a.yiaddr])
+		}
+	})
+	if got := len(l.table.Leases("lab")); got != n {
+		t.Errorf("%d leases", got)
+	}
+}
+
+// TestTooManyWaitForTheDisk: then nothing more is promised, and what needs no disk is still served.
+func TestTooManyWaitForTheDisk(t *testing.T) {
+	l := newLab(t, nil, withMarker(nil))
+	l.bindMarker(t)
+	l.server.underway.Add(maxUnderway)
+	l.client.send(selecting(macA, "10.0.0.120"), broadcastFrom)
+	nettest.Eventually(t, patience, func() error {
+		if l.server.Stats()[string(ReasonOverload)] != 1 {
+			return errors.New("no overload counted")
+		}
+		return nil
+	})
+	l.client.send(discover(markerMAC, ""), broadcastFrom)
+	h, err := l.client.next(patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := readAnswer(t, h.payload); a.kind != typeOffer {
+		t.Errorf("a known client's DISCOVER gets type %d", a.kind)
+	}
+	l.server.underway.Add(-maxUnderway)
+	(&play{t: t, world: l}).answered(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting)
+}
+
+func TestRunLeavesNothingBehind(t *testing.T) {
+	h := nettest.NewHost(t, "router")
+	bridge(t, h, "br0", "10.0.0.1/24")
+	table := newTable(t, leases.NewMemory(), nil)
+	runTable(t, table)
+	before := goleak.IgnoreCurrent()
+	for range 3 {
+		_, stop := serve(t, h, testConfig(), table, new(logBuffer))
+		stop()
+	}
+	goleak.VerifyNone(t, before)
+	if out, err := h.Try("sh", "-c", "ss -Hln -A inet,packet | grep ."); err == nil {
+		t.Errorf("sockets are left:\n%s", out)
+	}
+}
+
 func TestTwoClientsRaceForOneAddress(t *testing.T) {
 	l := newLab(t, nil, oneAddress)
 	macs := []string{macA, macB, "\x52\x54\x00\x00\x00\x0c", "\x52\x54\x00\x00\x00\x0d"}
@@ -355,7 +443,6 @@ func TestAPanicIsSurvived(t *testing.T) {
 	broken := *l.server.settings.Load()
 	good := broken
 	broken.base = nil
-	broken.cfg.Hosts = nil
 	l.server.settings.Store(&broken)
 	l.client.send(selecting(macA, "10.0.0.120"), broadcastFrom)
 	nettest.Eventually(t, patience, func() error {
