@@ -89,7 +89,7 @@ func (j *journal) packet(p *packet, now time.Time) {
 func severity(p *packet) (slog.Level, string) {
 	switch {
 	case p.reason == ReasonCommitFailed:
-		return slog.LevelError, "lease not acknowledged: it could not be made durable"
+		return slog.LevelError, "lease could not be made durable: no answer"
 	case p.reason == ReasonAckDurable:
 		return slog.LevelWarn, "lease acknowledged for what is durable of it: the renewal could not be stored"
 	case p.reason == ReasonExhausted:
