@@ -31,7 +31,7 @@ func (a *acknowledger) run(stop, abandon <-chan struct{}) {
 		case <-stop:
 			stop = nil
 		case <-abandon:
-			a.s.counters.add(ReasonAnsweredLate, int(a.s.underway.Load()))
+			a.s.counters.add(ReasonAbandoned, int(a.s.underway.Load()))
 			return
 		}
 	}

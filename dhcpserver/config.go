@@ -13,13 +13,17 @@ type Config struct {
 	LeaseTime     time.Duration  // leases.Infinite for ever
 	Authoritative bool           // NAK what we don't know, as the only server of the link does
 	Identity      IdentityPolicy // how a client is told from another
-	MTU           int            // the link's; bounds a reply
+	MTU           int            // the link's, at least 576; bounds a reply; 0: 1500
 	UnknownDenied bool           // serve only clients that have a reservation
-	Options       []Option       // sent to everyone, by code; the network's own override the defaults
+	Options       []Option       // sent to everyone; of two with one code the later counts
 	Hosts         []HostOptions
 }
 
-// Option is an option ready for the wire.
+// Option is an option ready for the wire. The server makes the options of the protocol itself: 1 (from Address), 51, 52,
+// 53, 54, 56, 58, 59, 61 and 82; these, and what only clients send (50, 55, 57), are refused in a Config. Every other
+// one, routers and name servers too, is sent only if it is configured: if the client's parameter request list names it,
+// in the order of that list, or if it is to be sent always, or if the client sends no such list. One without data is not
+// sent; so a host can do without one of the network's.
 type Option struct {
 	Code   uint8
 	Data   []byte // any length: long ones are split (RFC 3396)

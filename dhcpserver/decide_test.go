@@ -169,6 +169,19 @@ func TestAnswersOfTheTable(t *testing.T) {
 	}
 }
 
+func TestNewcomersAreShedBeforeOthers(t *testing.T) {
+	w := newPaper(t, row{})
+	runTable(t, w.table)
+	p := play{t: t, world: w}
+	p.lease(macA, "10.0.0.120")
+	w.decider.newcomers = 1
+	p.answered(discover(macB, ""), typeOffer, ReasonOfferDerived)
+	p.silent(discover(macDB, ""), ReasonShed)
+	p.answered(discover(macA, ""), typeOffer, ReasonOfferBinding)
+	p.answered(discover(macB, ""), typeOffer, ReasonOfferHold)
+	p.answered(selecting(macDB, "10.0.0.50"), typeAck, ReasonAckSelecting)
+}
+
 func TestRelation(t *testing.T) {
 	now := time.Now()
 	lease := func(state leases.State, addr string, left time.Duration) leases.Lease {

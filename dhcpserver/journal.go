@@ -11,7 +11,8 @@ import (
 )
 
 // journal writes the log: what changes something at level info, every message at level debug, and nothing so often that
-// a guest could fill the disk with it. Keys: iface, network, client, addr, name, xid, reason, err, suppressed.
+// a guest could fill the disk with it. Keys: iface, network, client, addr, name, xid, reason, err; suppressed, lost, length;
+// other (the second of two clones), message and stack (of a bug).
 type journal struct {
 	log *slog.Logger
 
@@ -28,8 +29,8 @@ type bucket struct {
 
 // A burst of lines for one reason is let pass, then so many a second; the line after a pause says how many are missing.
 const (
-	logBurst     = 200
-	logPerSecond = 20
+	logBurst     = 1000
+	logPerSecond = 50
 )
 
 func newJournal(log *slog.Logger, iface, network string) *journal {
@@ -88,7 +89,7 @@ func (j *journal) packet(p *packet, now time.Time) {
 func severity(p *packet) (slog.Level, string) {
 	switch {
 	case p.reason == ReasonCommitFailed:
-		return slog.LevelError, "lease not acknowledged: it could not be made durable"
+		return slog.LevelError, "lease could not be made durable: no answer"
 	case p.reason == ReasonAckDurable:
 		return slog.LevelWarn, "lease acknowledged for what is durable of it: the renewal could not be stored"
 	case p.reason == ReasonExhausted:

@@ -80,7 +80,7 @@ const (
 	ReasonReceiveFailed   Reason = "receive_failed"    // an error of the receiving socket
 	ReasonCloneDetected   Reason = "clone_detected"    // a client identifier that another active client has
 	ReasonLinkReplaced    Reason = "link_replaced"     // the interface was made anew
-	ReasonAnsweredLate    Reason = "abandoned_on_stop" // an ACK that was not durable in time for the stop
+	ReasonAbandoned       Reason = "abandoned_on_stop" // an ACK that was not durable in time for the stop
 )
 
 // reasons is the closed set, for the counters.
@@ -95,7 +95,7 @@ var reasons = [...]Reason{
 	ReasonNoIdentity, ReasonInformNowhere, ReasonTooShort, ReasonTooLong, ReasonNotRequest, ReasonBadCookie, ReasonBadHeader,
 	ReasonNoType, ReasonServerMessage, ReasonUnknownType, ReasonShed, ReasonOverload, ReasonCommitFailed, ReasonTableError, ReasonPanic,
 	ReasonMalformedServed, ReasonOptionsDropped, ReasonSendFailed, ReasonQueueOverflow, ReasonReceiveFailed,
-	ReasonCloneDetected, ReasonLinkReplaced, ReasonAnsweredLate,
+	ReasonCloneDetected, ReasonLinkReplaced, ReasonAbandoned,
 }
 
 // offerReason is the reason of an OFFER whose address was chosen as c says.

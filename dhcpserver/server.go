@@ -41,8 +41,8 @@ type Server struct {
 }
 
 // Listen opens the sockets of a link and returns its server; Run serves. It must be called in the network namespace of
-// the link, with CAP_NET_RAW, and CAP_NET_BIND_SERVICE. Another DHCP server on the link is a *PortTakenError; one on
-// another link of the same host is none of its business.
+// the link, with CAP_NET_RAW and CAP_NET_BIND_SERVICE (and CAP_NET_ADMIN for large queues). Another process that serves
+// DHCP on the link is a *PortTakenError; one that is bound to another link of the host is none of our business.
 func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) {
 	settings, err := compile(cfg)
 	if err != nil {
@@ -75,8 +75,8 @@ func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) 
 	return s, nil
 }
 
-// Run serves the link until ctx ends, then answers what is under way and closes the sockets. It is called once. The
-// table's Run must go on until this one has returned.
+// Run serves the link until ctx ends, then answers what is under way, waiting up to five seconds for the disk, and closes
+// the sockets. It is called once. The table's Run must go on until this one has returned.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.sockets.close()
 	receiver, err := s.newReceiver()
@@ -87,20 +87,14 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	drained, abandon := make(chan struct{}), make(chan struct{})
+	s.journal.log.Info("serving DHCP", "addr", s.settings.Load().cfg.Address)
+	received, drained, abandon := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var g errgroup.Group
-	g.Go(func() error { // ends the others
+	g.Go(func() error {
 		s.watchLink(ctx)
-		close(s.stopping)
-		s.sockets.interrupt()
-		select {
-		case <-drained:
-		case <-time.After(drainTime):
-			close(abandon)
-		}
+		s.stop(drained, abandon)
 		return nil
 	})
-	received := make(chan struct{})
 	g.Go(func() error {
 		defer close(received)
 		return receiver.run()
@@ -111,6 +105,17 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+// stop ends the receiver, and the acknowledger when it has nothing more to do or has waited for the disk long enough.
+func (s *Server) stop(drained <-chan struct{}, abandon chan<- struct{}) {
+	close(s.stopping)
+	s.sockets.interrupt()
+	select {
+	case <-drained:
+	case <-time.After(drainTime):
+		close(abandon)
+	}
 }
 
 // Close closes the sockets of a server whose Run was never called.
