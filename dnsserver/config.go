@@ -8,7 +8,7 @@ import (
 // Config is everything that the DNS server needs to know. It is immutable once given to the server.
 type Config struct {
 	Networks  []Network
-	CacheSize int64 // bytes
+	CacheSize int64 // bytes, of all upstreams' answers together; 0 means 16 MiB
 	Upstreams []UpstreamGroup
 	Port      uint16 // of the listeners; 0 means 53
 	HostName  string // the host's own name, a label: answers with the gateway's address in every network
@@ -22,7 +22,7 @@ type Network struct {
 	Clients []netip.Prefix // prefixes that may ask besides the subnet and the host itself
 	Hosts   []Host
 	Records []Record
-	MaxTTL  time.Duration // of names that come from leases; at most the lease's remainder
+	MaxTTL  time.Duration // of names that come from leases; at most the lease's remainder; 0 means 60 s
 }
 
 // Host is a fixed name with an address.
@@ -34,10 +34,10 @@ type Host struct {
 
 // Record is a static record in presentation format.
 type Record struct {
-	Name   string   // relative to the network's domain, "@" for the domain itself; absolute with a last dot
-	Type   string   // A, AAAA, CNAME, MX, SRV, TXT, …
-	Values []string // one RDATA each, RFC 1035 section 5 presentation format; names without a last dot are relative to the domain
-	TTL    time.Duration
+	Name   string        // relative to the network's domain, "@" for the domain itself; absolute with a last dot
+	Type   string        // A, AAAA, CNAME, MX, SRV, TXT, …
+	Values []string      // one RDATA each, RFC 1035 section 5 presentation format; names without a last dot are relative to the domain
+	TTL    time.Duration // 0 means 60 s
 }
 
 // UpstreamGroup is a set of servers for some domains. Exactly one group has no domains: the default.

@@ -2,7 +2,6 @@ package dnsserver
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -121,13 +120,9 @@ func (s *Server) converse(ctx context.Context, u *upstream, a *asked, edns bool)
 	if err != nil {
 		return nil, err
 	}
-	m := new(dns.Msg)
-	if err := m.Unpack(raw); err != nil {
-		// A bad end, such as garbage behind the records, spoils nothing if the header is right about what is there.
-		return nil, fmt.Errorf("asking %s: a malformed answer: %w", u.addr, err)
-	}
-	if int(binary.BigEndian.Uint16(raw[6:])) != len(m.Answer) || int(binary.BigEndian.Uint16(raw[8:])) != len(m.Ns) {
-		return nil, fmt.Errorf("asking %s: an answer that is cut off", u.addr)
+	m, err := parseAnswer(raw)
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", u.addr, err)
 	}
 	return m, nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +23,14 @@ import (
 	"labnet/internal/nettest"
 )
 
-func TestMain(m *testing.M) { nettest.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Fuzz workers are started again by their coordinator, and need loopback only.
+	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
+		os.Exit(m.Run())
+	}
+	nettest.Main(m)
+}
 
 // leaseMap is LeaseNames of a map: network, name and address to the lease's remainder.
 type leaseMap struct {
@@ -199,12 +208,11 @@ func brief(m *dns.Msg) string {
 
 // fakeUpstream is a scripted server on loopback, UDP and TCP on one port.
 type fakeUpstream struct {
-	addr netip.AddrPort
-	udp  net.PacketConn
-	queries,
-	streams atomic.Int64
-	mu     sync.Mutex // guards script
-	script func(exchange)
+	addr    netip.AddrPort
+	udp     net.PacketConn
+	queries atomic.Int64 // over UDP
+	streams atomic.Int64 // TCP connections
+	script  func(exchange)
 }
 
 // exchange is one query that the fake got.
@@ -276,19 +284,6 @@ func startUpstream(t testing.TB, script func(exchange)) *fakeUpstream {
 	return f
 }
 
-func (f *fakeUpstream) become(script func(exchange)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.script = script
-}
-
-func (f *fakeUpstream) play(x exchange) {
-	f.mu.Lock()
-	script := f.script
-	f.mu.Unlock()
-	script(x)
-}
-
 func (f *fakeUpstream) serveUDP() {
 	buffer := make([]byte, 65535)
 	for {
@@ -301,7 +296,7 @@ func (f *fakeUpstream) serveUDP() {
 			continue
 		}
 		f.queries.Add(1)
-		f.play(exchange{query: m, from: from, send: func(b []byte) { _, _ = f.udp.WriteTo(b, from) }})
+		f.script(exchange{query: m, from: from, send: func(b []byte) { _, _ = f.udp.WriteTo(b, from) }})
 	}
 }
 
@@ -335,7 +330,7 @@ func (f *fakeUpstream) stream(conn net.Conn) {
 		if m.Unpack(raw) != nil {
 			return
 		}
-		f.play(exchange{query: m, tcp: true, from: conn.RemoteAddr(), send: func(b []byte) {
+		f.script(exchange{query: m, tcp: true, from: conn.RemoteAddr(), send: func(b []byte) {
 			_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
 		}})
 	}

@@ -83,6 +83,9 @@ func parseRData(owner name, qtype uint16, ttl uint32, value string, origin name)
 	if err != nil {
 		return nil, err
 	}
+	if !wellFormed(rr) {
+		return nil, fmt.Errorf("the data isn't complete for that type")
+	}
 	return rr, nil
 }
 
