@@ -47,7 +47,7 @@ func listenLinks(cfgs []dhcpserver.Config, table *leases.Table, log *slog.Logger
 }
 
 func (l *links) listen(cfg dhcpserver.Config) (*link, error) {
-	server, err := dhcpserver.Listen(cfg, l.table, l.log.With("network", cfg.Network, "iface", cfg.Interface))
+	server, err := dhcpserver.Listen(cfg, l.table, l.log)
 	if err != nil {
 		return nil, fmt.Errorf("serving DHCP on %s: %w", cfg.Interface, err)
 	}
