@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"sync/atomic"
 )
 
@@ -15,6 +17,7 @@ type Host struct {
 	ns     *namespace
 	kernel kernel
 	lock   func(context.Context) (unlock func(), err error)
+	self   string                  // this process's name, as the kernel knows it
 	wake   chan struct{}           // Run has something to look at
 	editor atomic.Pointer[process] // who else changed nftables last
 
@@ -36,8 +39,13 @@ func Open(recordPath string, log *slog.Logger) (*Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, ns.close())
 	}
+	self, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the process's name: %w", err), ns.close())
+	}
 	return &Host{
-		log: log, ns: ns, kernel: ns, lock: ns.lock,
+		self: strings.TrimSpace(string(self)),
+		log:  log, ns: ns, kernel: ns, lock: ns.lock,
 		wake: make(chan struct{}, 1), busy: make(chan struct{}, 1),
 		record: record,
 	}, nil

@@ -139,9 +139,13 @@ func (s *state) among(f *facts, have *state) *state {
 	}
 	part.sysctls = maps.Clone(s.sysctls)
 	maps.DeleteFunc(part.sysctls, func(k sysctlKey, _ sysctlValue) bool {
-		_, ok := have.sysctls[k]
-		_, bridge := s.bridges[k.link()]
-		return !ok && !bridge
+		if _, ours := s.bridges[k.link()]; ours {
+			return false
+		}
+		// An interface that came back is another one, with settings of its own.
+		l, ok := f.link(k.link())
+		_, recorded := f.record.sysctl(k, l.index)
+		return !ok || !recorded
 	})
 	return &part
 }
