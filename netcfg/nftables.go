@@ -145,10 +145,11 @@ func readTables(conn *netlink.Conn) (map[tableID]*table, error) {
 	return tables, nil
 }
 
-const (
-	familyAny    family = 0
-	tableDormant        = 1 // NFT_TABLE_F_DORMANT
-)
+// familyAny asks for all families.
+const familyAny family = 0
+
+// tableDormant is NFT_TABLE_F_DORMANT: the table is there, but sees no packets.
+const tableDormant = 1
 
 func nfKind(kind int) uint16 { return uint16(unix.NFNL_SUBSYS_NFTABLES<<8 | kind) }
 
