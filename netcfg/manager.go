@@ -169,6 +169,9 @@ func (h *Host) change(ctx context.Context, p Plan, cfg Config, f *facts, want *s
 		return err
 	}
 	if err := h.do(ctx, p, f); err != nil {
+		if !f.known() {
+			return fmt.Errorf("%w (labnet was here before, but the record of what it set up is gone: there is no way back, apply again or take it down)", err)
+		}
 		return errors.Join(err, h.goBack(before.Config))
 	}
 	r = r.forget(f, want)
@@ -186,6 +189,12 @@ func (h *Host) do(ctx context.Context, p Plan, f *facts) error {
 		}
 	}
 	return nil
+}
+
+// known reports whether it is known what there was before: going back to nothing would cut off the guests of a network whose
+// record is lost.
+func (f *facts) known() bool {
+	return len(f.record.Config.Networks) > 0 || len(f.tables) == 0
 }
 
 // vanished reports whether a step failed only because an interface that isn't ours went away meanwhile, as uplinks and guests'

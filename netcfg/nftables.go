@@ -138,7 +138,12 @@ func readTables(conn *netlink.Conn) (map[tableID]*table, error) {
 		}
 	}
 	for id, t := range tables {
-		if err := t.read(conn, id); err != nil {
+		err := t.read(conn, id)
+		if errors.Is(err, unix.ENOENT) {
+			delete(tables, id) // removed while it was read
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading table %s: %w", id, err)
 		}
 	}

@@ -261,3 +261,21 @@ func TestDownRespectsLaterChanges(t *testing.T) {
 		})
 	}
 }
+
+// Where the record of a running network is lost, a failed Apply doesn't take it down: its guests keep what they have.
+func TestNoWayBackToWhatIsUnknown(t *testing.T) {
+	m := newMemory()
+	apply(t, m.host(t, t.TempDir()), networks(lab()))
+	h := m.host(t, t.TempDir())
+	m.steps, m.failAt = 0, 3
+	_, err := h.Apply(t.Context(), networks(lab(), dmz()))
+	if !errors.Is(err, errInjected) || !strings.Contains(err.Error(), "no way back") {
+		t.Errorf("apply: %v", err)
+	}
+	if l := m.find("br0"); l == nil || !l.up || m.tables[inetTable].chains["to_lab"].rules == nil {
+		t.Error("the running network was taken down")
+	}
+	m.failAt = 0
+	apply(t, h, networks(lab(), dmz()))
+	inOrder(t, h, networks(lab(), dmz()))
+}

@@ -77,8 +77,8 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	p := plan(have, want)
 	drifted := h.kept != nil && !plan(have, h.kept.among(f, have)).Empty()
 	if drifted && !k.mayRepair() {
-		// Guests must come up whoever fights whom.
-		p = p.only(groupPorts)
+		// Guests must come up, and guarded, whoever fights whom.
+		p = p.newPorts()
 		if k.now().After(k.resting) {
 			k.resting = k.now().Add(standBack)
 			h.log.Error("someone keeps changing what labnet set up: repairs rest", "rest", standBack, "by", h.editor.Load().String())
@@ -117,10 +117,20 @@ func (h *Host) tell(p Plan, drifted bool) {
 	}
 }
 
-// only is the part of a plan under one heading.
-func (p Plan) only(group string) Plan {
-	other := func(c Change) bool { return c.Group() != group }
-	return Plan{Grow: slices.DeleteFunc(slices.Clone(p.Grow), other), Shrink: slices.DeleteFunc(slices.Clone(p.Shrink), other)}
+// newPorts is the part of a plan that attaches links.
+func (p Plan) newPorts() Plan {
+	var part Plan
+	for _, c := range p.Grow {
+		switch c := c.(type) {
+		case attachPort:
+			part.Grow = append(part.Grow, c)
+		case setElements:
+			if c.table == bridgeTable && c.name == guestPorts {
+				part.Grow = append(part.Grow, c)
+			}
+		}
+	}
+	return part
 }
 
 // among is the part of a state that can still be there: links come and go by themselves, and that is no drift.
