@@ -76,7 +76,8 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	wait = k.ripen(f, have, want)
 	p := plan(have, want)
 	drifted := h.kept != nil && !plan(have, h.kept.among(f, have)).Empty()
-	if drifted && !k.mayRepair() {
+	resting := drifted && !k.mayRepair()
+	if resting {
 		// Guests must come up, and guarded, whoever fights whom.
 		p = p.newPorts()
 		if k.now().After(k.resting) {
@@ -97,6 +98,10 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 		return 0, err
 	}
 	h.tell(p, drifted)
+	if resting {
+		// What was left undone still needs what is recorded of it.
+		return wait, nil
+	}
 	h.kept = want
 	return wait, h.record.save(r.forget(f, want))
 }

@@ -81,6 +81,7 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 			pause(ctx, pollEvery)
 			continue
 		}
+		h.log.Debug("watching the host's network")
 		h.nudge()
 		err = h.listen(ctx, conn, matters)
 		if closed := conn.Close(); err == nil {
@@ -89,7 +90,7 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 		if ctx.Err() != nil {
 			return nil
 		}
-		h.log.Debug("watching the host's network anew", "err", err)
+		h.log.Debug("events of the host's network were lost", "err", err)
 		pause(ctx, resubscribeAfter)
 	}
 	return nil

@@ -35,9 +35,16 @@ func (l *logged) String() string {
 func running(t *testing.T, r *router, cfg Config) (*Host, *logged) {
 	t.Helper()
 	h, log := r.open(t), &logged{}
-	h.log = slog.New(slog.NewTextHandler(log, nil))
+	h.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	apply(t, h, cfg)
 	keep(t, h)
+	// What happens before both subscriptions stand is repaired too, but its author isn't known.
+	nettest.Eventually(t, patience, func() error {
+		if strings.Count(log.String(), "watching the host's network") < 2 {
+			return errors.New("not watching yet")
+		}
+		return nil
+	})
 	return h, log
 }
 
