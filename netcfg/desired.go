@@ -85,16 +85,22 @@ func (cfg Config) owns(bridge string) bool {
 	return slices.ContainsFunc(cfg.Networks, func(n Network) bool { return n.Bridge == bridge })
 }
 
-// wantPorts keeps every port that is on a bridge that stays, and adds the links that match.
+// wantPorts keeps every port that is on a bridge that stays, and adds the links that match: those that nobody uses, and those
+// of a bridge of ours that goes.
 func (f *facts) wantPorts(cfg Config, s *state) {
+	uplinks := slices.Concat(cfg.uplinks(f), f.uplinks())
 	for _, l := range f.links {
 		if l.master != 0 {
-			if name := f.linkName(l.master); cfg.owns(name) {
-				s.ports[l.name] = port{bridge: name}
+			on, _ := f.link(f.linkName(l.master))
+			if cfg.owns(on.name) {
+				s.ports[l.name] = port{bridge: on.name}
+				continue
 			}
-			continue
+			if !f.ours(on) {
+				continue
+			}
 		}
-		if n, ok := cfg.attaches(l.name); ok && f.attachable(l) {
+		if n, ok := cfg.attaches(l.name); ok && !slices.Contains(uplinks, l.name) && f.attachable(l) {
 			s.ports[l.name] = port{bridge: n}
 		}
 	}
@@ -111,9 +117,9 @@ func (cfg Config) attaches(name string) (bridge string, ok bool) {
 	return "", false
 }
 
-// attachable reports whether a link may be taken: no bridge, not in use for the host's own traffic or as an uplink.
+// attachable reports whether a link may be taken: Ethernet, no bridge, and not in use for the host's own traffic.
 func (f *facts) attachable(l link) bool {
-	if l.master != 0 || l.loopback || l.kind == "bridge" || len(l.mac) != len("00:00:00:00:00:00") || slices.Contains(f.uplinks(), l.name) {
+	if l.loopback || l.kind == "bridge" || len(l.mac) != len("00:00:00:00:00:00") {
 		return false
 	}
 	for _, a := range f.addresses {

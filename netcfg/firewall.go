@@ -99,6 +99,8 @@ func inetBase() *table {
 		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn("closed_uplinks"), counted("not_forwarded"), drop()))
 	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
 		inet("", oifnameIn("bridges"), ret()),
+		// The host's own questions to its gateway addresses.
+		inet("", oifname("lo"), ret()),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(saddrOffset, "masquerade4")))
 	return t
 }

@@ -6,13 +6,16 @@ import "golang.org/x/sys/unix"
 // names of the ports, which are entered before they are attached: matching the bridge itself (ibrname) takes a kernel option
 // that not all have.
 
+// guestPorts leads from a port to the rules of its network.
+const guestPorts = "guests"
+
 func bridgeBase() *table {
 	t := newTable()
 	t.counters["impostor"] = true
 	t.counters["rogue"] = true
-	t.declare(keyIfname, true, false, "guests")
+	t.declare(keyIfname, true, false, guestPorts)
 	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre,
-		newRule(familyBridge, "", iifnameVmap("guests")))
+		newRule(familyBridge, "", iifnameVmap(guestPorts)))
 	return t
 }
 
@@ -36,7 +39,7 @@ func (t *table) addGuests(n Network, mac string, ports map[string]port) {
 	t.chains["guest_"+n.Name] = chain{rules: rules}
 	for name, p := range ports {
 		if p.bridge == n.Bridge {
-			t.add("guests", name, "goto guest_"+n.Name)
+			t.add(guestPorts, name, "goto guest_"+n.Name)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"sync/atomic"
 )
 
@@ -15,6 +17,7 @@ type Host struct {
 	ns     *namespace
 	kernel kernel
 	lock   func(context.Context) (unlock func(), err error)
+	self   string                  // this process's name, as the kernel knows it
 	wake   chan struct{}           // Run has something to look at
 	editor atomic.Pointer[process] // who else changed nftables last
 
@@ -36,8 +39,13 @@ func Open(recordPath string, log *slog.Logger) (*Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, ns.close())
 	}
+	self, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the process's name: %w", err), ns.close())
+	}
 	return &Host{
-		log: log, ns: ns, kernel: ns, lock: ns.lock,
+		self: strings.TrimSpace(string(self)),
+		log:  log, ns: ns, kernel: ns, lock: ns.lock,
 		wake: make(chan struct{}, 1), busy: make(chan struct{}, 1),
 		record: record,
 	}, nil
@@ -161,6 +169,9 @@ func (h *Host) change(ctx context.Context, p Plan, cfg Config, f *facts, want *s
 		return err
 	}
 	if err := h.do(ctx, p, f); err != nil {
+		if !f.known() {
+			return fmt.Errorf("%w (labnet was here before, but the record of what it set up is gone: there is no way back, apply again or take it down)", err)
+		}
 		return errors.Join(err, h.goBack(before.Config))
 	}
 	r = r.forget(f, want)
@@ -178,6 +189,12 @@ func (h *Host) do(ctx context.Context, p Plan, f *facts) error {
 		}
 	}
 	return nil
+}
+
+// known reports whether it is known what there was before: going back to nothing would cut off the guests of a network whose
+// record is lost.
+func (f *facts) known() bool {
+	return len(f.record.Config.Networks) > 0 || len(f.tables) == 0
 }
 
 // vanished reports whether a step failed only because an interface that isn't ours went away meanwhile, as uplinks and guests'

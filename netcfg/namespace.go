@@ -186,38 +186,38 @@ func (ns *namespace) change(step []Change) error {
 	case setSysctl:
 		return ns.inside(func() error { return writeSysctl(c.key, c.to) })
 	case addAddress:
-		l, err := ns.find(c.link)
+		l, err := findLink(ns.route, c.link)
 		if err != nil {
 			return err
 		}
 		return wrap(createAddress(ns.route, l.index, c.prefix), "adding %s to %s", c.prefix, c.link)
 	case delAddress:
-		l, err := ns.find(c.link)
+		l, err := findLink(ns.route, c.link)
 		if err != nil {
 			return err
 		}
 		return wrap(deleteAddress(ns.route, l.index, c.prefix), "removing %s from %s", c.prefix, c.link)
 	case delBridge:
-		l, err := ns.find(c.name)
+		l, err := findLink(ns.route, c.name)
 		if err != nil {
 			return err
 		}
 		return wrap(deleteLink(ns.route, l.index), "removing bridge %s", c.name)
 	case attachPort:
-		l, err := ns.find(c.name)
+		l, err := findLink(ns.route, c.name)
 		if errors.Is(err, errNoLink) {
 			return nil // its guest has gone already
 		}
 		if err != nil {
 			return err
 		}
-		b, err := ns.find(c.bridge)
+		b, err := findLink(ns.route, c.bridge)
 		if err != nil {
 			return err
 		}
 		return wrap(gone(attach(ns.route, l.index, b.index)), "attaching %s to %s", c.name, c.bridge)
 	case detachPort:
-		l, err := ns.find(c.name)
+		l, err := findLink(ns.route, c.name)
 		if errors.Is(err, errNoLink) {
 			return nil
 		}
@@ -245,24 +245,9 @@ func wrap(err error, format string, args ...any) error {
 }
 
 func (ns *namespace) configure(name string, to bridge) error {
-	l, err := ns.find(name)
+	l, err := findLink(ns.route, name)
 	if err != nil {
 		return err
 	}
 	return wrap(configureBridge(ns.route, l, to), "configuring bridge %s", name)
-}
-
-var errNoLink = errors.New("no such link")
-
-func (ns *namespace) find(name string) (link, error) {
-	links, err := readLinks(ns.route)
-	if err != nil {
-		return link{}, err
-	}
-	for _, l := range links {
-		if l.name == name {
-			return l, nil
-		}
-	}
-	return link{}, fmt.Errorf("%s: %w", name, errNoLink)
 }

@@ -138,17 +138,23 @@ func readTables(conn *netlink.Conn) (map[tableID]*table, error) {
 		}
 	}
 	for id, t := range tables {
-		if err := t.read(conn, id); err != nil {
+		err := t.read(conn, id)
+		if errors.Is(err, unix.ENOENT) {
+			delete(tables, id) // removed while it was read
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading table %s: %w", id, err)
 		}
 	}
 	return tables, nil
 }
 
-const (
-	familyAny    family = 0
-	tableDormant        = 1 // NFT_TABLE_F_DORMANT
-)
+// familyAny asks for all families.
+const familyAny family = 0
+
+// tableDormant is NFT_TABLE_F_DORMANT: the table is there, but sees no packets.
+const tableDormant = 1
 
 func nfKind(kind int) uint16 { return uint16(unix.NFNL_SUBSYS_NFTABLES<<8 | kind) }
 

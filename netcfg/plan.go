@@ -7,8 +7,8 @@ import (
 )
 
 // plan is the changes that lead from have to want. What grows comes in the order firewall, links, addresses, forwarding,
-// ports, so that nothing is ever forwarded unfiltered; what shrinks comes the other way round. A want of the observed
-// state is reached from any prefix of the plan too, since nothing in it depends on memory.
+// ports, so that nothing is ever forwarded unfiltered; what shrinks comes the other way round. It is pure: planned again from
+// wherever a plan was broken off, it leads to the same state.
 func plan(have, want *state) Plan {
 	var p Plan
 	rulesGrow, rulesShrink := planTables(have.tables, want.tables)

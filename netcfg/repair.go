@@ -76,9 +76,10 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	wait = k.ripen(f, have, want)
 	p := plan(have, want)
 	drifted := h.kept != nil && !plan(have, h.kept.among(f, have)).Empty()
-	if drifted && !k.mayRepair() {
-		// Guests must come up whoever fights whom.
-		p = p.only(groupPorts)
+	resting := drifted && !k.mayRepair()
+	if resting {
+		// Guests must come up, and guarded, whoever fights whom.
+		p = p.newPorts()
 		if k.now().After(k.resting) {
 			k.resting = k.now().Add(standBack)
 			h.log.Error("someone keeps changing what labnet set up: repairs rest", "rest", standBack, "by", h.editor.Load().String())
@@ -97,6 +98,10 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 		return 0, err
 	}
 	h.tell(p, drifted)
+	if resting {
+		// What was left undone still needs what is recorded of it.
+		return wait, nil
+	}
 	h.kept = want
 	return wait, h.record.save(r.forget(f, want))
 }
@@ -117,10 +122,20 @@ func (h *Host) tell(p Plan, drifted bool) {
 	}
 }
 
-// only is the part of a plan under one heading.
-func (p Plan) only(group string) Plan {
-	other := func(c Change) bool { return c.Group() != group }
-	return Plan{Grow: slices.DeleteFunc(slices.Clone(p.Grow), other), Shrink: slices.DeleteFunc(slices.Clone(p.Shrink), other)}
+// newPorts is the part of a plan that attaches links.
+func (p Plan) newPorts() Plan {
+	var part Plan
+	for _, c := range p.Grow {
+		switch c := c.(type) {
+		case attachPort:
+			part.Grow = append(part.Grow, c)
+		case setElements:
+			if c.table == bridgeTable && c.name == guestPorts {
+				part.Grow = append(part.Grow, c)
+			}
+		}
+	}
+	return part
 }
 
 // among is the part of a state that can still be there: links come and go by themselves, and that is no drift.
@@ -139,9 +154,13 @@ func (s *state) among(f *facts, have *state) *state {
 	}
 	part.sysctls = maps.Clone(s.sysctls)
 	maps.DeleteFunc(part.sysctls, func(k sysctlKey, _ sysctlValue) bool {
-		_, ok := have.sysctls[k]
-		_, bridge := s.bridges[k.link()]
-		return !ok && !bridge
+		if _, ours := s.bridges[k.link()]; ours {
+			return false
+		}
+		// An interface that came back is another one, with settings of its own.
+		l, ok := f.link(k.link())
+		_, recorded := f.record.sysctl(k, l.index)
+		return !ok || !recorded
 	})
 	return &part
 }

@@ -20,7 +20,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestMain(m *testing.M) { nettest.Main(m) }
+// again marks a test binary that a test started as a process of its own: it stays where it was started.
+const again = "LABNET_TEST_AGAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(again) != "" {
+		os.Exit(m.Run())
+	}
+	nettest.Main(m)
+}
 
 const patience = 10 * time.Second
 

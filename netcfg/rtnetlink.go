@@ -18,32 +18,60 @@ func readLinks(conn *netlink.Conn) ([]link, error) {
 	}
 	var links []link
 	for _, m := range messages {
-		var l link
-		if err := eachAttribute(m.Data, unix.SizeofIfInfomsg, func(kind uint16, v []byte) {
-			switch kind {
-			case unix.IFLA_IFNAME:
-				l.name = text(v)
-			case unix.IFLA_IFALIAS:
-				l.alias = text(v)
-			case unix.IFLA_ADDRESS:
-				l.mac = net.HardwareAddr(v).String()
-			case unix.IFLA_MTU:
-				l.mtu = int(native32(v))
-			case unix.IFLA_MASTER:
-				l.master = int(native32(v))
-			case unix.IFLA_LINKINFO:
-				l.readInfo(v)
-			}
-		}); err != nil {
+		l, err := readLink(m)
+		if err != nil {
 			return nil, err
 		}
-		flags := native32(m.Data[8:])
-		l.index = int(native32(m.Data[4:]))
-		l.up = flags&unix.IFF_UP != 0
-		l.loopback = flags&unix.IFF_LOOPBACK != 0
 		links = append(links, l)
 	}
 	return links, nil
+}
+
+var errNoLink = errors.New("no such link")
+
+// findLink asks for one link.
+func findLink(conn *netlink.Conn, name string) (link, error) {
+	messages, err := conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request},
+		Data:   append(ifinfo(0, 0, 0), attributes(attrText(unix.IFLA_IFNAME, name))...),
+	})
+	if errors.Is(err, unix.ENODEV) {
+		return link{}, fmt.Errorf("%s: %w", name, errNoLink)
+	}
+	if err == nil && len(messages) != 1 {
+		err = fmt.Errorf("%d answers", len(messages))
+	}
+	if err != nil {
+		return link{}, fmt.Errorf("looking for link %s: %w", name, err)
+	}
+	return readLink(messages[0])
+}
+
+func readLink(m netlink.Message) (link, error) {
+	var l link
+	if err := eachAttribute(m.Data, unix.SizeofIfInfomsg, func(kind uint16, v []byte) {
+		switch kind {
+		case unix.IFLA_IFNAME:
+			l.name = text(v)
+		case unix.IFLA_IFALIAS:
+			l.alias = text(v)
+		case unix.IFLA_ADDRESS:
+			l.mac = net.HardwareAddr(v).String()
+		case unix.IFLA_MTU:
+			l.mtu = int(native32(v))
+		case unix.IFLA_MASTER:
+			l.master = int(native32(v))
+		case unix.IFLA_LINKINFO:
+			l.readInfo(v)
+		}
+	}); err != nil {
+		return link{}, err
+	}
+	flags := native32(m.Data[8:])
+	l.index = int(native32(m.Data[4:]))
+	l.up = flags&unix.IFF_UP != 0
+	l.loopback = flags&unix.IFF_LOOPBACK != 0
+	return l, nil
 }
 
 func (l *link) readInfo(data []byte) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transaction collects the messages of a batch of nf_tables(uapi/linux/netfilter/nf_tables.h): the kernel takes all or none.
+// transaction collects the messages of a batch of nf_tables (uapi/linux/netfilter/nf_tables.h): the kernel takes all or none.
 // Phases keep references valid: a chain is there before a rule or element that names it, and goes after it.
 type transaction struct {
 	unlink, declare, fill, link, remove []operation

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -26,7 +25,7 @@ const (
 func (h *Host) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.watch(ctx, h.subscribeRoute, func(netlink.Message) bool { return true }) })
-	group.Go(func() error { return h.watch(ctx, h.subscribeFilter, h.foreignEdit) })
+	group.Go(func() error { return h.watch(ctx, h.subscribeFilter, h.edit) })
 	group.Go(func() error { return h.reconcileLoop(ctx) })
 	return group.Wait()
 }
@@ -82,6 +81,7 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 			pause(ctx, pollEvery)
 			continue
 		}
+		h.log.Debug("watching the host's network")
 		h.nudge()
 		err = h.listen(ctx, conn, matters)
 		if closed := conn.Close(); err == nil {
@@ -90,7 +90,7 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 		if ctx.Err() != nil {
 			return nil
 		}
-		h.log.Debug("watching the host's network anew", "err", err)
+		h.log.Debug("events of the host's network were lost", "err", err)
 		pause(ctx, resubscribeAfter)
 	}
 	return nil
@@ -154,8 +154,8 @@ func (p *process) String() string {
 	return fmt.Sprintf("%s (pid %d)", p.name, p.pid)
 }
 
-// foreignEdit reports whether an event ends someone else's change of nftables, and remembers whose.
-func (h *Host) foreignEdit(m netlink.Message) bool {
+// edit reports whether an event ends a change of nftables, and remembers whose, if it wasn't ours.
+func (h *Host) edit(m netlink.Message) bool {
 	if uint16(m.Header.Type) != nfKind(unix.NFT_MSG_NEWGEN) {
 		return false
 	}
@@ -170,9 +170,9 @@ func (h *Host) foreignEdit(m netlink.Message) bool {
 	}); err != nil {
 		return true
 	}
-	if int(p.pid) == os.Getpid() {
-		return false
+	// The kernel gives a thread's id, of the first process namespace: names are what can be compared.
+	if p.name != h.self {
+		h.editor.Store(&p)
 	}
-	h.editor.Store(&p)
 	return true
 }
