@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,14 +21,7 @@ import (
 	"labnet/internal/nettest"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Fuzz workers are started again by their coordinator, and need loopback only.
-	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
-		os.Exit(m.Run())
-	}
-	nettest.Main(m)
-}
+func TestMain(m *testing.M) { nettest.Main(m) }
 
 // leaseMap is LeaseNames of a map: network, name and address to the lease's remainder.
 type leaseMap struct {

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -22,6 +23,10 @@ const inside = "LABNET_NETTEST_INSIDE"
 // it doesn't return. Without root the tests that need namespaces skip themselves (see NeedRoot); everything else runs.
 func Main(m *testing.M) {
 	if os.Getenv(inside) != "" {
+		// A worker of `go test -fuzz` is the child of a process that is prepared already.
+		if slices.Contains(os.Args, "-test.fuzzworker") {
+			os.Exit(m.Run())
+		}
 		if err := prepare(); err != nil {
 			fmt.Fprintln(os.Stderr, "nettest: preparing the namespaces:", err)
 			os.Exit(1)
