@@ -163,6 +163,7 @@ func (n *netTable) dropHold(c *client) {
 		return
 	}
 	s.hold, c.hold, c.offer = nil, nil, nil
+	s.contested = false
 	n.place(s)
 }
 

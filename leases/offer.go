@@ -36,7 +36,13 @@ func (t *Table) Offer(network string, c Client, requested netip.Addr, now time.T
 	if s == nil {
 		return Lease{}, "", ErrExhausted
 	}
-	return n.offer(&a, s, sec), choice, nil
+	lease := n.offer(&a, s, sec)
+	if choice == ChoseTakenBack {
+		// Offers that nobody requests must not keep it from the client that was offered it before: a guest that invents
+		// hardware addresses makes them faster than any client requests what it was offered.
+		s.contested = true
+	}
+	return lease, choice, nil
 }
 
 // choose returns the address for a's client, nil for none.
