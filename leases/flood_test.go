@@ -3,10 +3,19 @@ package leases
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"labnet/internal/nettest"
 )
 
 // TestARequestGoesBeforeTheOffersOfAFlood: whoever asks for what it was offered gets it, although a guest that invents
@@ -36,7 +45,7 @@ func TestARequestGoesBeforeTheOffersOfAFlood(t *testing.T) {
 func TestAnOfferIsKeptWhileThereIsEnough(t *testing.T) {
 	b := newBench(t, labNetwork(20))
 	addr, _ := b.offer(guest(1, ""), "", 0)
-	if _, err := b.Bind("lab", guest(2, ""), ip(addr), time.Minute, at(0)); err != ErrTaken {
+	if _, err := b.Bind("lab", guest(2, ""), ip(addr), time.Minute, at(0)); !errors.Is(err, ErrTaken) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -99,4 +108,66 @@ func TestAliasesFollowTheLease(t *testing.T) {
 	if addr, _, ok := b.AddrOf("lab", "ci", at(1)); ok {
 		t.Errorf("ci is %v after the release", addr)
 	}
+}
+
+// TestHistoryIsBounded has a client change its name all the time, as a guest can: each time is a row.
+func TestHistoryIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leases.db")
+	s, err := OpenSQLite(SQLiteConfig{Path: path, HistoryRows: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const changes = 1000
+	for i := range changes {
+		l := stored(10)
+		l.Name = fmt.Sprintf("name%d", i)
+		if err := s.Commit(context.Background(), []Lease{l}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count, err := strconv.Atoi(shell(t, path, "SELECT count(*) FROM history"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if count < 100 || count > 300 {
+		t.Errorf("%d rows of history are left of %d", count, changes)
+	}
+	if got, want := shell(t, path, "SELECT name FROM history ORDER BY id DESC LIMIT 1"), fmt.Sprintf("name%d", changes-2); got != want {
+		t.Errorf("the last one is %q, want %q", got, want)
+	}
+}
+
+// TestAFullDiskAtTheStartIsNamed: SQLite itself says "disk I/O error (4874)".
+func TestAFullDiskAtTheStartIsNamed(t *testing.T) {
+	nettest.NeedRoot(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	path := filepath.Join(dir, "leases.db")
+	for _, existing := range []bool{false, true} {
+		if existing {
+			if err := openStore(t, path).Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		filler := filepath.Join(dir, "filler")
+		if err := fill(filler); !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+		s, err := OpenSQLite(SQLiteConfig{Path: path})
+		if err == nil {
+			_ = s.Close()
+			t.Fatal("it opens: the disk isn't full")
+		}
+		if !strings.Contains(err.Error(), "no space left in "+dir) || strings.Contains(err.Error(), "move it") {
+			t.Errorf("existing %v: %v", existing, err)
+		}
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+	}
+	openStore(t, path)
 }

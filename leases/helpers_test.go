@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -259,15 +258,6 @@ func (n *netTable) consistent() error {
 		}
 	}
 	return nil
-}
-
-func states(leases []Lease) []string {
-	var all []string
-	for _, l := range leases {
-		all = append(all, fmt.Sprintf("%v %v %v %s", l.Addr, l.ID, l.State, l.Name))
-	}
-	slices.Sort(all)
-	return all
 }
 
 // sameAddr lets go-cmp compare addresses.
