@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,6 +48,28 @@ func TestAnOfferIsKeptWhileThereIsEnough(t *testing.T) {
 	addr, _ := b.offer(guest(1, ""), "", 0)
 	if _, err := b.Bind("lab", guest(2, ""), ip(addr), time.Minute, at(0)); !errors.Is(err, ErrTaken) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOffersTakeBoundedMemory: in a large network most of what a flood was offered is never given to anybody.
+func TestOffersTakeBoundedMemory(t *testing.T) {
+	n := Network{Name: "lab", Subnet: netip.MustParsePrefix("10.0.0.0/8"), Ranges: []Range{{ip("10.0.0.10"), ip("10.255.255.200")}}}
+	b := newBench(t, n)
+	const flood = 3 * maxBlank
+	for i := range flood {
+		if _, _, err := b.Offer("lab", guest(i, ""), netip.AddrFrom4([4]byte{10, 200, byte(i >> 8), byte(i)}), at(i/10000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.check()
+	if slots, clients := len(b.networks["lab"].slots), len(b.networks["lab"].clients); slots > maxBlank || clients > maxBlank {
+		t.Errorf("%d addresses and %d clients are remembered after %d offers", slots, clients, flood)
+	}
+	addr, _ := b.offer(guest(flood, "vm"), "", 20)
+	l := b.lease(guest(flood, "vm"), addr, 600, 20)
+	// Minutes later the offers are gone, and so is nothing else.
+	if got, choice := b.offer(guest(flood, "vm"), "", 300); got != l.Addr.String() || choice != ChoseBinding {
+		t.Errorf("got %s by %s, want %v", got, choice, l.Addr)
 	}
 }
 

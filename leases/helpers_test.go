@@ -227,6 +227,15 @@ func (n *netTable) consistent() error {
 			return fmt.Errorf("the client of %v doesn't know", where)
 		}
 	}
+	blank := 0
+	for _, s := range n.slots {
+		if s.cur == nil {
+			blank++
+		}
+	}
+	if blank != n.blank {
+		return fmt.Errorf("%d addresses are blank, not %d", blank, n.blank)
+	}
 	if resting != n.resting {
 		return fmt.Errorf("%d addresses rest, not %d", resting, n.resting)
 	}
