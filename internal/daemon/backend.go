@@ -97,6 +97,12 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	if err != nil {
 		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
 	}
+	if err := d.table.StoreErr(); err != nil {
+		found = append(found, netcfg.Problem{
+			Summary: "leases can't be stored, so no new one is given: " + err.Error(),
+			Remedy:  "make room on the disk, or see what is wrong with it; labnet goes on by itself when it can write again",
+		})
+	}
 	return controlProblems(found)
 }
 
