@@ -87,6 +87,7 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 		n.forget(other)
 	}
 	p.useHold(cl, s)
+	n.dropHold(cl) // of another address
 	p.setClient(cl, s)
 	p.set(s, r)
 	t.deadline(r.expiry)
