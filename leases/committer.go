@@ -14,8 +14,8 @@ const maxSleep = 30
 // maxLate bounds how many ends of leases go along with one commit, so that nobody's ACK waits for a crowd of them.
 const maxLate = 1024
 
-// retryLate is the time in seconds after which a failed commit that nobody waits for is tried again.
-const retryLate = 5
+// retryAfter is the time in seconds after which a store that has failed is tried again when nobody else does.
+const retryAfter = 5
 
 // queue is what waits for the committer.
 type queue struct {
@@ -120,7 +120,7 @@ func (c *committer) round(ctx context.Context, now time.Time) time.Duration {
 	t.mu.Unlock()
 
 	err := before
-	if len(c.leases) > 0 {
+	if len(c.leases) > 0 || before != nil {
 		if err = t.store.Commit(ctx, c.leases); err != nil {
 			err = fmt.Errorf("committing leases: %w", err)
 		}
@@ -172,6 +172,21 @@ func (c *committer) collect() {
 			c.leases = append(c.leases, e.next.lease(e.slot))
 		}
 	}
+	if len(c.leases) == 0 && t.storeErr != nil {
+		c.leases = t.appendAny(c.leases) // to learn whether the store works again: what it has already
+	}
+}
+
+// appendAny appends one committed lease, if there are any.
+func (t *Table) appendAny(to []Lease) []Lease {
+	for _, n := range t.networks {
+		for _, s := range n.slots {
+			if s.committed != nil {
+				return append(to, s.committed.lease(s))
+			}
+		}
+	}
+	return to
 }
 
 // takeBackBroken takes back the rest of each group that has lost a change already.
@@ -253,8 +268,8 @@ func (c *committer) sleep(failed bool) time.Duration {
 		t.sleeping = min(t.sleeping, at)
 	}
 	switch {
-	case len(t.late) > 0 && failed:
-		t.sleeping = min(t.sleeping, floorUnix(now)+retryLate)
+	case failed:
+		t.sleeping = min(t.sleeping, floorUnix(now)+retryAfter)
 	case len(t.late) > 0:
 		return 0
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ import (
 const role = "LABNET_LEASES_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	if slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz") }) {
+		os.Exit(m.Run()) // the fuzzer talks to its workers over descriptors that a process started in between doesn't have
+	}
 	if os.Getenv(role) == "" {
 		nettest.Main(m)
 	}
@@ -149,11 +153,13 @@ func TestHistoryIsReadableBySQL(t *testing.T) {
 		}
 	}
 	commit(func(l *Lease) {})
-	commit(func(l *Lease) { l.Expiry = at(7200) })                                                   // a renewal
-	commit(func(l *Lease) { l.Name, l.LastSeen = "renamed", at(100) })                               // its name changes
+	commit(func(l *Lease) { l.Expiry = at(7200) })                                                    // a renewal
+	commit(func(l *Lease) { l.Name, l.LastSeen = "renamed", at(100) })                                // its name changes
 	commit(func(l *Lease) { l.State, l.Name, l.Expiry, l.LastSeen = Released, "", at(200), at(200) }) // it goes
-	commit(func(l *Lease) { l.ID, l.Start, l.LastSeen = guest(11, "").ID, at(300), at(300) })        // another one comes
-	commit(func(l *Lease) { l.ID, l.State, l.Start, l.Expiry, l.LastSeen = guest(11, "").ID, Expired, at(300), at(400), at(300) })
+	commit(func(l *Lease) { l.ID, l.Start, l.LastSeen = guest(11, "").ID, at(300), at(300) })         // another one comes
+	commit(func(l *Lease) {
+		l.ID, l.State, l.Start, l.Expiry, l.LastSeen = guest(11, "").ID, Expired, at(300), at(400), at(300)
+	})
 	got := shell(t, path, `SELECT addr, client, name, state, since, until FROM tenancies ORDER BY until`)
 	want := strings.TrimSpace(`
 192.0.2.10|mac:52:54:00:00:00:0a|guest10|changed|2026-01-02 03:04:05|2026-01-02 03:05:45
@@ -238,7 +244,9 @@ func TestOpenRefuses(t *testing.T) {
 			must[int](t)(0, os.Mkdir(path, 0o700))
 		}, "is a directory"},
 		{"only its log", func(t *testing.T, path string) { must[int](t)(0, os.Rename(path, path+"-wal")) }, "its log"},
-		{"only its name", func(t *testing.T, path string) { must[int](t)(0, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2")) }, "no such file"},
+		{"only its name", func(t *testing.T, path string) {
+			must[int](t)(0, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2"))
+		}, "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "state", "leases.db")
