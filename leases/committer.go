@@ -37,7 +37,7 @@ func (q *queue) reset() {
 
 // Submit hands changes to the committer: one transaction and one fsync serve everything that waits. done is called
 // once, from the committer's goroutine and in the order of submission, when all of them are durable (nil) or taken
-// back (the error). It must not block. A change never becomes durable without those that were decided before it for the
+// back (the error). It must not block, and may be nil. A change never becomes durable without those that were decided before it for the
 // same address, client or name, and is taken back with them; what such a later change has made durable already stays, even
 // if the rest of its own submission is taken back. After Run has ended, done is called at once.
 func (t *Table) Submit(changes []Change, done func(error)) {
@@ -56,7 +56,9 @@ func (t *Table) Submit(changes []Change, done func(error)) {
 	}
 	t.mu.Unlock()
 	if closed {
-		done(errClosed)
+		if done != nil {
+			done(errClosed)
+		}
 		return
 	}
 	t.poke()

@@ -347,6 +347,7 @@ func TestStoreErrEndsByItself(t *testing.T) {
 				t.Error("a change is acknowledged after the end")
 			}
 		})
+		table.Submit([]Change{ch}, nil)
 	})
 }
 
