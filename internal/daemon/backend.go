@@ -97,6 +97,12 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	if err != nil {
 		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
 	}
+	if err := d.table.StoreErr(); err != nil {
+		found = append(found, netcfg.Problem{
+			Summary: "leases can't be made durable: " + err.Error(),
+			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; new leases wait until then, and it recovers by itself",
+		})
+	}
 	return controlProblems(found)
 }
 
