@@ -65,7 +65,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	d := &daemon{opts: opts, log: opts.Log, started: time.Now(), down: make(chan downRequest)}
 	d.cfg = opts.Config
 
-	instance, err := claim()
+	instance, err := claim(ctx)
 	if err != nil {
 		return err
 	}
