@@ -194,7 +194,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	d.links.run(frontCtx, front.Group)
 
 	notify(d.log, sdnotify.SdNotifyReady)
-	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond), "networks", len(d.cfg.Networks))
+	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))
 
 	asked := d.wait(ctx, frontCtx, front.Group)
 	notify(d.log, sdnotify.SdNotifyStopping)
