@@ -18,13 +18,15 @@ import (
 var imports = map[string][]string{
 	"netcfg":           nil,
 	"leases":           nil,
-	"dnsserver":        nil,
-	"dhcpserver":       {"leases"},
+	"dnsserver":        {"internal/portowner"},
+	"dhcpserver":       {"leases", "internal/portowner"},
 	"internal/config":  nil,
 	"internal/control": nil,
 	"internal/demo":    {"internal/control"},
 	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control"},
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo"},
+
+	"internal/portowner": nil,
 
 	"internal/nettest":          nil,
 	"internal/nettest/hostdump": {"internal/nettest"},

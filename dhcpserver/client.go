@@ -87,12 +87,13 @@ func clone(m *message, c leases.Client) leases.Client {
 	return c
 }
 
-// liveHolder says whether l is the running lease of another machine than hw that was heard of not longer than half a lease ago.
+// liveHolder says whether l is the running lease of another machine than hw that was heard of lately: five eighths of a lease
+// ago, since the jitter of T1 and a lost message let a client that lives renew after more than half of it.
 func liveHolder(l leases.Lease, hw leases.HWAddr, now time.Time) bool {
 	if l.HWAddr == hw || !active(l, now) {
 		return false
 	}
-	return l.Expiry.IsZero() || now.Sub(l.LastSeen) <= l.Expiry.Sub(l.LastSeen)/2
+	return l.Expiry.IsZero() || now.Sub(l.LastSeen) <= l.Expiry.Sub(l.LastSeen)/8*5
 }
 
 // active says whether l is a binding that still runs.

@@ -488,10 +488,20 @@ var rows = []row{
 		p.answered(with(selecting(macA, addr), id), typeAck, ReasonAckSelecting)
 		p.answered(with(selecting(macB, addr), id), typeNak, ReasonNakTaken)
 	}},
+	{name: "identity auto: a holder about to renew is alive", slow: true, play: func(p *play) {
+		id := opt(optClientID, 255, 1, 2, 3)
+		p.answered(with(selecting(macA, "10.0.0.120"), id), typeAck, ReasonAckSelecting)
+		p.wait(31 * time.Minute) // T1 is up to 31.5 minutes
+		a, _ := p.exchange(p.t, with(discover(macB, ""), id), broadcastFrom)
+		if a == nil || a.yiaddr.String() == "10.0.0.120" {
+			p.t.Fatalf("the clone is offered %+v", a)
+		}
+		p.answeredFrom(with(renew(macA, "10.0.0.120"), id), "10.0.0.120", typeAck, ReasonAckRenew)
+	}},
 	{name: "identity auto: a new card in the old machine gets its address", slow: true, play: func(p *play) {
 		id := opt(optClientID, 255, 1, 2, 3)
 		p.answered(with(selecting(macA, "10.0.0.120"), id), typeAck, ReasonAckSelecting)
-		p.wait(45 * time.Minute) // more than half a lease without a sign of life
+		p.wait(45 * time.Minute) // three quarters of a lease without a sign of life
 		p.address(p.answered(with(discover(macB, ""), id), typeOffer, ReasonOfferBinding), "10.0.0.120")
 	}},
 }

@@ -93,7 +93,7 @@ func (n *netTable) check(a *ask, addr netip.Addr, now int64) error {
 		return ErrQuarantined
 	case s.cur.busy(now) && s.cur.id != a.client.ID:
 		return ErrTaken
-	case s.hold != nil && s.hold.id != a.client.ID && s.hold.offer.expiry > now:
+	case s.hold != nil && s.hold.id != a.client.ID && !s.contested && s.hold.offer.expiry > now:
 		return ErrTaken
 	}
 	return nil

@@ -1,7 +1,9 @@
 package leases
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 	"unique"
@@ -30,11 +32,11 @@ func (t *Table) Bind(network string, c Client, addr netip.Addr, d time.Duration,
 	}
 	change, refusal, err := t.bind(network, c, addr, d, now)
 	if refusal.reason != "" {
-		log := t.log.Info
+		level := slog.LevelInfo
 		if refusal.reject {
-			log = t.log.Warn
+			level = slog.LevelWarn
 		}
-		log("client doesn't get the name that it asks for", "network", network, "addr", addr,
+		t.refusedNames.limit(t.log, floorUnix(now)).Log(context.Background(), level, "client doesn't get the name that it asks for", "network", network, "addr", addr,
 			"client", c.ID.String(), "name", refusal.label, "reason", refusal.reason, "holder", refusal.holder.String(),
 			"gets", change.Lease.Name)
 	}
@@ -204,7 +206,7 @@ func (t *Table) Decline(network string, c Client, addr netip.Addr, now time.Time
 		return r, nil
 	})
 	if err == nil {
-		t.log.Warn("address declined: its client found it in use", "network", network, "addr", addr, "client", c.ID.String(),
+		t.declines.limit(t.log, floorUnix(now)).Warn("address declined: its client found it in use", "network", network, "addr", addr, "client", c.ID.String(),
 			"hwaddr", c.HWAddr.String(), "rests_until", change.Lease.Expiry)
 	}
 	return change, err

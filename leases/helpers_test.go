@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -228,6 +227,15 @@ func (n *netTable) consistent() error {
 			return fmt.Errorf("the client of %v doesn't know", where)
 		}
 	}
+	blank := 0
+	for _, s := range n.slots {
+		if s.cur == nil {
+			blank++
+		}
+	}
+	if blank != n.blank {
+		return fmt.Errorf("%d addresses are blank, not %d", blank, n.blank)
+	}
 	if resting != n.resting {
 		return fmt.Errorf("%d addresses rest, not %d", resting, n.resting)
 	}
@@ -259,15 +267,6 @@ func (n *netTable) consistent() error {
 		}
 	}
 	return nil
-}
-
-func states(leases []Lease) []string {
-	var all []string
-	for _, l := range leases {
-		all = append(all, fmt.Sprintf("%v %v %v %s", l.Addr, l.ID, l.State, l.Name))
-	}
-	slices.Sort(all)
-	return all
 }
 
 // sameAddr lets go-cmp compare addresses.

@@ -21,6 +21,7 @@ type netTable struct {
 	// virgin is the index in the pool from which on addresses may never have been touched; they have no slots.
 	virgin  uint64
 	resting uint64 // declined addresses
+	blank   int    // slots without a record: of an address that was offered at most
 }
 
 func newNetwork(name string, timers *timers) *netTable {
@@ -57,6 +58,7 @@ func (n *netTable) slotAt(addr uint32) *slot {
 	if s == nil {
 		s = &slot{net: n, addr: addr}
 		n.slots[addr] = s
+		n.blank++
 	}
 	return s
 }
@@ -95,6 +97,12 @@ func (n *netTable) setCur(s *slot, r *record) {
 	}
 	if r != nil && r.state == Declined {
 		n.resting++
+	}
+	switch {
+	case s.cur == nil && r != nil:
+		n.blank--
+	case s.cur != nil && r == nil:
+		n.blank++
 	}
 	s.cur = r
 	n.place(s)
@@ -161,6 +169,7 @@ func (n *netTable) dropHold(c *client) {
 		return
 	}
 	s.hold, c.hold, c.offer = nil, nil, nil
+	s.contested = false
 	n.place(s)
 }
 

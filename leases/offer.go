@@ -11,6 +11,10 @@ const holdTime = 60
 // derivedTries is how many addresses from the derived one on are looked at before the oldest is taken.
 const derivedTries = 16
 
+// maxBlank bounds how many addresses of a network are remembered that nobody ever had, but for an offer. It is more than
+// ask at a time, and keeps a flood of invented clients from using up the memory in a network of millions of addresses.
+const maxBlank = 1 << 16
+
 // Offer finds an address for c and holds it in RAM for a minute. requested may be invalid. The lease is Offered, or c's
 // running one where it keeps that (Bound, with its present expiry). Its Name is what c would get.
 // The errors are ErrUnknownNetwork and ErrExhausted.
@@ -36,7 +40,13 @@ func (t *Table) Offer(network string, c Client, requested netip.Addr, now time.T
 	if s == nil {
 		return Lease{}, "", ErrExhausted
 	}
-	return n.offer(&a, s, sec), choice, nil
+	lease := n.offer(&a, s, sec)
+	if choice == ChoseTakenBack {
+		// Offers that nobody requests must not keep it from the client that was offered it before: a guest that invents
+		// hardware addresses makes them faster than any client requests what it was offered.
+		s.contested = true
+	}
+	return lease, choice, nil
 }
 
 // choose returns the address for a's client, nil for none.
@@ -60,7 +70,7 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choic
 		}
 	}
 	if addr, ok := key(requested); ok && n.pool.open(addr) {
-		if s := n.slots[addr]; s == nil || s.vacant(nil, now) {
+		if s := n.slots[addr]; s == nil && n.blank < maxBlank || s != nil && s.vacant(nil, now) {
 			return n.slotAt(addr), ChoseRequested
 		}
 	}
@@ -71,12 +81,14 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choic
 	for i := range min(derivedTries, n.pool.size) {
 		addr := n.pool.at((first + i) % n.pool.size)
 		// What another client had is left to it while there is something else.
-		if s := n.slots[addr]; n.pool.open(addr) && (s == nil || s.cur == nil && s.hold == nil) {
+		if s := n.slots[addr]; n.pool.open(addr) && (s == nil && n.blank < maxBlank || s != nil && s.cur == nil && s.hold == nil) {
 			return n.slotAt(addr), ChoseDerived
 		}
 	}
-	if addr, ok := n.nextVirgin(); ok {
-		return n.slotAt(addr), ChoseOldest
+	if n.blank < maxBlank {
+		if addr, ok := n.nextVirgin(); ok {
+			return n.slotAt(addr), ChoseOldest
+		}
 	}
 	if s := n.free.front; s != nil {
 		return s, ChoseOldest
@@ -86,6 +98,10 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choic
 		n.dropHold(c)
 		n.forget(c)
 		return s, ChoseTakenBack
+	}
+	// All the blank ones lie where the pool was before.
+	if addr, ok := n.nextVirgin(); ok {
+		return n.slotAt(addr), ChoseOldest
 	}
 	return nil, ""
 }

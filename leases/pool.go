@@ -30,6 +30,7 @@ type pool struct {
 	byHW       map[HWAddr]*Reservation
 	byID       map[ClientID]*Reservation
 	byHostname map[string]*Reservation
+	byAlias    map[string]*Reservation
 	labels     map[string]struct{} // names that only a reservation gives
 }
 
@@ -109,6 +110,7 @@ func (p *pool) addReservations(cfg Network) error {
 	p.byHW = make(map[HWAddr]*Reservation)
 	p.byID = make(map[ClientID]*Reservation)
 	p.byHostname = make(map[string]*Reservation)
+	p.byAlias = make(map[string]*Reservation)
 	p.labels = make(map[string]struct{})
 	for i := range cfg.Reservations {
 		r := cfg.Reservations[i]
@@ -141,6 +143,9 @@ func (p *pool) addReservations(cfg Network) error {
 				return fmt.Errorf("reservation %q: the name %q is reserved twice", r.Name, label)
 			}
 			p.labels[label] = struct{}{}
+		}
+		for _, alias := range r.Aliases {
+			p.byAlias[alias] = &r
 		}
 	}
 	for _, label := range slices.Concat(builtinReserved, cfg.ReservedNames) {

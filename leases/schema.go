@@ -26,7 +26,7 @@ CREATE TABLE leases (
   PRIMARY KEY (network, addr)
 ) STRICT, WITHOUT ROWID;
 
--- Who had which address: a row for every lease that has ended, never changed, removed by age.
+-- Who had which address: a row for every lease that has ended, never changed, removed by age and number.
 CREATE TABLE history (
   id      INTEGER PRIMARY KEY,
   network TEXT NOT NULL,
@@ -82,6 +82,10 @@ FROM leases ORDER BY network, addr`
 
 	// Few rows a time: it runs within a commit that clients wait for.
 	pruneSQL = `DELETE FROM history WHERE id IN (SELECT id FROM history WHERE until < ? ORDER BY until LIMIT 500)`
+
+	// Ids grow by one a row. More rows go than one transaction can add.
+	surplusSQL = `DELETE FROM history WHERE id IN
+  (SELECT id FROM history WHERE id <= (SELECT max(id) FROM history) - ? ORDER BY id LIMIT ?)`
 
 	setAsideSQL = `INSERT INTO set_aside (at, reason, record)
 SELECT unixepoch(), ?, json_object('network', network, 'addr', addr, 'client', client, 'hwtype', hwtype, 'hwaddr', hwaddr,

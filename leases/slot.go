@@ -37,6 +37,7 @@ type slot struct {
 	addr      uint32
 	heapAt    int32 // index in timers, plus 1; 0: not in it
 	strikes   uint8 // declines in a row
+	contested bool  // its hold was taken back from another client: who requests it first gets it
 }
 
 // client is an identity that has an address, had one, or was offered one.

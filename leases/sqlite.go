@@ -17,14 +17,22 @@ import (
 // DefaultHistory is how long the history is kept where SQLiteConfig doesn't say otherwise.
 const DefaultHistory = 90 * 24 * time.Hour
 
+// DefaultHistoryRows is how much history is kept where SQLiteConfig doesn't say otherwise: about 200 MB. Ordinary labs never
+// reach it in DefaultHistory; a guest that changes its name or its address all the time would fill the disk without it.
+const DefaultHistoryRows = 1_000_000
+
+// countAfter is how many leases are written between two looks at the number of rows of the history.
+const countAfter = 10_000
+
 // busyTimeout is how long a commit waits for somebody who writes into the file by hand.
 const busyTimeout = 10 * time.Second
 
 // SQLiteConfig is what OpenSQLite needs to know. The zero value of everything but Path is fine.
 type SQLiteConfig struct {
-	Path    string        // of the file; its directory must exist
-	History time.Duration // age at which rows of the history are removed; 0: DefaultHistory
-	Log     *slog.Logger  // nil: nothing is logged
+	Path        string        // of the file; its directory must exist
+	History     time.Duration // age at which rows of the history are removed; 0: DefaultHistory
+	HistoryRows int           // how many rows of the history are kept, roughly, the newest; 0: DefaultHistoryRows
+	Log         *slog.Logger  // nil: nothing is logged
 }
 
 // SQLite is a Store in an SQLite file, in WAL mode with a sync for every commit. The log of WAL mode is copied into
@@ -32,6 +40,7 @@ type SQLiteConfig struct {
 type SQLite struct {
 	path    string
 	history time.Duration
+	rows    int // of the history
 	log     *slog.Logger
 	lock    *os.File
 	db      *sql.DB // of the writer
@@ -43,6 +52,7 @@ type SQLite struct {
 	mu        sync.Mutex // one transaction at a time
 	writer    *writer    // nil: to be connected
 	written   int        // leases since the last checkpoint was asked for
+	uncounted int        // leases since the number of rows of the history was looked at
 	nextPrune time.Time
 	closed    bool
 }
@@ -51,9 +61,12 @@ type SQLite struct {
 // file as it is, when another process has it open, when it is damaged or not a lease database, and when a newer labnet
 // wrote it. Close ends its goroutine. It makes SQLite use fdatasync in this process.
 func OpenSQLite(cfg SQLiteConfig) (*SQLite, error) {
-	s := &SQLite{path: cfg.Path, history: cfg.History, log: cfg.Log, stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s := &SQLite{path: cfg.Path, history: cfg.History, rows: cfg.HistoryRows, log: cfg.Log, stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
 	if s.history == 0 {
 		s.history = DefaultHistory
+	}
+	if s.rows == 0 {
+		s.rows = DefaultHistoryRows
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -64,7 +77,7 @@ func OpenSQLite(cfg SQLiteConfig) (*SQLite, error) {
 	}
 	if err := s.open(); err != nil {
 		s.release()
-		return nil, fmt.Errorf("lease database %s: %w", s.path, err)
+		return nil, fmt.Errorf("lease database %s: %w", s.path, noSpace(s.path, err))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -157,19 +170,26 @@ func (s *SQLite) commit(leases []Lease) (err error) {
 		}
 	}
 	now := time.Now()
-	var pruneBefore int64
+	var p prune
 	if !now.Before(s.nextPrune) {
-		pruneBefore = now.Add(-s.history).Unix()
+		p.before = now.Add(-s.history).Unix()
 	}
-	pruned, err := s.writer.write(leases, pruneBefore)
+	if s.uncounted >= min(countAfter, s.rows) {
+		p.rows = s.rows
+	}
+	aged, surplus, err := s.writer.write(leases, p)
 	if err != nil {
 		// Whatever state the connection is in: the next commit gets a new one.
 		s.writer.close()
 		s.writer = nil
 		return err
 	}
-	if pruneBefore != 0 {
-		s.nextPrune = now.Add(pruneAgain(pruned))
+	if p.before != 0 {
+		s.nextPrune = now.Add(pruneAgain(aged))
+	}
+	s.uncounted += len(leases)
+	if p.rows != 0 && surplus == 0 { // else the next commit goes on
+		s.uncounted = 0
 	}
 	s.written += len(leases)
 	if s.written >= checkpointAfter {

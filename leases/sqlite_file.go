@@ -171,6 +171,15 @@ func damaged(err error) error {
 	return fmt.Errorf("damaged (%w): %s", err, remedy)
 }
 
+// noSpace says that err is a full disk where it is one; SQLite says no more than a number.
+func noSpace(path string, err error) error {
+	const full, noSharedMemory = 13, 4874 // SQLITE_FULL, SQLITE_IOERR_SHMSIZE
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code() == full || e.Code() == noSharedMemory) || errors.Is(err, unix.ENOSPC) {
+		return fmt.Errorf("no space left in %s, where the database and its log need some: %w", filepath.Dir(path), err)
+	}
+	return err
+}
+
 func verifyHeader(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -8,9 +8,15 @@ import (
 
 // writer is the connection that commits, with its statements.
 type writer struct {
-	conn                                   *sql.Conn
-	begin, upsert, prune, commit, rollback *sql.Stmt
-	args                                   []any
+	conn                                          *sql.Conn
+	begin, upsert, age, surplus, commit, rollback *sql.Stmt
+	args                                          []any
+}
+
+// prune is what a transaction removes of the history, a few rows of each kind: 0 for nothing.
+type prune struct {
+	before int64 // those that ended before this Unix time
+	rows   int   // all but so many of the newest
 }
 
 func connect(db *sql.DB) (*writer, error) {
@@ -23,7 +29,7 @@ func connect(db *sql.DB) (*writer, error) {
 	for _, s := range []struct {
 		stmt **sql.Stmt
 		text string
-	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.upsert, upsertSQL}, {&w.prune, pruneSQL}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
+	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.upsert, upsertSQL}, {&w.age, pruneSQL}, {&w.surplus, surplusSQL}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
 		if *s.stmt, err = conn.PrepareContext(ctx, s.text); err != nil {
 			w.close()
 			return nil, err
@@ -32,31 +38,41 @@ func connect(db *sql.DB) (*writer, error) {
 	return w, nil
 }
 
-// write is one transaction. After an error nothing of it is left.
-func (w *writer) write(leases []Lease, pruneBefore int64) (pruned int64, err error) {
+// write is one transaction. It returns how many rows of the history it removed for their age, and for their number. After an
+// error nothing of it is left.
+func (w *writer) write(leases []Lease, p prune) (aged, surplus int64, err error) {
 	if _, err := w.begin.Exec(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	if pruned, err = w.rows(leases, pruneBefore); err == nil {
+	if aged, surplus, err = w.rows(leases, p); err == nil {
 		_, err = w.commit.Exec()
 	}
 	if err != nil {
 		_, _ = w.rollback.Exec() // fails where SQLite has rolled back by itself
 	}
-	return pruned, err
+	return aged, surplus, err
 }
 
-func (w *writer) rows(leases []Lease, pruneBefore int64) (pruned int64, err error) {
+func (w *writer) rows(leases []Lease, p prune) (aged, surplus int64, err error) {
 	for i := range leases {
 		w.args = appendRow(w.args[:0], &leases[i])
 		if _, err := w.upsert.Exec(w.args...); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
-	if pruneBefore == 0 {
-		return 0, nil
+	if p.before != 0 {
+		if aged, err = remove(w.age, p.before); err != nil {
+			return 0, 0, err
+		}
 	}
-	result, err := w.prune.Exec(pruneBefore)
+	if p.rows != 0 {
+		surplus, err = remove(w.surplus, int64(p.rows), int64(500+2*len(leases)))
+	}
+	return aged, surplus, err
+}
+
+func remove(stmt *sql.Stmt, args ...any) (int64, error) {
+	result, err := stmt.Exec(args...)
 	if err != nil {
 		return 0, err
 	}
@@ -73,7 +89,7 @@ func pruneAgain(pruned int64) time.Duration {
 
 // close drops the connection, and what it may have begun.
 func (w *writer) close() {
-	for _, s := range []*sql.Stmt{w.begin, w.upsert, w.prune, w.commit, w.rollback} {
+	for _, s := range []*sql.Stmt{w.begin, w.upsert, w.age, w.surplus, w.commit, w.rollback} {
 		if s != nil {
 			_ = s.Close()
 		}

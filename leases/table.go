@@ -57,6 +57,8 @@ type Table struct {
 	log   *slog.Logger
 	wake  chan struct{} // holds a token when Run has something to do
 
+	refusedNames, declines chatter
+
 	mu       sync.Mutex // guards everything below, and everything that it leads to
 	networks map[string]*netTable
 	timers   timers
@@ -237,14 +239,19 @@ func (t *Table) Leases(network string) []Lease {
 	return leases
 }
 
-// AddrOf returns the address of the client that holds name (a lower-case label) in network, and how long the lease still
-// runs: Infinite for one that doesn't end.
+// AddrOf returns the address of the client that holds name (a lower-case label) in network, or whose reservation has it for
+// an alias, and how long the lease still runs: Infinite for one that doesn't end.
 func (t *Table) AddrOf(network, name string, now time.Time) (netip.Addr, time.Duration, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.networks[network]
 	if n == nil {
 		return netip.Addr{}, 0, false
+	}
+	if n.pool != nil {
+		if r := n.pool.byAlias[name]; r != nil {
+			name = r.Name
+		}
 	}
 	c := n.names[name]
 	if c == nil || c.published == nil {
