@@ -27,6 +27,7 @@ type link struct {
 	up           bool
 	loopback     bool
 	master       int
+	lower        int // the link that it stands on, or the other end of a veth, if that is in this namespace; 0 if not
 	stp          bool
 	forwardDelay uint32
 }
@@ -165,7 +166,7 @@ func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
 			keys = append(keys, forwardingOf(n.Uplink))
 		}
 	}
-	for _, name := range f.uplinks() {
+	for _, name := range slices.Concat(f.uplinks(), f.closed()) {
 		keys = append(keys, forwardingOf(name))
 	}
 	for _, s := range f.record.Sysctls {

@@ -63,9 +63,12 @@ func (t *table) clone() *table {
 
 func (m *memory) observe(_ Config, rec record) (*facts, error) {
 	c := m.clone()
-	return &facts{
-		machine: "a machine", links: c.links, addresses: c.addresses, routes: c.routes, sysctls: c.sysctls, tables: c.tables, record: rec,
-	}, nil
+	f := &facts{
+		machine: "a machine", links: c.links, addresses: c.addresses, routes: c.routes, sysctls: c.sysctls, tables: c.tables,
+		record: rec.follow(c.links),
+	}
+	f.recall()
+	return f, nil
 }
 
 func (m *memory) find(name string) *link {

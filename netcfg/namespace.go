@@ -117,19 +117,16 @@ func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
 	if ns.filter == nil {
 		return nil, fmt.Errorf("opening a netfilter netlink socket: %w", ns.noFilter)
 	}
-	f, err := ns.observeNetwork(cfg, rec)
+	tables, err := readTables(ns.filter)
 	if err != nil {
-		return nil, err
-	}
-	if f.tables, err = readTables(ns.filter); err != nil {
 		return nil, explain(err)
 	}
-	return f, nil
+	return ns.observeNetwork(cfg, rec, tables)
 }
 
-// observeNetwork is observe without the firewall: it needs no privilege.
-func (ns *namespace) observeNetwork(cfg Config, rec record) (*facts, error) {
-	f := &facts{machine: ns.machine, record: rec}
+// observeNetwork is observe without reading the firewall: it needs no privilege.
+func (ns *namespace) observeNetwork(cfg Config, rec record, tables map[tableID]*table) (*facts, error) {
+	f := &facts{machine: ns.machine, record: rec, tables: tables}
 	var err error
 	if f.links, err = readLinks(ns.route); err != nil {
 		return nil, err
@@ -140,12 +137,14 @@ func (ns *namespace) observeNetwork(cfg Config, rec record) (*facts, error) {
 	if f.routes, err = readRoutes(ns.route); err != nil {
 		return nil, err
 	}
+	f.record = rec.follow(f.links)
 	if err := ns.inside(func() (err error) {
 		f.sysctls, err = readSysctls(f.sysctlKeys(cfg))
 		return err
 	}); err != nil {
 		return nil, err
 	}
+	f.recall()
 	return f, nil
 }
 

@@ -266,3 +266,56 @@ func TestLostEvents(t *testing.T) {
 	r.Run(t, "ip", "link", "set", "br0", "down")
 	says(t, log, "~ link br0 (down -> up)")
 }
+
+// A veth with both ends here would be a loop: it is taken once its other end is in a guest.
+func TestLoopsAreNotMade(t *testing.T) {
+	r := newRouter(t)
+	running(t, r, networks(with(lab(), func(n *Network) { n.Attach = []string{"tap*", "veth*"} })))
+	g := nettest.NewHost(t, "guest")
+	r.Run(t, "ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
+	r.Run(t, "ip", "link", "add", "veth2", "type", "veth", "peer", "name", "other")
+	r.Run(t, "ip", "link", "set", "other", "master", "br0")
+	r.Run(t, "ip", "link", "add", "veth3", "type", "veth", "peer", "name", "another")
+	r.Run(t, "ip", "link", "add", "link", "veth3", "name", "macvlan3", "type", "macvlan")
+	r.Run(t, "ip", "tuntap", "add", "tap0", "mode", "tap")
+	isPort := func(name string) bool {
+		return strings.Contains(r.Run(t, "ip", "-o", "link", "show", "dev", name), "master br0")
+	}
+	// The last one made is taken when its time has come, and the time of the others came before.
+	nettest.Eventually(t, patience, func() error {
+		if !isPort("tap0") {
+			return errors.New("tap0 isn't attached")
+		}
+		return nil
+	})
+	for _, name := range []string{"veth0", "veth1", "veth2", "veth3"} {
+		if isPort(name) {
+			t.Errorf("%s is attached", name)
+		}
+	}
+	r.Run(t, "ip", "link", "set", "veth1", "netns", g.Name)
+	nettest.Eventually(t, patience, func() error {
+		if !isPort("veth0") {
+			return errors.New("veth0 isn't attached")
+		}
+		return nil
+	})
+}
+
+// An uplink that is renamed stays as closed to the host's other networks as it was, and is put back under its new name.
+func TestUplinkIsRenamed(t *testing.T) {
+	r := newRouter(t)
+	h, _ := running(t, r, networks(lab()))
+	r.Run(t, "ip", "link", "set", "eth0", "name", "wan0")
+	soon(t, h, networks(lab()))
+	nettest.Eventually(t, patience, func() error {
+		if out := r.Run(t, "nft", "list", "set", "inet", "labnet", closedUplinks); !strings.Contains(out, `"wan0"`) {
+			return errors.New(out)
+		}
+		return nil
+	})
+	down(t, h)
+	if got := strings.TrimSpace(r.Run(t, "cat", "/proc/sys/net/ipv4/conf/wan0/forwarding")); got != "0" {
+		t.Errorf("wan0 forwards after down: %s", got)
+	}
+}
