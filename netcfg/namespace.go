@@ -18,6 +18,8 @@ type kernel interface {
 	observe(cfg Config, rec record) (*facts, error)
 	// do makes one step of a plan: a single change, or several of the firewall at once.
 	do(step []Change) error
+	// endStale makes the kernel decide those connections anew that cfg would not have let through, or not like this.
+	endStale(cfg Config, f *facts) (int, error)
 }
 
 // namespace is a network namespace of the kernel. Its sockets belong to it wherever they are used; what goes by the calling

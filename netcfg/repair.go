@@ -97,6 +97,7 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	if err := h.do(ctx, p, f); err != nil {
 		return 0, err
 	}
+	h.endStale(p, cfg, f)
 	h.tell(p, drifted)
 	if resting {
 		// What was left undone still needs what is recorded of it.
