@@ -65,7 +65,8 @@ func (f *facts) linkName(index int) string {
 	return ""
 }
 
-// ours reports whether a bridge is ours: it has our mark, or it was born with our address and killed before its marking.
+// ours reports whether a bridge is ours: it has our mark, or our MAC address and is recorded, its mark overwritten by someone's
+// description, or it was born with our address and killed before its marking.
 func (f *facts) ours(l link) bool {
 	if l.kind != "bridge" {
 		return false
@@ -73,7 +74,13 @@ func (f *facts) ours(l link) bool {
 	if l.alias == alias {
 		return true
 	}
-	if l.alias != "" || l.up || l.mac != stableMAC(f.machine, l.name) {
+	if l.mac != stableMAC(f.machine, l.name) {
+		return false
+	}
+	if f.record.Config.owns(l.name) {
+		return true
+	}
+	if l.alias != "" || l.up {
 		return false
 	}
 	for _, a := range f.addresses {

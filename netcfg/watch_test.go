@@ -319,3 +319,53 @@ func TestUplinkIsRenamed(t *testing.T) {
 		t.Errorf("wan0 forwards after down: %s", got)
 	}
 }
+
+// A link that someone takes off its bridge again and again is left alone, and the others aren't.
+func TestLinkIsNotFoughtFor(t *testing.T) {
+	r := newRouter(t)
+	_, log := running(t, r, networks(lab()))
+	r.Run(t, "ip", "tuntap", "add", "tap0", "mode", "tap")
+	isPort := func(name string) bool {
+		return strings.Contains(r.Run(t, "ip", "-o", "link", "show", "dev", name), "master br0")
+	}
+	attached := func(name string) {
+		t.Helper()
+		nettest.Eventually(t, patience, func() error {
+			if !isPort(name) {
+				return fmt.Errorf("%s isn't attached", name)
+			}
+			return nil
+		})
+	}
+	for range repairsAMinute {
+		attached("tap0")
+		r.Run(t, "ip", "link", "set", "tap0", "nomaster")
+	}
+	r.Run(t, "ip", "tuntap", "add", "tap1", "mode", "tap")
+	attached("tap1")
+	if isPort("tap0") {
+		t.Error("tap0 is attached for ever")
+	}
+	if n := strings.Count(log.String(), "keeps taking a link off"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log)
+	}
+}
+
+// Someone's description of a bridge in the place of our mark doesn't make it someone else's.
+func TestMarkIsPutBack(t *testing.T) {
+	r := newRouter(t)
+	h, log := running(t, r, networks(lab()))
+	r.Run(t, "ip", "link", "set", "br0", "alias", "the lab's network")
+	soon(t, h, networks(lab()))
+	nettest.Eventually(t, patience, func() error {
+		if !strings.Contains(log.String(), "alias labnet") {
+			return errors.New(log.String())
+		}
+		return nil
+	})
+	r.Run(t, "ip", "link", "set", "br0", "alias", "gone")
+	down(t, h)
+	if out := r.Run(t, "ip", "-o", "link"); strings.Contains(out, "br0") {
+		t.Errorf("left behind:\n%s", out)
+	}
+}
