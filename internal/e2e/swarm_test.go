@@ -120,16 +120,6 @@ func (s *swarm) lease(mac net.HardwareAddr, tries int) (*dhcpv4.DHCPv4, error) {
 	return s.ask(request, tries)
 }
 
-// reboot is INIT-REBOOT (RFC 2131 section 3.2): the client asks for the address that it remembers.
-func (s *swarm) reboot(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv4.DHCPv4, error) {
-	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithBroadcast(true),
-		dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice())))
-	if err != nil {
-		return nil, err
-	}
-	return s.ask(m, tries)
-}
-
 // own gives the machine the addresses, as clients with leases do: what has ciaddr is answered by unicast, which needs ARP.
 func (s *swarm) own(t *testing.T, h *nettest.Host, addrs ...netip.Addr) {
 	t.Helper()
