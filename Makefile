@@ -11,7 +11,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Real peers of the tests: Debian packages, installed when root and missing.
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
-            netcat-openbsd strace tcpdump conntrack sqlite3 procps
+            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base busybox util-linux gcc libc6-dev
 
 .PHONY: build run test test-deps lint docs bench clean
 
@@ -26,12 +26,18 @@ test-deps:
 
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
-	LABNET_BINARY="$$PWD/bin/labnet" CGO_ENABLED=1 go test -race -timeout 14m ./...
+	export CGO_ENABLED=1; \
+	LABNET_BINARY="$$PWD/bin/labnet" go test -race -timeout 14m ./...; \
+	go build -race -o bin/labnet-race ./cmd/labnet; \
+	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload' ./internal/e2e
 
 lint:
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
+
+bench: ## the benchmarks of the parts
+	go test -run '^$$' -bench . -benchmem ./...
 
 docs: ## the configuration reference, from the schema
 	go test ./internal/config -run TestReferenceIsCurrent -update

@@ -78,8 +78,13 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	refusal.reject = n.pool.conflict == Reject
 
 	p := t.begin(n)
-	if former := cl.slot; former != nil && former != s && former.cur != nil && former.cur.id == c.ID && former.cur.state == Bound {
-		p.set(former, former.cur.ended(Released, min(sec, former.cur.expiry)))
+	if former := cl.slot; former != nil && former != s {
+		if former.last != nil {
+			p.write(&former.cell) // if who took it over fails, it is c's again
+		}
+		if former.cur != nil && former.cur.id == c.ID && former.cur.state == Bound {
+			p.set(former, former.cur.ended(Released, min(sec, former.cur.expiry)))
+		}
 	}
 	if c := n.names[name]; c != nil && c.owner != nil && c.owner != s {
 		p.set(c.owner, c.owner.cur.nameless(sec))
@@ -89,6 +94,7 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 		n.forget(other)
 	}
 	p.useHold(cl, s)
+	n.dropHold(cl) // of another address
 	p.setClient(cl, s)
 	p.set(s, r)
 	t.deadline(r.expiry)

@@ -14,8 +14,8 @@ const maxSleep = 30
 // maxLate bounds how many ends of leases go along with one commit, so that nobody's ACK waits for a crowd of them.
 const maxLate = 1024
 
-// retryLate is the time in seconds after which a failed commit that nobody waits for is tried again.
-const retryLate = 5
+// retryAfter is the time in seconds after which a store that has failed is tried again when nobody else does.
+const retryAfter = 5
 
 // queue is what waits for the committer.
 type queue struct {
@@ -37,7 +37,7 @@ func (q *queue) reset() {
 
 // Submit hands changes to the committer: one transaction and one fsync serve everything that waits. done is called
 // once, from the committer's goroutine and in the order of submission, when all of them are durable (nil) or taken
-// back (the error). It must not block. A change never becomes durable without those that were decided before it for the
+// back (the error). It must not block, and may be nil. A change never becomes durable without those that were decided before it for the
 // same address, client or name, and is taken back with them; what such a later change has made durable already stays, even
 // if the rest of its own submission is taken back. After Run has ended, done is called at once.
 func (t *Table) Submit(changes []Change, done func(error)) {
@@ -56,7 +56,9 @@ func (t *Table) Submit(changes []Change, done func(error)) {
 	}
 	t.mu.Unlock()
 	if closed {
-		done(errClosed)
+		if done != nil {
+			done(errClosed)
+		}
 		return
 	}
 	t.poke()
@@ -120,7 +122,7 @@ func (c *committer) round(ctx context.Context, now time.Time) time.Duration {
 	t.mu.Unlock()
 
 	err := before
-	if len(c.leases) > 0 {
+	if len(c.leases) > 0 || before != nil {
 		if err = t.store.Commit(ctx, c.leases); err != nil {
 			err = fmt.Errorf("committing leases: %w", err)
 		}
@@ -172,6 +174,21 @@ func (c *committer) collect() {
 			c.leases = append(c.leases, e.next.lease(e.slot))
 		}
 	}
+	if len(c.leases) == 0 && t.storeErr != nil {
+		c.leases = t.appendAny(c.leases) // to learn whether the store works again: what it has already
+	}
+}
+
+// appendAny appends one committed lease, if there are any.
+func (t *Table) appendAny(to []Lease) []Lease {
+	for _, n := range t.networks {
+		for _, s := range n.slots {
+			if s.committed != nil {
+				return append(to, s.committed.lease(s))
+			}
+		}
+	}
+	return to
 }
 
 // takeBackBroken takes back the rest of each group that has lost a change already.
@@ -253,8 +270,8 @@ func (c *committer) sleep(failed bool) time.Duration {
 		t.sleeping = min(t.sleeping, at)
 	}
 	switch {
-	case len(t.late) > 0 && failed:
-		t.sleeping = min(t.sleeping, floorUnix(now)+retryLate)
+	case failed:
+		t.sleeping = min(t.sleeping, floorUnix(now)+retryAfter)
 	case len(t.late) > 0:
 		return 0
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -271,3 +272,13 @@ func (n *netTable) consistent() error {
 
 // sameAddr lets go-cmp compare addresses.
 var sameAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+
+// states is leases in short, sorted.
+func states(leases []Lease) []string {
+	var all []string
+	for _, l := range leases {
+		all = append(all, fmt.Sprintf("%v %v %v %s", l.Addr, l.ID, l.State, l.Name))
+	}
+	slices.Sort(all)
+	return all
+}

@@ -106,9 +106,7 @@ func (n *netTable) setCur(s *slot, r *record) {
 	}
 	s.cur = r
 	n.place(s)
-	if r.blocks() && r.expiry != forEver {
-		n.timers.set(s, r.expiry)
-	}
+	s.rearm()
 }
 
 // place puts s into the list where it belongs. One that stays keeps its place there.

@@ -178,11 +178,11 @@ func (p *pending) settle() {
 		}
 	}
 	n := p.net
+	if p.prevSlot != nil {
+		p.prevSlot.rearm()
+	}
 	for _, e := range p.effects {
-		// Its time may have come while it couldn't be ended.
-		if r := e.slot.cur; r.blocks() && r.expiry != forEver {
-			n.timers.set(e.slot, r.expiry)
-		}
+		e.slot.rearm()
 		for _, r := range [...]*record{e.prev, e.next} {
 			if r != nil && r.name != "" {
 				if c := n.names[r.name]; c != nil {
@@ -192,6 +192,13 @@ func (p *pending) settle() {
 		}
 	}
 	n.forget(p.client)
+}
+
+// rearm sets the timer of s again: its time may have come while a change was pending, when it couldn't be ended.
+func (s *slot) rearm() {
+	if s.cur.blocks() && s.cur.expiry != forEver {
+		s.net.timers.set(s, s.cur.expiry)
+	}
 }
 
 // clear lets go of what a long chain of changes would otherwise keep alive.

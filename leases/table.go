@@ -164,7 +164,7 @@ func (t *Table) find(network string, addr netip.Addr) *slot {
 }
 
 // ByClient returns the lease of a client, pending changes included: the one it has (Bound), else what it was offered, else
-// its former one.
+// its former one. A lease that is Bound may have passed its Expiry a moment ago.
 func (t *Table) ByClient(network string, id ClientID) (Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -45,7 +45,7 @@ func (h *Host) Check(cfg Config) ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := h.ns.observeNetwork(cfg, rec)
+	f, err := h.ns.observeNetwork(cfg, rec, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,29 @@ func (f *facts) wasClosed(name string) bool {
 	return f.sysctls[key] == "0"
 }
 
+// closed are the interfaces that our rules in the kernel say were closed before us.
+func (f *facts) closed() []string {
+	if t, ok := f.tables[inetTable]; ok {
+		return sortedKeys(t.sets[closedUplinks].elements)
+	}
+	return nil
+}
+
+// recall makes good for a record that was lost, as far as the kernel remembers: without it an uplink that we opened would count
+// as one that always was.
+func (f *facts) recall() {
+	if f.known() || f.sysctls[ipForward] != "0" {
+		return
+	}
+	for _, name := range f.closed() {
+		l, ok := f.link(name)
+		key := forwardingOf(name)
+		if _, known := f.record.sysctl(key, l.index); ok && !known && f.sysctls[key] == "1" {
+			f.record.Sysctls = append(slices.Clone(f.record.Sysctls), recordedSysctl{Key: key, Index: l.index, Was: "0", Set: "1", IPForward: "0"})
+		}
+	}
+}
+
 // uplinks are the existing interfaces that guests leave the host by.
 func (cfg Config) uplinks(f *facts) []string {
 	var names []string
@@ -100,7 +123,7 @@ func (f *facts) wantPorts(cfg Config, s *state) {
 				continue
 			}
 		}
-		if n, ok := cfg.attaches(l.name); ok && !slices.Contains(uplinks, l.name) && f.attachable(l) {
+		if n, ok := cfg.attaches(l.name); ok && !slices.Contains(uplinks, l.name) && f.attachable(cfg, l) {
 			s.ports[l.name] = port{bridge: n}
 		}
 	}
@@ -117,10 +140,21 @@ func (cfg Config) attaches(name string) (bridge string, ok bool) {
 	return "", false
 }
 
-// attachable reports whether a link may be taken: Ethernet, no bridge, and not in use for the host's own traffic.
-func (f *facts) attachable(l link) bool {
+// attachable reports whether a link may be taken: Ethernet, no bridge, and not in use for the host's own traffic. With both its
+// ends on bridges, as they are until a script has moved one into its guest, a veth would be a loop.
+func (f *facts) attachable(cfg Config, l link) bool {
 	if l.loopback || l.kind == "bridge" || len(l.mac) != len("00:00:00:00:00:00") {
 		return false
+	}
+	for _, other := range f.links {
+		if l.kind == "veth" && l.lower == other.index {
+			if _, both := cfg.attaches(other.name); both || cfg.owns(f.linkName(other.master)) {
+				return false
+			}
+		}
+		if other.kind != "veth" && other.lower == l.index && other.index != l.index {
+			return false // a VLAN, say, stands on it
+		}
 	}
 	for _, a := range f.addresses {
 		if a.link == l.index && !a.prefix.Addr().IsLinkLocalUnicast() {

@@ -27,6 +27,7 @@ type link struct {
 	up           bool
 	loopback     bool
 	master       int
+	lower        int // the link that it stands on, or the other end of a veth, if that is in this namespace; 0 if not
 	stp          bool
 	forwardDelay uint32
 }
@@ -64,7 +65,8 @@ func (f *facts) linkName(index int) string {
 	return ""
 }
 
-// ours reports whether a bridge is ours: it has our mark, or it was born with our address and killed before its marking.
+// ours reports whether a bridge is ours: it has our mark, or our MAC address and is recorded, its mark overwritten by someone's
+// description, or it was born with our address and killed before its marking.
 func (f *facts) ours(l link) bool {
 	if l.kind != "bridge" {
 		return false
@@ -72,7 +74,13 @@ func (f *facts) ours(l link) bool {
 	if l.alias == alias {
 		return true
 	}
-	if l.alias != "" || l.up || l.mac != stableMAC(f.machine, l.name) {
+	if l.mac != stableMAC(f.machine, l.name) {
+		return false
+	}
+	if f.record.Config.owns(l.name) {
+		return true
+	}
+	if l.alias != "" || l.up {
 		return false
 	}
 	for _, a := range f.addresses {
@@ -165,7 +173,7 @@ func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
 			keys = append(keys, forwardingOf(n.Uplink))
 		}
 	}
-	for _, name := range f.uplinks() {
+	for _, name := range slices.Concat(f.uplinks(), f.closed()) {
 		keys = append(keys, forwardingOf(name))
 	}
 	for _, s := range f.record.Sysctls {

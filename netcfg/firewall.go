@@ -26,6 +26,9 @@ func hooked(kind string, hook uint32, priority int32, rules ...rule) chain {
 	return chain{base: &base{kind: kind, hook: hook, priority: priority, policy: nfAccept}, rules: rules}
 }
 
+// closedUplinks are the uplinks that forwarded nothing before us.
+const closedUplinks = "closed_uplinks"
+
 // firewall builds our tables. The chains that see a packet first are the same for every configuration and only dispatch;
 // what is particular to a network is in chains of its own and in the elements that lead to them, so that one network comes and
 // goes without touching the rules of another.
@@ -36,7 +39,7 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 	inet := inetBase()
 	for _, name := range uplinks {
 		if f.wasClosed(name) {
-			inet.add("closed_uplinks", name, "")
+			inet.add(closedUplinks, name, "")
 			if l, ok := f.link(name); ok && l.kind == "bridge" {
 				inet.add("bridged_uplinks", name+" . "+name, "")
 			}
@@ -73,7 +76,7 @@ func inetBase() *table {
 	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
 		t.counters[name] = true
 	}
-	t.declare(keyIfname, false, false, "bridges", "closed_uplinks")
+	t.declare(keyIfname, false, false, "bridges", closedUplinks)
 	t.declare(keyIfnames, false, false, "bridged_uplinks")
 	t.declare(keyIfname, true, false, "sources", "answers", "from_bridge", "to_bridge")
 	t.declare(keyIPv4, true, false, "gateways")
@@ -96,7 +99,7 @@ func inetBase() *table {
 		inet("", ifnamesIn("bridged_uplinks"), accept()),
 		// Forwarding is a matter of the interface that a packet comes in by: replies to guests need it on the uplink, which would
 		// open the host's other networks to the uplink's.
-		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn("closed_uplinks"), counted("not_forwarded"), drop()))
+		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
 	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
 		inet("", oifnameIn("bridges"), ret()),
 		// The host's own questions to its gateway addresses.

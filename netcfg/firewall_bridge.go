@@ -25,6 +25,12 @@ func (t *table) addGuests(n Network, mac string, ports map[string]port) {
 	impostor, rogue := counted("impostor"), counted("rogue")
 
 	rules := []rule{
+		// The kernel has taken one tag off by now, and receivers take off as many of VLAN 0 as there are (IEEE 802.1Q section 6.9,
+		// a priority alone): behind the second, and behind the LLC header of RFC 1042, nothing of what follows would match.
+		frame("nothing hides behind tags", etherType(unix.ETH_P_8021Q), vlanID(0), impostor, drop()),
+		frame("nothing hides behind tags", etherType(unix.ETH_P_8021AD), vlanID(0), impostor, drop()),
+		frame("nor behind LLC (RFC 1042)", etherType(unix.ETH_P_802_2), llc(0x000000), impostor, drop()),
+		frame("nor behind LLC (IEEE 802.1H)", etherType(unix.ETH_P_802_2), llc(0x0000f8), impostor, drop()),
 		frame("the bridge's own address", etherSource(mac), impostor, drop()),
 		frame("the gateway's address is not for guests", etherType(unix.ETH_P_ARP), arpSender(gateway), impostor, drop()),
 		frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(mac), impostor, drop()),
@@ -33,8 +39,9 @@ func (t *table) addGuests(n Network, mac string, ports map[string]port) {
 		rules = append(rules, frame("answers that claim to be the gateway's", etherType(unix.ETH_P_IP), saddr4(single(gateway)), impostor, drop()))
 	}
 	rules = append(rules,
-		frame("no DHCP server but the host's", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), sport(67), dport(68), rogue, drop()),
-		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), sport(547), dport(546), rogue, drop()),
+		// Clients go by their own port alone: an offer from any other than a server's is as good to them.
+		frame("no DHCP server but the host's", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), dport(68), rogue, drop()),
+		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),
 		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()))
 	t.chains["guest_"+n.Name] = chain{rules: rules}
 	for name, p := range ports {

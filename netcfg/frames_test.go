@@ -26,6 +26,9 @@ func rawSocket(t *testing.T, host *nettest.Host) (fd, index int) {
 		}
 		index = i.Index
 		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0x0300 /* ETH_P_ALL in network order */); err == nil {
+			err = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1)
+		}
+		if err == nil {
 			err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: 0x0300, Ifindex: index})
 		}
 	})
@@ -34,6 +37,21 @@ func rawSocket(t *testing.T, host *nettest.Host) (fd, index int) {
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	return fd, index
+}
+
+// withTag puts back the outermost VLAN tag of a frame, which the kernel tells beside it (struct tpacket_auxdata).
+func withTag(t *testing.T, frame, control []byte) []byte {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		if status := native32(m.Data); m.Header.Type == unix.PACKET_AUXDATA && status&unix.TP_STATUS_VLAN_VALID != 0 {
+			tci, tpid := binary.NativeEndian.Uint16(m.Data[16:]), binary.NativeEndian.Uint16(m.Data[18:])
+			return tagged(frame, uint32(tpid)<<16|uint32(tci))
+		}
+	}
+	return slices.Clone(frame)
 }
 
 func mac(s string) []byte {
@@ -47,6 +65,20 @@ func mac(s string) []byte {
 func ethernet(src string, kind uint16, data []byte) []byte {
 	frame := slices.Concat(mac("ff:ff:ff:ff:ff:ff"), mac(src), binary.BigEndian.AppendUint16(nil, kind), data)
 	return append(frame, make([]byte, max(0, 60-len(frame)))...)
+}
+
+// tagged puts VLAN tags behind the addresses of a frame.
+func tagged(frame []byte, tags ...uint32) []byte {
+	var header []byte
+	for _, tag := range tags {
+		header = binary.BigEndian.AppendUint32(header, tag)
+	}
+	return slices.Concat(frame[:12], header, frame[12:])
+}
+
+// snapped puts a frame's Ethernet type behind an LLC and SNAP header.
+func snapped(frame []byte, organization byte) []byte {
+	return slices.Concat(frame[:12], []byte{0, byte(len(frame) - 6), 0xaa, 0xaa, 3, 0, 0, organization}, frame[12:])
 }
 
 func arpReply(senderMAC, sender string) []byte {
@@ -94,6 +126,15 @@ func TestFramesAmongGuests(t *testing.T) {
 		"a DHCP server's offer":            ethernet(guest, unix.ETH_P_IP, udp4("10.0.0.10", 67, 68, "offer")),
 		"a router advertisement":           ethernet(guest, unix.ETH_P_IPV6, ip6(unix.IPPROTO_ICMPV6, []byte{134, 0, 0, 0, 64, 0, 7, 8})),
 		"the same behind an option header": ethernet(guest, unix.ETH_P_IPV6, ip6(0, []byte{unix.IPPROTO_ICMPV6, 0, 1, 4, 0, 0, 0, 0, 134, 0, 0, 0, 64, 0, 7, 8})),
+		"an offer from any port":           ethernet(guest, unix.ETH_P_IP, udp4("10.0.0.10", 6767, 68, "offer from elsewhere")),
+		"a DHCPv6 answer from any port":    ethernet(guest, unix.ETH_P_IPV6, ip6(unix.IPPROTO_UDP, []byte{2, 36, 2, 34, 0, 8, 0, 0})),
+		"ARP behind a priority tag":        tagged(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.1")), 0x81006000),
+		"ARP behind two priority tags":     tagged(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.1")), 0x81000000, 0x81002000),
+		"ARP behind a service tag":         tagged(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.1")), 0x88a80000, 0x81000000),
+		"an offer behind service tags":     tagged(ethernet(guest, unix.ETH_P_IP, udp4("10.0.0.10", 67, 68, "offer")), 0x81000000, 0x88a80000),
+		"ARP behind LLC":                   snapped(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.1")), 0),
+		"ARP behind a bridge tunnel":       snapped(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.1")), 0xf8),
+		"ARP behind a tag and LLC":         tagged(snapped(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.1")), 0), 0x81000000),
 		"a DHCPv6 server's answer":         ethernet(guest, unix.ETH_P_IPV6, ip6(unix.IPPROTO_UDP, []byte{2, 35, 2, 34, 0, 8, 0, 0})),
 	}
 	allowed := map[string][]byte{
@@ -102,24 +143,28 @@ func TestFramesAmongGuests(t *testing.T) {
 		"any datagram":            ethernet(guest, unix.ETH_P_IP, udp4("10.0.0.10", 5353, 5353, "hello")),
 		"a DHCP client's request": ethernet(guest, unix.ETH_P_IP, udp4("0.0.0.0", 68, 67, "discover")),
 		"a router solicitation":   ethernet(guest, unix.ETH_P_IPV6, ip6(unix.IPPROTO_ICMPV6, []byte{133, 0, 0, 0, 0, 0, 0, 0})),
+		"a VLAN of its own":       tagged(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.10")), 0x81000064),
+		"a VLAN in a VLAN":        tagged(ethernet(guest, unix.ETH_P_ARP, arpReply(guest, "10.0.0.10")), 0x88a80065, 0x81000064),
+		"a switch's LLC":          ethernet(guest, 39, append([]byte{0x42, 0x42, 3}, make([]byte, 36)...)),
 		"a DHCPv6 client's":       ethernet(guest, unix.ETH_P_IPV6, ip6(unix.IPPROTO_UDP, []byte{2, 34, 2, 35, 0, 8, 0, 0})),
 	}
 	out, index := rawSocket(t, a)
 	in, _ := rawSocket(t, b)
 	receive := func(frames map[string][]byte, until string) map[string]bool {
 		got := map[string]bool{}
-		buffer := make([]byte, 2000)
+		buffer, aux := make([]byte, 2000), make([]byte, 200)
 		timeout := unix.NsecToTimeval(int64(100 * time.Millisecond))
 		if err := unix.SetsockoptTimeval(in, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 			t.Fatal(err)
 		}
 		for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-			n, _, err := unix.Recvfrom(in, buffer, 0)
+			n, control, _, _, err := unix.Recvmsg(in, buffer, aux, 0)
 			if err != nil {
 				continue
 			}
+			received := withTag(t, buffer[:n], aux[:control])
 			for name, frame := range frames {
-				if bytes.HasPrefix(buffer[:n], frame) {
+				if bytes.HasPrefix(received, frame) {
 					got[name] = true
 				}
 			}
@@ -162,9 +207,9 @@ func TestFramesAmongGuests(t *testing.T) {
 			t.Errorf("a guest may not send %s", name)
 		}
 	}
-	for _, name := range []string{"impostor", "rogue"} {
-		if n := counter(t, r, "bridge", name); n != 4 {
-			t.Errorf("counter %s stands at %d, not 4", name, n)
+	for name, want := range map[string]int{"impostor": 11, "rogue": 6} {
+		if n := counter(t, r, "bridge", name); n != want {
+			t.Errorf("counter %s stands at %d, not %d", name, n, want)
 		}
 	}
 	// Without the rules all of them arrive: the test tells something.

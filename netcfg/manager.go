@@ -174,9 +174,24 @@ func (h *Host) change(ctx context.Context, p Plan, cfg Config, f *facts, want *s
 		}
 		return errors.Join(err, h.goBack(before.Config))
 	}
+	h.endStale(p, cfg, f)
 	r = r.forget(f, want)
 	r.Config = cfg
 	return h.record.save(r)
+}
+
+// endStale follows a change of the rules. Failing, it leaves connections as they were decided, which is no reason to go back.
+func (h *Host) endStale(p Plan, cfg Config, f *facts) {
+	if !p.decidesConnections() {
+		return
+	}
+	n, err := h.kernel.endStale(cfg, f)
+	if err != nil {
+		h.log.Warn("connections that began before a change of the rules go on by the old ones", "err", err)
+	}
+	if n > 0 {
+		h.log.Info("connections are decided anew after a change of the rules", "connections", n)
+	}
 }
 
 func (h *Host) do(ctx context.Context, p Plan, f *facts) error {

@@ -63,9 +63,12 @@ func (t *table) clone() *table {
 
 func (m *memory) observe(_ Config, rec record) (*facts, error) {
 	c := m.clone()
-	return &facts{
-		machine: "a machine", links: c.links, addresses: c.addresses, routes: c.routes, sysctls: c.sysctls, tables: c.tables, record: rec,
-	}, nil
+	f := &facts{
+		machine: "a machine", links: c.links, addresses: c.addresses, routes: c.routes, sysctls: c.sysctls, tables: c.tables,
+		record: rec.follow(c.links),
+	}
+	f.recall()
+	return f, nil
 }
 
 func (m *memory) find(name string) *link {
@@ -76,6 +79,8 @@ func (m *memory) find(name string) *link {
 	}
 	return nil
 }
+
+func (m *memory) endStale(Config, *facts) (int, error) { return 0, nil }
 
 func (m *memory) do(step []Change) error {
 	m.steps++

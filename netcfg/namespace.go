@@ -18,6 +18,8 @@ type kernel interface {
 	observe(cfg Config, rec record) (*facts, error)
 	// do makes one step of a plan: a single change, or several of the firewall at once.
 	do(step []Change) error
+	// endStale makes the kernel decide those connections anew that cfg would not have let through, or not like this.
+	endStale(cfg Config, f *facts) (int, error)
 }
 
 // namespace is a network namespace of the kernel. Its sockets belong to it wherever they are used; what goes by the calling
@@ -117,19 +119,16 @@ func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
 	if ns.filter == nil {
 		return nil, fmt.Errorf("opening a netfilter netlink socket: %w", ns.noFilter)
 	}
-	f, err := ns.observeNetwork(cfg, rec)
+	tables, err := readTables(ns.filter)
 	if err != nil {
-		return nil, err
-	}
-	if f.tables, err = readTables(ns.filter); err != nil {
 		return nil, explain(err)
 	}
-	return f, nil
+	return ns.observeNetwork(cfg, rec, tables)
 }
 
-// observeNetwork is observe without the firewall: it needs no privilege.
-func (ns *namespace) observeNetwork(cfg Config, rec record) (*facts, error) {
-	f := &facts{machine: ns.machine, record: rec}
+// observeNetwork is observe without reading the firewall: it needs no privilege.
+func (ns *namespace) observeNetwork(cfg Config, rec record, tables map[tableID]*table) (*facts, error) {
+	f := &facts{machine: ns.machine, record: rec, tables: tables}
 	var err error
 	if f.links, err = readLinks(ns.route); err != nil {
 		return nil, err
@@ -140,12 +139,14 @@ func (ns *namespace) observeNetwork(cfg Config, rec record) (*facts, error) {
 	if f.routes, err = readRoutes(ns.route); err != nil {
 		return nil, err
 	}
+	f.record = rec.follow(f.links)
 	if err := ns.inside(func() (err error) {
 		f.sysctls, err = readSysctls(f.sysctlKeys(cfg))
 		return err
 	}); err != nil {
 		return nil, err
 	}
+	f.recall()
 	return f, nil
 }
 

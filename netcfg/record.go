@@ -60,12 +60,33 @@ func (r record) sysctl(key sysctlKey, index int) (recordedSysctl, bool) {
 	return recordedSysctl{}, false
 }
 
+// follow gives what is recorded the names that its interfaces have now: an interface that is renamed keeps its index.
+func (r record) follow(links []link) record {
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.index] = l.name
+	}
+	r.Sysctls, r.Ports = slices.Clone(r.Sysctls), slices.Clone(r.Ports)
+	for i, s := range r.Sysctls {
+		if name, ok := names[s.Index]; ok && s.Key.link() != "" {
+			r.Sysctls[i].Key = s.Key.of(name)
+		}
+	}
+	for i, p := range r.Ports {
+		if name, ok := names[p.Index]; ok {
+			r.Ports[i].Name = name
+		}
+	}
+	return r
+}
+
 // recordFile keeps the record.
 type recordFile struct {
 	path  string
 	boot  string
 	netns uint64
 	last  []byte // as on disk
+	alien bool   // what is on disk is of another namespace, which may be in use
 }
 
 func openRecord(path string, netns uint64) (*recordFile, error) {
@@ -81,7 +102,7 @@ func (f *recordFile) load() (record, error) {
 	fresh := record{Version: recordVersion, Boot: f.boot, Netns: f.netns}
 	data, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.last = nil
+		f.last, f.alien = nil, false
 		return fresh, nil
 	}
 	if err != nil {
@@ -102,7 +123,7 @@ func (f *recordFile) load() (record, error) {
 	if r.Version != recordVersion || r.Boot == "" {
 		return record{}, fmt.Errorf("the record %s is incomplete; %s", f.path, remedy)
 	}
-	f.last = data
+	f.last, f.alien = data, r.Boot == f.boot && r.Netns != f.netns
 	if r.Boot != f.boot || r.Netns != f.netns {
 		return fresh, nil
 	}
@@ -122,11 +143,15 @@ func (f *recordFile) save(r record) error {
 	if err := replaceFile(f.path, data); err != nil {
 		return fmt.Errorf("writing the record of the host's settings: %w", err)
 	}
-	f.last = data
+	f.last, f.alien = data, false
 	return nil
 }
 
+// remove forgets this namespace's record; another one's isn't ours to forget.
 func (f *recordFile) remove() error {
+	if f.alien {
+		return nil
+	}
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing the record of the host's settings: %w", err)
 	}

@@ -227,3 +227,50 @@ func (c *cancelling) do(step []Change) error {
 	c.cancel()
 	return c.kernel.do(step)
 }
+
+// Without the record the kernel's own rules tell which uplink was closed before labnet: it stays so, and is put back.
+func TestLostRecordOpensNothing(t *testing.T) {
+	for name, cfg := range map[string]Config{"auto": networks(lab()), "named": configs()["named_uplink"]} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			apply(t, r.open(t), cfg)
+			if name == "named" {
+				r.Run(t, "ip", "route", "del", "default")
+			}
+			lose := func() {
+				if err := os.Remove(r.record); err != nil {
+					t.Fatal(err)
+				}
+			}
+			lose()
+			h := r.open(t)
+			inOrder(t, h, cfg)
+			apply(t, h, cfg)
+			if out := r.Run(t, "nft", "list", "set", "inet", "labnet", closedUplinks); !strings.Contains(out, `"eth0"`) {
+				t.Errorf("eth0 is open to the host's other networks: %s", out)
+			}
+			lose()
+			down(t, r.open(t))
+			if got := strings.TrimSpace(r.Run(t, "cat", "/proc/sys/net/ipv4/conf/eth0/forwarding")); got != "0" {
+				t.Errorf("eth0 forwards after down: %s", got)
+			}
+		})
+	}
+}
+
+// Down in one namespace leaves the record of another one alone, which may be in use.
+func TestRecordOfAnotherNamespace(t *testing.T) {
+	r, other := newRouter(t), newRouter(t)
+	apply(t, r.open(t), networks(lab()))
+	other.record = r.record
+	if p := down(t, other.open(t)); !p.Empty() {
+		t.Errorf("changed:\n%s", lines(p))
+	}
+	if _, err := os.Stat(r.record); err != nil {
+		t.Error(err)
+	}
+	down(t, r.open(t))
+	if got := strings.TrimSpace(r.Run(t, "cat", "/proc/sys/net/ipv4/conf/eth0/forwarding")); got != "0" {
+		t.Errorf("eth0 forwards after down: %s", got)
+	}
+}

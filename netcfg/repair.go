@@ -22,10 +22,17 @@ const (
 // keeper is what reconciling remembers from one look to the next.
 type keeper struct {
 	seen    map[int]time.Time // links that may be attached, by index
+	taken   []taking          // of the last minute
 	repairs []time.Time       // of the last minute
 	resting time.Time         // no repairs until then
 	retry   time.Duration
 	now     func() time.Time
+}
+
+// taking is a link that was attached.
+type taking struct {
+	index int
+	when  time.Time
 }
 
 func newKeeper() *keeper { return &keeper{seen: map[int]time.Time{}, now: time.Now} }
@@ -97,7 +104,11 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	if err := h.do(ctx, p, f); err != nil {
 		return 0, err
 	}
+	h.endStale(p, cfg, f)
 	h.tell(p, drifted)
+	for _, index := range k.take(p, f) {
+		h.log.Error("someone keeps taking a link off its bridge: it is left alone", "link", f.linkName(index), "rest", standBack)
+	}
 	if resting {
 		// What was left undone still needs what is recorded of it.
 		return wait, nil
@@ -179,7 +190,37 @@ func (k *keeper) mayRepair() bool {
 	return true
 }
 
-// ripen leaves links out of want that have only just appeared, and returns when the first of them is due.
+// take counts the links that a plan attached, and returns those whose measure for a minute is full with it.
+func (k *keeper) take(p Plan, f *facts) (full []int) {
+	now := k.now()
+	k.taken = slices.DeleteFunc(k.taken, func(t taking) bool { return now.Sub(t.when) > standBack })
+	for _, c := range p.Grow {
+		if c, ok := c.(attachPort); ok {
+			l, _ := f.link(c.name)
+			k.taken = append(k.taken, taking{l.index, now})
+			if _, rests := k.rests(l.index); rests {
+				full = append(full, l.index)
+			}
+		}
+	}
+	return full
+}
+
+// rests reports whether a link was attached too often of late, and for how long it is to be left alone.
+func (k *keeper) rests(index int) (time.Duration, bool) {
+	var last time.Time
+	n := 0
+	for _, t := range k.taken {
+		if t.index == index {
+			n, last = n+1, t.when
+		}
+	}
+	left := standBack - k.now().Sub(last)
+	return left, n >= repairsAMinute && left > 0
+}
+
+// ripen leaves links out of want that have only just appeared, or that are taken off again and again, and returns when the
+// first of them is due.
 func (k *keeper) ripen(f *facts, have, want *state) time.Duration {
 	now := k.now()
 	young := map[int]time.Time{}
@@ -194,7 +235,11 @@ func (k *keeper) ripen(f *facts, have, want *state) time.Duration {
 			since = now
 		}
 		young[l.index] = since
-		if left := attachAfter - now.Sub(since); left > 0 {
+		left := attachAfter - now.Sub(since)
+		if rest, ok := k.rests(l.index); ok {
+			left = rest
+		}
+		if left > 0 {
 			delete(want.ports, name)
 			if wait == 0 || left < wait {
 				wait = left

@@ -49,6 +49,7 @@ func findLink(conn *netlink.Conn, name string) (link, error) {
 
 func readLink(m netlink.Message) (link, error) {
 	var l link
+	elsewhere := false
 	if err := eachAttribute(m.Data, unix.SizeofIfInfomsg, func(kind uint16, v []byte) {
 		switch kind {
 		case unix.IFLA_IFNAME:
@@ -61,11 +62,18 @@ func readLink(m netlink.Message) (link, error) {
 			l.mtu = int(native32(v))
 		case unix.IFLA_MASTER:
 			l.master = int(native32(v))
+		case unix.IFLA_LINK:
+			l.lower = int(native32(v))
+		case unix.IFLA_LINK_NETNSID:
+			elsewhere = true
 		case unix.IFLA_LINKINFO:
 			l.readInfo(v)
 		}
 	}); err != nil {
 		return link{}, err
+	}
+	if elsewhere {
+		l.lower = 0
 	}
 	flags := native32(m.Data[8:])
 	l.index = int(native32(m.Data[4:]))

@@ -177,6 +177,22 @@ func etherSource(mac string) part {
 	return part{payload(expr.PayloadBaseLLHeader, 6, 6), eq(hw)}
 }
 
+// vlanID matches the VLAN of the outermost tag, of an Ethernet frame that has one.
+func vlanID(id uint16) part {
+	be16 := func(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
+	return part{
+		payload(expr.PayloadBaseLLHeader, 14, 2),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 2, Mask: be16(0x0fff), Xor: be16(0)},
+		eq(be16(id)),
+	}
+}
+
+// llc matches frames with an LLC header (IEEE 802.2) that goes on, by SNAP, to the Ethernet types of an organization.
+func llc(organization uint32) part {
+	header := binary.BigEndian.AppendUint32([]byte{0xaa, 0xaa}, 3<<24|organization)
+	return part{payload(expr.PayloadBaseNetworkHeader, 0, uint32(len(header))), eq(header)}
+}
+
 // Sender addresses in an ARP packet for IPv4 over Ethernet, RFC 826.
 func arpSenderMAC(mac string) part {
 	hw, _ := net.ParseMAC(mac)

@@ -77,6 +77,13 @@ func (k sysctlKey) link() string {
 	return parts[3]
 }
 
+// of is the same setting of another interface.
+func (k sysctlKey) of(link string) sysctlKey {
+	parts := strings.Split(string(k), "/")
+	parts[3] = link
+	return sysctlKey(strings.Join(parts, "/"))
+}
+
 func (k sysctlKey) isForwarding() bool { return strings.HasSuffix(string(k), "/forwarding") }
 
 // String is the key as sysctl(8) writes it: a dot of an interface's name becomes a slash.

@@ -266,3 +266,106 @@ func TestLostEvents(t *testing.T) {
 	r.Run(t, "ip", "link", "set", "br0", "down")
 	says(t, log, "~ link br0 (down -> up)")
 }
+
+// A veth with both ends here would be a loop: it is taken once its other end is in a guest.
+func TestLoopsAreNotMade(t *testing.T) {
+	r := newRouter(t)
+	running(t, r, networks(with(lab(), func(n *Network) { n.Attach = []string{"tap*", "veth*"} })))
+	g := nettest.NewHost(t, "guest")
+	r.Run(t, "ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
+	r.Run(t, "ip", "link", "add", "veth2", "type", "veth", "peer", "name", "other")
+	r.Run(t, "ip", "link", "set", "other", "master", "br0")
+	r.Run(t, "ip", "link", "add", "veth3", "type", "veth", "peer", "name", "another")
+	r.Run(t, "ip", "link", "add", "link", "veth3", "name", "macvlan3", "type", "macvlan")
+	r.Run(t, "ip", "tuntap", "add", "tap0", "mode", "tap")
+	isPort := func(name string) bool {
+		return strings.Contains(r.Run(t, "ip", "-o", "link", "show", "dev", name), "master br0")
+	}
+	// The last one made is taken when its time has come, and the time of the others came before.
+	nettest.Eventually(t, patience, func() error {
+		if !isPort("tap0") {
+			return errors.New("tap0 isn't attached")
+		}
+		return nil
+	})
+	for _, name := range []string{"veth0", "veth1", "veth2", "veth3"} {
+		if isPort(name) {
+			t.Errorf("%s is attached", name)
+		}
+	}
+	r.Run(t, "ip", "link", "set", "veth1", "netns", g.Name)
+	nettest.Eventually(t, patience, func() error {
+		if !isPort("veth0") {
+			return errors.New("veth0 isn't attached")
+		}
+		return nil
+	})
+}
+
+// An uplink that is renamed stays as closed to the host's other networks as it was, and is put back under its new name.
+func TestUplinkIsRenamed(t *testing.T) {
+	r := newRouter(t)
+	h, _ := running(t, r, networks(lab()))
+	r.Run(t, "ip", "link", "set", "eth0", "name", "wan0")
+	soon(t, h, networks(lab()))
+	nettest.Eventually(t, patience, func() error {
+		if out := r.Run(t, "nft", "list", "set", "inet", "labnet", closedUplinks); !strings.Contains(out, `"wan0"`) {
+			return errors.New(out)
+		}
+		return nil
+	})
+	down(t, h)
+	if got := strings.TrimSpace(r.Run(t, "cat", "/proc/sys/net/ipv4/conf/wan0/forwarding")); got != "0" {
+		t.Errorf("wan0 forwards after down: %s", got)
+	}
+}
+
+// A link that someone takes off its bridge again and again is left alone, and the others aren't.
+func TestLinkIsNotFoughtFor(t *testing.T) {
+	r := newRouter(t)
+	_, log := running(t, r, networks(lab()))
+	r.Run(t, "ip", "tuntap", "add", "tap0", "mode", "tap")
+	isPort := func(name string) bool {
+		return strings.Contains(r.Run(t, "ip", "-o", "link", "show", "dev", name), "master br0")
+	}
+	attached := func(name string) {
+		t.Helper()
+		nettest.Eventually(t, patience, func() error {
+			if !isPort(name) {
+				return fmt.Errorf("%s isn't attached", name)
+			}
+			return nil
+		})
+	}
+	for range repairsAMinute {
+		attached("tap0")
+		r.Run(t, "ip", "link", "set", "tap0", "nomaster")
+	}
+	r.Run(t, "ip", "tuntap", "add", "tap1", "mode", "tap")
+	attached("tap1")
+	if isPort("tap0") {
+		t.Error("tap0 is attached for ever")
+	}
+	if n := strings.Count(log.String(), "keeps taking a link off"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log)
+	}
+}
+
+// Someone's description of a bridge in the place of our mark doesn't make it someone else's.
+func TestMarkIsPutBack(t *testing.T) {
+	r := newRouter(t)
+	h, log := running(t, r, networks(lab()))
+	r.Run(t, "ip", "link", "set", "br0", "alias", "the lab's network")
+	soon(t, h, networks(lab()))
+	nettest.Eventually(t, patience, func() error {
+		if !strings.Contains(log.String(), "alias labnet") {
+			return errors.New(log.String())
+		}
+		return nil
+	})
+	r.Run(t, "ip", "link", "set", "br0", "alias", "gone")
+	down(t, h)
+	if out := r.Run(t, "ip", "-o", "link"); strings.Contains(out, "br0") {
+		t.Errorf("left behind:\n%s", out)
+	}
+}

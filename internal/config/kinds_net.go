@@ -155,7 +155,7 @@ func checkInterfaceName(s string) error {
 		return faultf("", "the interface name is empty")
 	}
 	if len(s) > maxInterfaceName {
-		return faultf(fmt.Sprintf("The kernel takes at most %d bytes, e.g. %q.", maxInterfaceName, strings.TrimRight(s[:min(len(s), maxInterfaceName)], "-_.\x80\xff")),
+		return faultf(fmt.Sprintf("The kernel takes at most %d bytes, e.g. %q.", maxInterfaceName, strings.TrimRight(strings.ToValidUTF8(s[:maxInterfaceName], ""), "-_.")),
 			"the interface name %q has %d bytes", s, len(s))
 	}
 	for _, c := range s {

@@ -87,6 +87,8 @@ func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w at %s; start it with `labnet run`, or name its socket with --socket", ErrNotRunning, c.path)
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the one at %s ended while it was asked", ErrNotRunning, c.path)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("may not open %s: become a member of the group %s, or use sudo", c.path, SocketGroup)
 	default:

@@ -99,8 +99,8 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	}
 	if err := d.table.StoreErr(); err != nil {
 		found = append(found, netcfg.Problem{
-			Summary: "leases can't be stored, so no new one is given: " + err.Error(),
-			Remedy:  "make room on the disk, or see what is wrong with it; labnet goes on by itself when it can write again",
+			Summary: "leases can't be made durable: " + err.Error(),
+			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; new leases wait until then, and it recovers by itself",
 		})
 	}
 	return controlProblems(found)

@@ -65,7 +65,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	d := &daemon{opts: opts, log: opts.Log, started: time.Now(), down: make(chan downRequest)}
 	d.cfg = opts.Config
 
-	instance, err := claim()
+	instance, err := claim(ctx)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	d.links.run(frontCtx, front.Group)
 
 	notify(d.log, sdnotify.SdNotifyReady)
-	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond), "networks", len(d.cfg.Networks))
+	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))
 
 	asked := d.wait(ctx, frontCtx, front.Group)
 	notify(d.log, sdnotify.SdNotifyStopping)

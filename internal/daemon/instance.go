@@ -1,10 +1,15 @@
 package daemon
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,20 +18,45 @@ import (
 // the process, however it ends.
 const instanceSocket = "@labnet/daemon"
 
+// dyingTime bounds the wait for a killed daemon to let go: its threads end one by one, and the last one holds its sockets.
+const dyingTime = 2 * time.Second
+
 // claim makes this process the namespace's daemon until the returned listener is closed. If another one is, the error names
 // its process.
-func claim() (net.Listener, error) {
-	listener, err := net.Listen("unix", instanceSocket)
-	if err == nil {
-		return listener, nil
+func claim(ctx context.Context) (net.Listener, error) {
+	deadline := time.Now().Add(dyingTime)
+	for {
+		listener, err := net.Listen("unix", instanceSocket)
+		if err == nil {
+			return listener, nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("claiming the network namespace: %w", err)
+		}
+		pid, ok := Running()
+		if ok && !dying(pid) {
+			return nil, fmt.Errorf("another labnet (pid %d) runs in this network namespace; see `labnet status`, or end it first", pid)
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.New("another labnet holds this network namespace, and doesn't answer")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
-	if !errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("claiming the network namespace: %w", err)
+}
+
+// dying reports whether a process is being ended by the kernel, or gone.
+func dying(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
 	}
-	if pid, ok := Running(); ok {
-		return nil, fmt.Errorf("another labnet (pid %d) runs in this network namespace; see `labnet status`, or end it first", pid)
-	}
-	return nil, errors.New("another labnet runs in this network namespace")
+	// proc(5): the state follows the command, which stands in parentheses and may hold anything.
+	_, fields, _ := strings.Cut(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]), " ")
+	return strings.HasPrefix(fields, "Z") || strings.HasPrefix(fields, "X")
 }
 
 // Running returns the process id of the daemon that runs in this network namespace.

@@ -42,3 +42,10 @@ func exitCode(err error) int {
 	}
 	return -1
 }
+
+// tryBinary runs labnet where the test runs: for verbs that look at files only.
+func tryBinary(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.Command(binary(t), args...).Output()
+	return string(out), err
+}

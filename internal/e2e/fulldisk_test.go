@@ -51,7 +51,7 @@ func TestAFullDiskIsSaidAndSurvived(t *testing.T) {
 		}
 	}
 	got := l.status(t)
-	if got.State != "degraded" || len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Summary, "leases can't be stored") {
+	if got.State != "degraded" || len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Summary, "leases can't be made durable") {
 		t.Errorf("with a full disk: %+v", got)
 	}
 	before := s.record()[swarmMAC(0).String()]

@@ -156,6 +156,11 @@ func (l *lab) start(t *testing.T, flags ...string) (*daemon, time.Duration) {
 	begin := time.Now()
 	d.cmd, d.output = l.router.Start(t, l.args(t, append([]string{"run", "--log-level", "debug", "--log-format", "text"}, flags...)...)...)
 	t.Cleanup(func() {
+		for _, sign := range []string{"DATA RACE", "panic"} {
+			if strings.Contains(d.output(), sign) {
+				t.Errorf("the daemon's log has %q", sign)
+			}
+		}
 		if t.Failed() {
 			t.Logf("the daemon's log:\n%s", tail(d.output(), 200))
 		}

@@ -117,7 +117,8 @@ func TestAnExpiredLeaseIsReusedOnlyThen(t *testing.T) {
 	l := newLab(t)
 	l.configure(t, smallConfig)
 	d, _ := l.start(t)
-	s := newSwarm(t, l.newGuest(t, "guest", "vm1").Host)
+	g := l.newGuest(t, "guest", "vm1")
+	s := newSwarm(t, g.Host)
 	var first, second *dhcpv4.DHCPv4
 	var err error
 	if first, err = s.lease(swarmMAC(1), 10); err != nil {
@@ -141,6 +142,7 @@ func TestAnExpiredLeaseIsReusedOnlyThen(t *testing.T) {
 	}
 	// The second keeps its lease alive; only the first one's may be reused.
 	held, _ := netip.AddrFromSlice(second.YourIPAddr.To4())
+	s.own(t, g.Host, held)
 	for time.Since(leasedAt) < 2*time.Minute {
 		if reply, err := s.rebind(swarmMAC(2), held, 5); err != nil || reply.MessageType() != dhcpv4.MessageTypeAck {
 			t.Fatalf("renewing: %v %v", reply, err)

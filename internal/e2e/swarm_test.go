@@ -120,17 +120,15 @@ func (s *swarm) lease(mac net.HardwareAddr, tries int) (*dhcpv4.DHCPv4, error) {
 	return s.ask(request, tries)
 }
 
-// reboot is INIT-REBOOT (RFC 2131 section 3.2): the client asks for the address that it remembers.
-func (s *swarm) reboot(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv4.DHCPv4, error) {
-	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithBroadcast(true),
-		dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice())))
-	if err != nil {
-		return nil, err
+// own gives the machine the addresses, as clients with leases do: what has ciaddr is answered by unicast, which needs ARP.
+func (s *swarm) own(t *testing.T, h *nettest.Host, addrs ...netip.Addr) {
+	t.Helper()
+	for _, addr := range addrs {
+		h.Run(t, "ip", "address", "replace", addr.String()+"/32", "dev", "eth0")
 	}
-	return s.ask(m, tries)
 }
 
-// rebind is REBINDING (RFC 2131 section 4.3.2): by broadcast, with the address in ciaddr.
+// rebind is REBINDING (RFC 2131 section 4.3.2): by broadcast, with the address in ciaddr. The machine must own it.
 func (s *swarm) rebind(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv4.DHCPv4, error) {
 	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithBroadcast(true),
 		dhcpv4.WithClientIP(addr.AsSlice()))
@@ -138,6 +136,13 @@ func (s *swarm) rebind(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv
 		return nil, err
 	}
 	return s.ask(m, tries)
+}
+
+// count is how many ACKs came so far.
+func (s *swarm) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acks
 }
 
 // record is a copy of every ACK so far.

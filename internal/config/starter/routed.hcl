@@ -15,7 +15,7 @@ network "lab" {
     name = "br0"
 
     # Links that are plugged into the bridge as soon as they appear, e.g. the TAP devices of QEMU.
-    attach = ["tap*"]
+    attach = ["tap-lab*"]
   }
 
   uplink {
