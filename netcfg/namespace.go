@@ -114,12 +114,16 @@ func (ns *namespace) runInside(f func() error, done chan<- error) {
 }
 
 func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
-	if ns.filter == nil {
+	if ns.filter == nil && !noNftables(ns.noFilter) {
 		return nil, fmt.Errorf("opening a netfilter netlink socket: %w", ns.noFilter)
 	}
 	f, err := ns.observeNetwork(cfg, rec)
 	if err != nil {
 		return nil, err
+	}
+	if ns.filter == nil {
+		f.tables = map[tableID]*table{}
+		return f, nil
 	}
 	if f.tables, err = readTables(ns.filter); err != nil {
 		return nil, explain(err)
