@@ -13,7 +13,10 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
             netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base busybox util-linux gcc libc6-dev
 
-.PHONY: build run test test-deps lint docs bench clean
+# The emulator of test-long, which no other test needs.
+LONG_PACKAGES := qemu-system-x86
+
+.PHONY: build run test test-deps test-long lint docs bench clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
@@ -31,8 +34,14 @@ test: test-deps build lint ## everything: as root nothing is skipped
 	go build -race -o bin/labnet-race ./cmd/labnet; \
 	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload' ./internal/e2e
 
+test-long: build ## what takes minutes: labnet on the kernel of this Debian release, emulated; the machine's own isn't touched
+	tools/test-deps $(PACKAGES) $(LONG_PACKAGES)
+	LABNET_BINARY="$$PWD/bin/labnet" tools/with-debian-kernel \
+		go test -tags long -timeout 20m -count=1 -v -run 'TestDebianKernel|TestMissingModules' ./internal/e2e
+
 lint:
 	go vet ./...
+	go vet -tags long ./internal/e2e
 	$(TOOL) staticcheck ./...
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
 

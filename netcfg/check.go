@@ -36,7 +36,7 @@ func (h *Host) Check(cfg Config) ([]Problem, error) {
 	case errors.Is(err, unix.EPERM):
 		// All capabilities, but in another user namespace than this network's.
 		problems = append(problems, missing("CAP_NET_ADMIN", "over this network namespace"))
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
+	case noNftables(err):
 		return append(problems, unsupported(err)), nil
 	case err != nil:
 		return nil, err
@@ -56,7 +56,7 @@ func (h *Host) Check(cfg Config) ([]Problem, error) {
 func unsupported(err error) Problem {
 	return Problem{
 		Fatal:   true,
-		Summary: fmt.Sprintf("this kernel has no nftables (%v)", err),
+		Summary: fmt.Sprintf("the kernel has no nftables, or hasn't loaded it (%v)", err),
 		Remedy:  "load it by `modprobe nf_tables`, or use a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET",
 	}
 }

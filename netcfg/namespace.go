@@ -116,8 +116,11 @@ func (ns *namespace) runInside(f func() error, done chan<- error) {
 }
 
 func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
-	if ns.filter == nil {
+	if ns.filter == nil && !noNftables(ns.noFilter) {
 		return nil, fmt.Errorf("opening a netfilter netlink socket: %w", ns.noFilter)
+	}
+	if ns.filter == nil {
+		return ns.observeNetwork(cfg, rec, map[tableID]*table{})
 	}
 	tables, err := readTables(ns.filter)
 	if err != nil {

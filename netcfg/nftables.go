@@ -62,7 +62,8 @@ func awaitCommit(conn *netlink.Conn, sent []netlink.Message, ops []operation) er
 	if err != nil {
 		return err
 	}
-	var refusal error
+	var no refusals
+	var unread error
 	acknowledged := false
 	buffer := make([]byte, 1<<17)
 	for {
@@ -79,15 +80,18 @@ func awaitCommit(conn *netlink.Conn, sent []netlink.Message, ops []operation) er
 		}
 		if got != nil {
 			// ENOBUFS: more refusals than the socket holds.
-			refusal = cmp.Or(refusal, fmt.Errorf("reading the answer of nftables: %w", got))
+			unread = cmp.Or(unread, fmt.Errorf("reading the answer of nftables: %w", got))
 			continue
 		}
 		for rest := buffer[:n]; len(rest) >= unix.SizeofNlMsghdr+4; {
 			size := int(native32(rest))
 			if kind := binary.NativeEndian.Uint16(rest[4:]); kind == unix.NLMSG_ERROR {
 				seq, code := native32(rest[8:]), -int32(native32(rest[unix.SizeofNlMsghdr:]))
-				if code != 0 && refusal == nil {
-					refusal = refused(unix.Errno(code), seq, first, ops)
+				if i := int(seq - first); code != 0 && seq >= first && i < len(ops) {
+					no.add(ops[i], unix.Errno(code))
+				} else if code != 0 {
+					// Of the batch as a whole.
+					unread = cmp.Or[error](unread, &refusal{errno: unix.Errno(code)})
 				}
 				acknowledged = acknowledged || seq == last
 			}
@@ -98,23 +102,23 @@ func awaitCommit(conn *netlink.Conn, sent []netlink.Message, ops []operation) er
 			rest = rest[size:]
 		}
 	}
-	if refusal == nil && !acknowledged {
+	if err := cmp.Or(no.err(moduleLoaded), unread); err != nil {
+		return err
+	}
+	if !acknowledged {
 		return errors.New("nftables didn't acknowledge the changes")
 	}
-	return refusal
-}
-
-func refused(errno unix.Errno, seq, first uint32, ops []operation) error {
-	if i := int(seq - first); seq >= first && i < len(ops) {
-		return fmt.Errorf("nftables refused %q: %w", ops[i].change, errno)
-	}
-	return fmt.Errorf("nftables refused the changes: %w", errno)
+	return nil
 }
 
 // readTables reads our tables, whatever is in them.
 func readTables(conn *netlink.Conn) (map[tableID]*table, error) {
 	tables := map[tableID]*table{}
 	messages, err := dump(conn, nfKind(unix.NFT_MSG_GETTABLE), nfRequest(familyAny))
+	if noNftables(err) {
+		// There are none of ours, and all else can be looked at and put back.
+		return tables, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing nftables tables: %w", err)
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -69,7 +70,11 @@ func cable(a *place, aName string, b *place, bName string) error {
 		veth := netlink.NewVeth(netlink.LinkAttrs{Name: aName})
 		veth.PeerName = bName
 		veth.PeerNamespace = netlink.NsPid(b.tid)
-		if err := netlink.LinkAdd(veth); err != nil {
+		err := netlink.LinkAdd(veth)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			return fmt.Errorf("adding %s: %w: the kernel lacks the module veth; load it by `modprobe veth`", aName, err)
+		}
+		if err != nil {
 			return fmt.Errorf("adding %s: %w", aName, err)
 		}
 		return up(aName)
