@@ -102,7 +102,43 @@ func TestReconfigure(t *testing.T) {
 	if up.queries.Load() != before {
 		t.Error("the cache didn't survive")
 	}
-	nettest.Eventually(t, 5*time.Second, func() error { return s.Reconfigure(cfg) })
+	if err := s.Reconfigure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := brief(ask(t, "udp", s.dev, "db.", dns.TypeA)), "NOERROR aa: db. 60 A 127.11.0.130"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A change that is taken back at once meets the sockets that it has just retired.
+func TestAnAddressComesBackWhileItsQuestionsAreUnderWay(t *testing.T) {
+	up := startUpstream(t, func(x exchange) {
+		time.Sleep(300 * time.Millisecond)
+		world(x)
+	})
+	cfg := withUpstreams(t, up.addr)
+	s := startServer(t, cfg, testLeases())
+	conn, err := net.Dial("udp", s.dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(packMsg(new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA))); err != nil {
+		t.Fatal(err)
+	}
+	nettest.Eventually(t, 5*time.Second, func() error {
+		if up.queries.Load() == 0 {
+			return errors.New("the upstream isn't asked")
+		}
+		return nil
+	})
+	one := cfg
+	one.Networks = cfg.Networks[:1]
+	for _, next := range []Config{one, cfg, one, cfg} {
+		if err := s.Reconfigure(next); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got, want := brief(ask(t, "udp", s.dev, "db.", dns.TypeA)), "NOERROR aa: db. 60 A 127.11.0.130"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

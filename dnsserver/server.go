@@ -33,6 +33,7 @@ type Server struct {
 	followed  string // fingerprint of the followed files that snap knows
 	known     upstreams
 	listeners map[netip.AddrPort]*listener
+	retiring  map[netip.AddrPort]chan struct{} // closed when the last listener there has let its address go
 	state     state
 }
 
@@ -51,7 +52,7 @@ var errStopped = errors.New("the DNS server has been stopped")
 func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		names: names, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
-		listeners: map[netip.AddrPort]*listener{}, tcp: newTCPBounds(),
+		listeners: map[netip.AddrPort]*listener{}, retiring: map[netip.AddrPort]chan struct{}{}, tcp: newTCPBounds(),
 	}
 	s.base, s.halt = context.WithCancel(context.Background())
 	if err := s.Reconfigure(cfg); err != nil {
@@ -62,7 +63,8 @@ func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 }
 
 // Reconfigure swaps the configuration; sockets of networks that stay are kept, and the cache too. After an error nothing
-// has changed. Call it in the network namespace of the networks; safe for concurrent use.
+// has changed. It waits, for two seconds at most, for an address that an earlier change took away. Call it in the network namespace
+// of the networks; safe for concurrent use.
 func (s *Server) Reconfigure(cfg Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,6 +79,10 @@ func (s *Server) Reconfigure(cfg Config) error {
 	for at := range snap.views {
 		if s.listeners[at] != nil {
 			continue
+		}
+		if gone := s.retiring[at]; gone != nil {
+			// An address that comes back, as when a change is taken back: its former sockets answer what they had begun.
+			<-gone
 		}
 		l, err := s.open(at)
 		if err != nil {
@@ -205,5 +211,16 @@ func (s *Server) stop() {
 	s.work.Wait()
 }
 
-// retire lets a listener finish what it has begun, in the background.
-func (s *Server) retire(l *listener) { s.work.Go(l.drain) }
+// retire lets a listener finish what it has begun, in the background, within drainFor. s.mu is held.
+func (s *Server) retire(l *listener) {
+	if s.state != serving {
+		l.close() // nothing has begun
+		return
+	}
+	gone := make(chan struct{})
+	s.retiring[l.at] = gone
+	s.work.Go(func() {
+		defer close(gone)
+		l.drain()
+	})
+}
