@@ -161,7 +161,11 @@ func verify(path string) error {
 	return nil
 }
 
+// damaged says what to do about a file that can't be read, if that is the file's fault.
 func damaged(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		const corrupt, notADB = 11, 26
 		if code := e.Code() & 0xff; code != corrupt && code != notADB {

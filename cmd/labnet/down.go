@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,15 +22,8 @@ does it and ends; without one it is done by what was recorded, and no configurat
 		Example: `  labnet down`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			paths := g.quietPaths()
-			changes, err := control.NewClient(paths.Socket).Down(cmd.Context())
-			if errors.Is(err, control.ErrNotRunning) {
-				if pid, ok := daemon.Running(); ok {
-					return fmt.Errorf("a daemon (pid %d) runs here, but not on %s; name its socket with --socket", pid, paths.Socket)
-				}
-				changes, err = daemon.Down(cmd.Context(), paths, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(),
-					&slog.HandlerOptions{Level: slog.LevelWarn})))
-			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			changes, err := takeDown(cmd.Context(), g.quietPaths(), log)
 			if err != nil {
 				return err
 			}
@@ -38,5 +33,52 @@ does it and ends; without one it is done by what was recorded, and no configurat
 			}
 			return writeChanges(cmd.OutOrStdout(), changes)
 		},
+	}
+}
+
+// endingFor is how long a daemon that doesn't answer may take to serve or to end.
+const endingFor = 5 * time.Second
+
+// takeDown lets the daemon take the network down, or does it when there is none. It returns when the daemon is gone, so that
+// another may be started.
+func takeDown(ctx context.Context, paths daemon.Paths, log *slog.Logger) ([]control.Change, error) {
+	client := control.NewClient(paths.Socket)
+	for deadline := time.Now().Add(endingFor); ; {
+		pid, runs := daemon.Running()
+		changes, err := client.Down(ctx)
+		switch {
+		case err == nil:
+			return changes, gone(ctx, pid)
+		case !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrConflict):
+			return nil, err
+		case !runs:
+			return daemon.Down(ctx, paths, log)
+		case time.Now().After(deadline):
+			return nil, fmt.Errorf("a daemon (pid %d) runs here, but not on %s; name its socket with --socket", pid, paths.Socket)
+		}
+		if err := pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// gone waits until the process pid is no longer this network namespace's daemon.
+func gone(ctx context.Context, pid int) error {
+	for {
+		if now, runs := daemon.Running(); !runs || now != pid {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(20 * time.Millisecond):
+		return nil
 	}
 }

@@ -7,27 +7,35 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"labnet/internal/config"
 )
 
-func newFmt() *cobra.Command {
+func newFmt(g *global) *cobra.Command {
 	var checkOnly bool
 	cmd := &cobra.Command{
 		Use:   "fmt [FILE…]",
 		Short: "Format configuration files",
-		Long:  "Format configuration files in place, and print the names of those that changed; - reads standard input and prints. Default: " + defaultConfig + ".",
+		Long: `Format configuration files in place, and print the names of those that changed; of a directory every *.hcl. - reads standard
+input and prints. Default: the file or directory of --config.`,
 		Example: `  labnet fmt lab.hcl
   labnet fmt --check *.hcl`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				args = []string{defaultConfig}
+				args = []string{g.config}
+			} else if cmd.Flags().Changed("config") {
+				return wrongUse("%s wants files by --config or as arguments, not both", cmd.CommandPath())
+			}
+			paths, err := files(args)
+			if err != nil {
+				return err
 			}
 			var errs []error
 			differ := false
-			for _, path := range args {
+			for _, path := range paths {
 				changed, err := formatFile(path, checkOnly, cmd.InOrStdin(), cmd.OutOrStdout())
 				errs = append(errs, err)
 				differ = differ || changed
@@ -43,6 +51,27 @@ func newFmt() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&checkOnly, "check", false, "change nothing; exit 1 if a file isn't formatted")
 	return cmd
+}
+
+// files puts the *.hcl of a directory in its place.
+func files(args []string) ([]string, error) {
+	var all []string
+	for _, path := range args {
+		if info, err := os.Stat(path); path == "-" || err != nil || !info.IsDir() {
+			all = append(all, path)
+			continue
+		}
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if !e.IsDir() && strings.HasSuffix(e.Name(), ".hcl") && !strings.HasPrefix(e.Name(), ".") {
+				all = append(all, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	return all, nil
 }
 
 // formatFile formats one file and reports whether it wasn't.

@@ -11,12 +11,12 @@ import (
 	"labnet/internal/config"
 )
 
-func newInit() *cobra.Command {
+func newInit(g *global) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "init routed [FILE]",
 		Short: "Write a commented configuration to start from",
-		Long:  "Write a commented configuration to start from, to FILE (" + defaultConfig + "; - for standard output). An existing file is left alone.",
+		Long:  "Write a commented configuration to start from, to FILE (default: that of --config; - for standard output). An existing file is left alone.",
 		Example: `  labnet init routed
   labnet init routed ./lab.hcl && labnet check -c ./lab.hcl`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -30,8 +30,11 @@ func newInit() *cobra.Command {
 			if err != nil {
 				return exitError{exitWrongUse, err}
 			}
-			path := defaultConfig
+			path := g.config
 			if len(args) == 2 {
+				if cmd.Flags().Changed("config") {
+					return wrongUse("%s wants one file, by --config or as an argument", cmd.CommandPath())
+				}
 				path = args[1]
 			}
 			if path == "-" {
@@ -41,7 +44,11 @@ func newInit() *cobra.Command {
 			if err := writeStarter(path, text, force); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: look at it, then `labnet plan -c %s` and `labnet run -c %s`\n", path, path, path)
+			flag := ""
+			if path != defaultConfig {
+				flag = " -c " + path
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: look at it, then `labnet plan%s` and `labnet run%s`\n", path, flag, flag)
 			return nil
 		},
 	}

@@ -40,7 +40,11 @@ func newLeasesList(g *global) *cobra.Command {
   labnet leases list --network lab -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := control.NewClient(g.quietPaths().Socket).Leases(cmd.Context(), network)
+			client := control.NewClient(g.quietPaths().Socket)
+			found, err := client.Leases(cmd.Context(), network)
+			if err == nil && len(found) == 0 && network != "" {
+				err = knownNetwork(cmd.Context(), client, network)
+			}
 			if err != nil {
 				return err
 			}
@@ -59,8 +63,24 @@ func newLeasesList(g *global) *cobra.Command {
 	return cmd
 }
 
+// knownNetwork tells a network without leases from one that doesn't exist.
+func knownNetwork(ctx context.Context, client *control.Client, network string) error {
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(status.Networks))
+	for i, n := range status.Networks {
+		if names[i] = n.Name; n.Name == network {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no network %q; there is: %s", network, strings.Join(names, ", "))
+}
+
 func newLeasesShow(g *global) *cobra.Command {
 	var out format
+	var network string
 	cmd := &cobra.Command{
 		Use:   "show ADDRESS|NAME|MAC",
 		Short: "Show everything about a lease",
@@ -68,7 +88,7 @@ func newLeasesShow(g *global) *cobra.Command {
   labnet leases show builder`,
 		Args: exactArgs(1, "an address, a name or a MAC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lease, err := findLease(cmd.Context(), control.NewClient(g.quietPaths().Socket), args[0])
+			lease, err := findLease(cmd.Context(), control.NewClient(g.quietPaths().Socket), network, args[0])
 			if err != nil {
 				return err
 			}
@@ -79,11 +99,13 @@ func newLeasesShow(g *global) *cobra.Command {
 		},
 	}
 	addFormat(cmd, &out, "text", "json")
+	cmd.Flags().StringVar(&network, "network", "", "only in this network")
 	return cmd
 }
 
 func newLeasesRelease(g *global) *cobra.Command {
-	return &cobra.Command{
+	var network string
+	cmd := &cobra.Command{
 		Use:   "release ADDRESS|NAME|MAC",
 		Short: "End a lease at once",
 		Long: `End a lease at once: its address and its name are free for others. A guest that still runs isn't told, and goes on using the
@@ -92,7 +114,7 @@ address until it renews; shut it down first, or release the lease from within th
 		Args:    exactArgs(1, "an address, a name or a MAC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := control.NewClient(g.quietPaths().Socket)
-			lease, err := findLease(cmd.Context(), client, args[0])
+			lease, err := findLease(cmd.Context(), client, network, args[0])
 			if err != nil {
 				return err
 			}
@@ -103,12 +125,14 @@ address until it renews; shut it down first, or release the lease from within th
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&network, "network", "", "only in this network")
+	return cmd
 }
 
-// findLease finds the one lease that key names: an address, a name (a label, or with its domain), or a MAC. A lease in force goes
+// findLease finds the one lease of a network, "" for any, that key names: an address, a name (a label, or with its domain), or a MAC. A lease in force goes
 // before one that has ended.
-func findLease(ctx context.Context, client *control.Client, key string) (control.Lease, error) {
-	all, err := client.Leases(ctx, "")
+func findLease(ctx context.Context, client *control.Client, network, key string) (control.Lease, error) {
+	all, err := client.Leases(ctx, network)
 	if err != nil {
 		return control.Lease{}, err
 	}
@@ -123,7 +147,7 @@ func findLease(ctx context.Context, client *control.Client, key string) (control
 	for i, l := range matches {
 		places[i] = l.Address.String() + " in " + l.Network
 	}
-	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address", key, strings.Join(places, ", "))
+	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address, and --network where that isn't enough", key, strings.Join(places, ", "))
 }
 
 func matching(all []control.Lease, key string) []control.Lease {
@@ -234,7 +258,7 @@ func stamp(t time.Time) string {
 // printable quotes what a guest sent if a terminal or a spreadsheet could take it for more than text.
 func printable(s string) string {
 	quoted := strconv.QuoteToASCII(s)
-	if quoted != `"`+s+`"` || strings.HasPrefix(s, "=") || strings.HasPrefix(s, "+") || strings.HasPrefix(s, "@") {
+	if quoted != `"`+s+`"` || s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
 		return quoted
 	}
 	return s

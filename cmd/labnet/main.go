@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 )
 
@@ -43,6 +44,9 @@ func execute(ctx context.Context, args []string) int {
 		return exit.code
 	}
 	fmt.Fprintln(os.Stderr, "labnet:", err)
+	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 && !strings.Contains(err.Error(), "root") {
+		fmt.Fprintln(os.Stderr, "  this needs root: run it with sudo")
+	}
 	return exitFailed
 }
 

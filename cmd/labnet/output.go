@@ -20,6 +20,8 @@ type format string
 func addFormat(cmd *cobra.Command, f *format, known ...string) {
 	*f = format(known[0])
 	cmd.Flags().VarP(&formatValue{f, known}, "output", "o", "the format: "+strings.Join(known, ", "))
+	// It fails for flags that don't exist only.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
 }
 
 type formatValue struct {

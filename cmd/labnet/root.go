@@ -35,6 +35,7 @@ func newRoot() *cobra.Command {
 Start with 'labnet demo' to see it work without touching this machine's network, or with 'labnet init routed'.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       buildVersion(),
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -43,11 +44,12 @@ Start with 'labnet demo' to see it work without touching this machine's network,
 	flags.StringVar(&g.stateDir, "state-dir", "", "where leases are kept (default: the configuration's, "+defaultStateDir+")")
 	flags.StringVar(&g.runDir, "run-dir", "", "where the control socket is (default: the configuration's, "+defaultRunDir+")")
 	flags.StringVar(&g.socket, "socket", "", "the control socket (default: $LABNET_SOCKET, or "+socketName+" in the run directory)")
+	root.SetVersionTemplate("labnet {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return wrongUse("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newInit(), newRun(&g), newCheck(&g), newFmt(), newPlan(&g), newDown(&g), newStatus(&g), newLeases(&g), newDemo(),
+		newInit(&g), newRun(&g), newCheck(&g), newFmt(&g), newPlan(&g), newDown(&g), newStatus(&g), newLeases(&g), newDemo(),
 		newVersion(),
 	)
 	return root

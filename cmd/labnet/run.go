@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -36,9 +37,23 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 			if logFormat == "" {
 				logFormat = cfg.Daemon.LogFormat
 			}
-			log, err := daemon.NewLogger(os.Stderr, level, logFormat)
+			parsed, err := daemon.ParseLevel(level)
 			if err != nil {
 				return exitError{exitWrongUse, err}
+			}
+			var threshold slog.LevelVar
+			threshold.Set(parsed)
+			log, err := daemon.NewLogger(os.Stderr, &threshold, logFormat)
+			if err != nil {
+				return exitError{exitWrongUse, err}
+			}
+			var setLevel func(string)
+			if !cmd.Flags().Changed("log-level") {
+				setLevel = func(level string) {
+					if parsed, err := daemon.ParseLevel(level); err == nil {
+						threshold.Set(parsed)
+					}
+				}
 			}
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
@@ -50,6 +65,7 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 				Ephemeral:  ephemeral,
 				Version:    buildVersion(),
 				Log:        log,
+				SetLevel:   setLevel,
 				Reload:     reload,
 				Load: func() (*config.Config, error) {
 					cfg, diags := config.Load(g.config)

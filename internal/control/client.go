@@ -96,6 +96,15 @@ func (c *Client) unreachable(err error) error {
 	}
 }
 
+// detailed is an error of a known kind in the daemon's own words.
+type detailed struct {
+	kind error
+	text string
+}
+
+func (d detailed) Error() string { return d.text }
+func (d detailed) Unwrap() error { return d.kind }
+
 // problemOf turns problem details (RFC 9457) into an error.
 func problemOf(response *http.Response) error {
 	var details struct {
@@ -106,8 +115,11 @@ func problemOf(response *http.Response) error {
 	if err := json.Unmarshal(text, &details); err != nil || details.Detail == "" {
 		return fmt.Errorf("the daemon answers %s: %s", response.Status, text)
 	}
-	if response.StatusCode == http.StatusNotFound {
-		return fmt.Errorf("%w: %s", ErrNotFound, details.Detail)
+	switch response.StatusCode {
+	case http.StatusNotFound:
+		return detailed{ErrNotFound, details.Detail}
+	case http.StatusConflict:
+		return detailed{ErrConflict, details.Detail}
 	}
 	return errors.New(details.Detail)
 }

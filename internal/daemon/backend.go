@@ -173,7 +173,7 @@ func (d *daemon) Down(ctx context.Context) ([]control.Change, error) {
 	case d.down <- request:
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-time.After(5 * time.Second):
+	case <-d.ended:
 		return nil, fmt.Errorf("%w: the daemon is ending already", control.ErrConflict)
 	}
 	answer := <-request.done

@@ -29,6 +29,8 @@ type Options struct {
 	Ephemeral  bool // remove the network at the end
 	Version    string
 	Log        *slog.Logger
+	// SetLevel is told the log level of a configuration that was reloaded; nil: the level is the command line's.
+	SetLevel func(level string)
 	// Reload gets a value for each wish to read ConfigPath again; nil: none. Load is called then.
 	Reload <-chan os.Signal
 	Load   func() (*config.Config, error)
@@ -57,12 +59,13 @@ type daemon struct {
 	dns   *dnsserver.Server
 	links *links
 	down  chan downRequest
+	ended chan struct{} // closed when nobody takes requests from down any more
 }
 
 // Run brings the network up and serves it until ctx ends, a task fails, or `down` is asked for. It changes nothing on the host
 // if the configuration can't be served. Root, or the capabilities named in the error.
 func Run(ctx context.Context, opts Options) (err error) {
-	d := &daemon{opts: opts, log: opts.Log, started: time.Now(), down: make(chan downRequest)}
+	d := &daemon{opts: opts, log: opts.Log, started: time.Now(), down: make(chan downRequest), ended: make(chan struct{})}
 	d.cfg = opts.Config
 
 	instance, err := claim(ctx)
@@ -201,6 +204,15 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	d.log.Info("stopping")
 	front.stop()
 	err := front.Wait()
+	if asked == nil {
+		// Who asks while the daemon ends anyway must not be left with half of it.
+		select {
+		case request := <-d.down:
+			asked = &request
+		default:
+		}
+	}
+	close(d.ended)
 	if asked != nil || d.opts.Ephemeral {
 		err = errors.Join(err, d.takeDown(context.WithoutCancel(ctx), asked))
 	} else {
@@ -257,8 +269,13 @@ func hostName() string {
 	if err != nil {
 		return ""
 	}
-	label, _, _ := strings.Cut(strings.ToLower(name), ".")
-	if label == "localhost" {
+	return hostLabel(name)
+}
+
+// hostLabel is the first label of a host's name; "" if that is no name for others, as a kernel's "(none)" or a container's digits.
+func hostLabel(name string) string {
+	label, ok := leases.CleanName(name)
+	if !ok || label == "localhost" {
 		return ""
 	}
 	return label

@@ -88,12 +88,26 @@ func leaseNetwork(n config.Network, hostName string) leases.Network {
 		out.ReservedNames = append(out.ReservedNames, hostName)
 	}
 	for _, r := range n.DNS.Records {
-		label, _, _ := strings.Cut(strings.ToLower(r.Name), ".")
-		if label != "@" && label != "*" {
+		if label, ok := labelIn(n.DNS.Domain, r.Name); ok {
 			out.ReservedNames = append(out.ReservedNames, label)
 		}
 	}
 	return out
+}
+
+// labelIn returns the label of a record that stands right in the domain, where guests have their names. One further below,
+// such as a service's, takes no guest's name.
+func labelIn(domain, record string) (label string, ok bool) {
+	label = strings.ToLower(record)
+	if absolute, ok := strings.CutSuffix(label, "."); ok {
+		if label, ok = strings.CutSuffix(absolute, "."+domain); !ok {
+			return "", false
+		}
+	}
+	if strings.ContainsAny(label, ".@*") {
+		return "", false
+	}
+	return label, true
 }
 
 func reservation(h config.Host) leases.Reservation {

@@ -37,9 +37,13 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, cfg *co
 	if err := d.check(next.host); err != nil {
 		return err
 	}
-	if err := d.apply(ctx, front, next); err != nil {
-		old := compile(d.config(), hostName())
-		return errors.Join(err, d.apply(ctx, front, old))
+	for _, step := range d.steps(ctx, front, next) {
+		if err := step(); err != nil {
+			return errors.Join(err, d.restore(ctx, front))
+		}
+	}
+	if d.opts.SetLevel != nil {
+		d.opts.SetLevel(cfg.Daemon.LogLevel)
 	}
 	d.mu.Lock()
 	d.cfg = cfg
@@ -47,28 +51,40 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, cfg *co
 	return nil
 }
 
-// apply brings each part to p: links first, then who gives out addresses on them, then who answers.
-func (d *daemon) apply(ctx context.Context, front *errgroup.Group, p parts) error {
-	plan, err := d.host.Apply(ctx, p.host)
-	if err != nil {
-		return fmt.Errorf("changing the host: %w", err)
+// restore brings every part back to the configuration that is served, one that refuses notwithstanding.
+func (d *daemon) restore(ctx context.Context, front *errgroup.Group) error {
+	var errs []error
+	for _, step := range d.steps(ctx, front, compile(d.config(), hostName())) {
+		errs = append(errs, step())
 	}
-	for _, c := range changes(plan) {
-		d.log.Info("changed the host", "change", c.Text)
+	return errors.Join(errs...)
+}
+
+// steps bring each part to p, in this order. As at the start, what can fail without touching the host comes first: DNS binds to
+// addresses that aren't there yet, and a taken port must not cost the guests their bridge. Then the links, then who gives out
+// addresses on them.
+func (d *daemon) steps(ctx context.Context, front *errgroup.Group, p parts) []func() error {
+	return []func() error{
+		func() error { return d.dns.Reconfigure(p.dns) },
+		func() error {
+			plan, err := d.host.Apply(ctx, p.host)
+			if err != nil {
+				return fmt.Errorf("changing the host: %w", err)
+			}
+			for _, c := range changes(plan) {
+				d.log.Info("changed the host", "change", c.Text)
+			}
+			return nil
+		},
+		func() error { return d.table.Configure(p.leases, time.Now()) },
+		func() error { return d.links.reconfigure(ctx, front, p.dhcp) },
 	}
-	if err := d.table.Configure(p.leases, time.Now()); err != nil {
-		return err
-	}
-	if err := d.links.reconfigure(ctx, front, p.dhcp); err != nil {
-		return err
-	}
-	return d.dns.Reconfigure(p.dns)
 }
 
 // unchangeable refuses what a reload can't change.
 func unchangeable(old, next config.Daemon) error {
-	if old.StateDir != next.StateDir || old.RunDir != next.RunDir {
-		return errors.New("daemon: state_dir and run_dir are changed by a restart only")
+	if old.StateDir != next.StateDir || old.RunDir != next.RunDir || old.LogFormat != next.LogFormat {
+		return errors.New("daemon: state_dir, run_dir and log_format are changed by a restart only")
 	}
 	return nil
 }
