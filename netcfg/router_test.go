@@ -121,6 +121,8 @@ func lines(p Plan) string {
 // keep runs Run until the test ends.
 func keep(t *testing.T, h *Host) {
 	t.Helper()
+	// Taken before Run, or it would ignore what Run leaves behind.
+	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
@@ -129,7 +131,7 @@ func keep(t *testing.T, h *Host) {
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
-		if err := goleak.Find(goleak.IgnoreCurrent()); err != nil {
+		if err := goleak.Find(before); err != nil {
 			t.Error(err)
 		}
 	})
