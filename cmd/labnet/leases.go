@@ -20,7 +20,9 @@ func newLeases(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leases",
 		Short: "List, show and release leases",
-		Args:  noArgs,
+		Example: `  labnet leases
+  labnet leases show builder`,
+		Args: noArgs,
 	}
 	list := newLeasesList(g)
 	// `labnet leases` alone lists.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"labnet/internal/config"
 	"labnet/internal/control"
 )
 
@@ -47,18 +48,18 @@ func writeJSON(w io.Writer, v any) error {
 	return encoder.Encode(v)
 }
 
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
-// terminalWidth is the terminal's columns; 0 where f is no terminal.
-func terminalWidth(f *os.File) int {
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0
+// writeDiagnostics prints what is wrong with a configuration, in the width and the colours of a terminal if w is one. $NO_COLOR
+// turns the colours off.
+func writeDiagnostics(w io.Writer, diags *config.Diagnostics) error {
+	file, ok := w.(*os.File)
+	if !ok {
+		return diags.WriteText(w, false, 0)
 	}
-	return int(size.Col)
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return diags.WriteText(w, false, 0)
+	}
+	return diags.WriteText(w, os.Getenv("NO_COLOR") == "", int(size.Col))
 }
 
 // writeChanges prints changes under the headings of their groups.
