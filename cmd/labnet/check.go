@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +24,7 @@ looks at this host.`,
 				if err := writeJSON(cmd.OutOrStdout(), diags); err != nil {
 					return err
 				}
-			} else if err := diags.WriteText(cmd.OutOrStdout(), isTerminal(os.Stdout), terminalWidth(os.Stdout)); err != nil {
+			} else if err := writeDiagnostics(cmd.OutOrStdout(), diags); err != nil {
 				return err
 			}
 			if diags.HasErrors() {

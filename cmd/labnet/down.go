@@ -45,8 +45,12 @@ func takeDown(ctx context.Context, paths daemon.Paths, log *slog.Logger) ([]cont
 	client := control.NewClient(paths.Socket)
 	for deadline := time.Now().Add(endingFor); ; {
 		pid, runs := daemon.Running()
+		status, asked := client.Status(ctx)
 		changes, err := client.Down(ctx)
 		switch {
+		case err == nil && asked == nil && status.PID != pid:
+			// The daemon of another network namespace: the one that runs here stays.
+			return changes, nil
 		case err == nil:
 			return changes, gone(ctx, pid)
 		case !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrConflict):

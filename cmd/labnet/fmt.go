@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ input and prints. Default: the file or directory of --config.`,
 			var errs []error
 			differ := false
 			for _, path := range paths {
-				changed, err := formatFile(path, checkOnly, cmd.InOrStdin(), cmd.OutOrStdout())
+				changed, err := formatFile(cmd, path, checkOnly)
 				errs = append(errs, err)
 				differ = differ || changed
 			}
@@ -75,10 +76,11 @@ func files(args []string) ([]string, error) {
 }
 
 // formatFile formats one file and reports whether it wasn't.
-func formatFile(path string, checkOnly bool, in io.Reader, out io.Writer) (changed bool, err error) {
+func formatFile(cmd *cobra.Command, path string, checkOnly bool) (changed bool, err error) {
+	out := cmd.OutOrStdout()
 	var text []byte
 	if path == "-" {
-		text, err = io.ReadAll(in)
+		text, err = io.ReadAll(cmd.InOrStdin())
 	} else {
 		text, err = os.ReadFile(path)
 	}
@@ -87,8 +89,8 @@ func formatFile(path string, checkOnly bool, in io.Reader, out io.Writer) (chang
 	}
 	formatted, diags := config.Format(text, path)
 	if diags.HasErrors() {
-		_ = diags.WriteText(os.Stderr, isTerminal(os.Stderr), terminalWidth(os.Stderr))
-		return false, exitError{exitFailed, fmt.Errorf("%s is left alone", path)}
+		_ = writeDiagnostics(cmd.ErrOrStderr(), diags)
+		return false, fmt.Errorf("%s is left alone", path)
 	}
 	changed = !bytes.Equal(text, formatted)
 	if path == "-" && !checkOnly {
@@ -120,6 +122,10 @@ func replaceFile(path string, text []byte) error {
 		return err
 	}
 	_, err = file.Write(text)
+	// By sudo, a user's file stays the user's.
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && (int(owner.Uid) != os.Geteuid() || int(owner.Gid) != os.Getegid()) {
+		err = errors.Join(err, file.Chown(int(owner.Uid), int(owner.Gid)))
+	}
 	err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)

@@ -57,20 +57,26 @@ func newInit(g *global) *cobra.Command {
 }
 
 func writeStarter(path string, text []byte, force bool) error {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if force {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a directory; name a file in it", path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path, flags, 0o644)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
+		if force {
+			return replaceFile(path, text)
+		}
 		return fmt.Errorf("%s exists and is left alone; name another file, or overwrite it with --force", path)
 	}
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Close()); err != nil {
+		// Half of it would stand in the way of the next try.
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }

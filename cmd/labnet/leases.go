@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,9 @@ func newLeases(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leases",
 		Short: "List, show and release leases",
-		Args:  noArgs,
+		Example: `  labnet leases
+  labnet leases show builder`,
+		Args: noArgs,
 	}
 	list := newLeasesList(g)
 	// `labnet leases` alone lists.
@@ -137,6 +140,18 @@ func findLease(ctx context.Context, client *control.Client, network, key string)
 		return control.Lease{}, err
 	}
 	matches := matching(all, key)
+	if label, domain, ok := strings.Cut(strings.TrimSuffix(key, "."), "."); ok && len(matches) == 0 && label != "" {
+		// The leases hold labels only; the networks' domains are the status's.
+		status, err := client.Status(ctx)
+		if err != nil {
+			return control.Lease{}, err
+		}
+		matches = matching(slices.DeleteFunc(all, func(l control.Lease) bool {
+			return !slices.ContainsFunc(status.Networks, func(n control.Network) bool {
+				return n.Name == l.Network && n.Domain != "" && strings.EqualFold(n.Domain, domain)
+			})
+		}), label)
+	}
 	switch len(matches) {
 	case 1:
 		return matches[0], nil
@@ -150,14 +165,14 @@ func findLease(ctx context.Context, client *control.Client, network, key string)
 	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address, and --network where that isn't enough", key, strings.Join(places, ", "))
 }
 
+// matching is the leases of an address, a label or a MAC: those in force, or else those that have ended.
 func matching(all []control.Lease, key string) []control.Lease {
 	addr, addrErr := netip.ParseAddr(key)
-	label, _, _ := strings.Cut(strings.ToLower(key), ".")
 	var inForce, ended []control.Lease
 	for _, l := range all {
 		switch {
 		case addrErr == nil && l.Address == addr:
-		case addrErr != nil && l.Name != "" && l.Name == label:
+		case addrErr != nil && l.Name != "" && strings.EqualFold(l.Name, key):
 		case addrErr != nil && strings.EqualFold(l.MAC, strings.ReplaceAll(key, "-", ":")):
 		default:
 			continue
@@ -258,10 +273,12 @@ func stamp(t time.Time) string {
 // printable quotes what a guest sent if a terminal or a spreadsheet could take it for more than text.
 func printable(s string) string {
 	quoted := strconv.QuoteToASCII(s)
-	if quoted != `"`+s+`"` || s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
-		return quoted
+	formula := strings.TrimLeft(s, " ")
+	if quoted == `"`+s+`"` && !strings.Contains(s, ";") && (formula == "" || !strings.ContainsRune("=+-@", rune(formula[0]))) {
+		return s
 	}
-	return s
+	// Where the comma is for decimals, spreadsheets take the semicolon for the end of a cell, quotes or not.
+	return strings.ReplaceAll(quoted, ";", `\x3b`)
 }
 
 func orDash(s string) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -26,26 +27,29 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(execute(ctx, os.Args[1:]))
+	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // execute runs the command line and returns the exit code.
-func execute(ctx context.Context, args []string) int {
+func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
 	if exit, ok := errors.AsType[exitError](err); ok {
 		if exit.err != nil {
-			fmt.Fprintln(os.Stderr, "labnet:", exit.err)
+			fmt.Fprintln(errOut, "labnet:", exit.err)
 		}
 		return exit.code
 	}
-	fmt.Fprintln(os.Stderr, "labnet:", err)
+	fmt.Fprintln(errOut, "labnet:", err)
 	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 && !strings.Contains(err.Error(), "root") {
-		fmt.Fprintln(os.Stderr, "  this needs root: run it with sudo")
+		fmt.Fprintln(errOut, "  this needs root: run it with sudo")
 	}
 	return exitFailed
 }

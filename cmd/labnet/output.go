@@ -1,15 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"labnet/internal/config"
 	"labnet/internal/control"
 )
 
@@ -40,25 +46,42 @@ func (v *formatValue) Set(s string) error {
 	return nil
 }
 
+// writeJSON prints v. What isn't printable is escaped, also where JSON needs no escape: a terminal may take U+009B for the start of
+// a command.
 func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
-// terminalWidth is the terminal's columns; 0 where f is no terminal.
-func terminalWidth(f *os.File) int {
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0
+	if err := encoder.Encode(v); err != nil {
+		return err
 	}
-	return int(size.Col)
+	escaped := make([]byte, 0, text.Len())
+	for _, r := range text.String() {
+		if r == '\n' || unicode.IsPrint(r) {
+			escaped = utf8.AppendRune(escaped, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, unit)
+		}
+	}
+	_, err := w.Write(escaped)
+	return err
+}
+
+// writeDiagnostics prints what is wrong with a configuration, in the width and the colours of a terminal if w is one. $NO_COLOR
+// turns the colours off.
+func writeDiagnostics(w io.Writer, diags *config.Diagnostics) error {
+	file, ok := w.(*os.File)
+	if !ok {
+		return diags.WriteText(w, false, 0)
+	}
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return diags.WriteText(w, false, 0)
+	}
+	return diags.WriteText(w, os.Getenv("NO_COLOR") == "", int(size.Col))
 }
 
 // writeChanges prints changes under the headings of their groups.

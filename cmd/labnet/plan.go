@@ -22,7 +22,7 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
   labnet plan --detailed-exitcode || echo "something to do"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := g.load()
+			cfg, err := g.load(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 
@@ -86,11 +87,11 @@ func exactArgs(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// load reads the configuration; what is wrong with it, warnings included, is printed to standard error.
-func (g *global) load() (*config.Config, error) {
+// load reads the configuration; what is wrong with it, warnings included, is printed to errOut.
+func (g *global) load(errOut io.Writer) (*config.Config, error) {
 	cfg, diags := config.Load(g.config)
 	if len(diags.All()) > 0 {
-		_ = diags.WriteText(os.Stderr, isTerminal(os.Stderr), terminalWidth(os.Stderr))
+		_ = writeDiagnostics(errOut, diags)
 	}
 	if diags.HasErrors() {
 		return nil, exitError{exitFailed, nil}

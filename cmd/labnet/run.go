@@ -27,7 +27,7 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
   labnet run -c ./lab.hcl --ephemeral`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := g.load()
+			cfg, err := g.load(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

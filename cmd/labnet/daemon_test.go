@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"labnet/internal/control"
+)
+
+// fake is a daemon of fixed answers.
+type fake struct {
+	leases []control.Lease
+	ended  []netip.Addr
+	downs  int
+}
+
+func (f *fake) Status(context.Context) control.Status { return exampleStatus() }
+
+func (f *fake) Leases(_ context.Context, network string) []control.Lease {
+	return slices.DeleteFunc(slices.Clone(f.leases), func(l control.Lease) bool { return network != "" && l.Network != network })
+}
+
+func (f *fake) Release(_ context.Context, network string, addr netip.Addr) (control.Lease, error) {
+	for _, l := range f.leases {
+		if l.Network == network && l.Address == addr {
+			f.ended = append(f.ended, addr)
+			return l, nil
+		}
+	}
+	return control.Lease{}, fmt.Errorf("%w: nobody leases %v", control.ErrNotFound, addr)
+}
+
+func (f *fake) Down(context.Context) ([]control.Change, error) {
+	f.downs++
+	return exampleChanges(), nil
+}
+
+// ask runs the command line against a daemon with f's answers.
+func ask(t *testing.T, f *fake, args ...string) result {
+	t.Helper()
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "labnet.sock")
+	server, err := control.Listen(socket, f, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	got := labnet(t, nil, append(args, "--socket", socket, "-c", filepath.Join(dir, "none.hcl"))...)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	return got
+}
+
+func TestAskingTheDaemon(t *testing.T) {
+	for _, test := range []struct{ name, args string }{
+		{"status-json", "status -o json"},
+		{"leases-json", "leases -o json"},
+		{"leases-csv", "leases list -o csv"},
+		{"leases-csv-network", "leases --network dmz -o csv"},
+		{"lease-json", "leases show 10.0.0.66 -o json"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := ask(t, &fake{leases: exampleLeases()}, strings.Fields(test.args)...)
+			if got.Code != exitDone || got.ErrOut != "" {
+				t.Errorf("%+v", got)
+			}
+			harmless(t, got.Out)
+			golden(t, test.name, got.Out)
+		})
+	}
+}
+
+func TestNoLeasesIsAList(t *testing.T) {
+	if got := ask(t, &fake{}, "leases", "-o", "json"); got != (result{exitDone, "[]\n", ""}) {
+		t.Errorf("%+v", got)
+	}
+	if got := ask(t, &fake{}, "leases", "--network", "dmz", "-o", "json"); got != (result{exitDone, "[]\n", ""}) {
+		t.Errorf("a network without leases: %+v", got)
+	}
+	if got := ask(t, &fake{}, "leases", "--network", "nowhere"); got.Code != exitFailed || !strings.Contains(got.ErrOut, "there is: lab, dmz") {
+		t.Errorf("no such network: %+v", got)
+	}
+}
+
+func TestFindLease(t *testing.T) {
+	for _, test := range []struct {
+		name, args string
+		want       string // what is found, or part of the error
+	}{
+		{"address", "10.0.0.57", "10.0.0.57"},
+		{"label", "builder", "10.0.0.57"},
+		{"label in capitals", "Builder", "10.0.0.57"},
+		{"with its domain", "builder.lab.internal", "10.0.0.57"},
+		{"with its domain, absolute and in capitals", "BUILDER.Lab.Internal.", "10.0.0.57"},
+		{"with another's domain", "builder.example.com", `no lease has the address, name or MAC "builder.example.com"`},
+		{"with the domain of another network", "builder.dmz.internal", "no lease has"},
+		{"MAC", "52:54:00:00:00:01", "10.0.0.57"},
+		{"MAC in capitals with hyphens", "52-54-00-AB-CD-EF", "10.0.0.66"},
+		{"in two networks", "twin", `"twin" is ambiguous: 10.0.0.70 in lab, 10.1.0.70 in dmz;`},
+		{"in two networks, by domain", "twin.dmz.internal", "10.1.0.70"},
+		{"in two networks, by network", "twin --network dmz", "10.1.0.70"},
+		{"in force before ended", "phoenix", "10.0.0.81"},
+		{"ended only", "gone", "10.0.0.90"},
+		{"ambiguous address", "10.0.0.70 --network dmz", "no lease has"},
+		{"no name isn't a name", ".", "no lease has"},
+		{"nobody's", "10.0.0.200", "no lease has"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := ask(t, &fake{leases: exampleLeases()}, append([]string{"leases", "show"}, strings.Fields(test.args)...)...)
+			if _, err := netip.ParseAddr(test.want); err == nil {
+				if got.Code != exitDone || !strings.HasPrefix(got.Out, "address       "+test.want+"\n") {
+					t.Errorf("%+v", got)
+				}
+			} else if got.Code != exitFailed || !strings.Contains(got.ErrOut, test.want) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestRelease(t *testing.T) {
+	f := &fake{leases: exampleLeases()}
+	got := ask(t, f, "leases", "release", "builder")
+	if os.Geteuid() != 0 {
+		if got.Code != exitFailed || len(f.ended) > 0 || !strings.Contains(got.ErrOut, "sudo") {
+			t.Errorf("without root: %+v", got)
+		}
+		return
+	}
+	if got != (result{exitDone, "released 10.0.0.57 (52:54:00:00:00:01, builder)\n", ""}) {
+		t.Errorf("%+v", got)
+	}
+	if got := ask(t, f, "leases", "release", "twin"); got.Code != exitFailed {
+		t.Errorf("an ambiguous name: %+v", got)
+	}
+	if want := []netip.Addr{netip.MustParseAddr("10.0.0.57")}; !slices.Equal(f.ended, want) {
+		t.Errorf("ended %v, want %v", f.ended, want)
+	}
+}
+
+func TestDown(t *testing.T) {
+	f := &fake{}
+	got := ask(t, f, "down")
+	if os.Geteuid() != 0 {
+		if got.Code != exitFailed || f.downs > 0 {
+			t.Errorf("without root: %+v", got)
+		}
+		return
+	}
+	if got.Code != exitDone || got.ErrOut != "" || f.downs != 1 {
+		t.Errorf("%d times down: %+v", f.downs, got)
+	}
+	golden(t, "changes", got.Out)
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for _, verb := range []string{"status", "leases", "leases show x", "leases release x"} {
+		got := labnet(t, nil, append(strings.Fields(verb), "--socket", none, "-c", none)...)
+		if got.Code != exitFailed || got.Out != "" || !strings.Contains(got.ErrOut, "no labnet daemon answers at "+none) {
+			t.Errorf("%s: %+v", verb, got)
+		}
+	}
+}
+
+// The socket is found by its flag, by the environment, by --run-dir and by the configuration, in this order.
+func TestPaths(t *testing.T) {
+	inDir(t, map[string]string{"lab.hcl": "daemon {\n  run_dir = \"/run/other\"\n}\n" + tidy})
+	for _, test := range []struct {
+		name, env string
+		flags     global
+		want      string
+	}{
+		{"default", "", global{config: "none.hcl"}, "/run/labnet/labnet.sock"},
+		{"configuration", "", global{config: "lab.hcl"}, "/run/other/labnet.sock"},
+		{"run directory", "", global{config: "lab.hcl", runDir: "/run/third"}, "/run/third/labnet.sock"},
+		{"environment", "/env.sock", global{config: "lab.hcl", runDir: "/run/third"}, "/env.sock"},
+		{"flag", "/env.sock", global{config: "lab.hcl", socket: "/flag.sock"}, "/flag.sock"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("LABNET_SOCKET", test.env)
+			if got := test.flags.quietPaths(); got.Socket != test.want {
+				t.Errorf("%s, want %s", got.Socket, test.want)
+			}
+		})
+	}
+}
+
+// at is a time of the examples.
+func at(t string) time.Time {
+	parsed, err := time.Parse(time.RFC3339, t)
+	if err != nil {
+		panic(err)
+	}
+	return parsed
+}

