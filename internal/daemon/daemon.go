@@ -179,8 +179,11 @@ func (d *daemon) bringUp(ctx context.Context, cfg netcfg.Config) (undo func() er
 		return func() error { return nil }, nil
 	}
 	return func() error {
-		_, err := d.host.Down(context.WithoutCancel(ctx))
-		return err
+		if _, err := d.host.Down(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("putting the host back: %w", err)
+		}
+		d.log.Info("put the host back, since the start failed")
+		return nil
 	}, nil
 }
 
