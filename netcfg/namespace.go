@@ -107,12 +107,24 @@ func (ns *namespace) runInside(f func() error, done chan<- error) {
 		done <- err
 		return
 	}
-	// The thread stays locked: it ends with the goroutine, so that no other inherits its namespace.
+	home, err := os.Open(threadNamespace)
+	if err != nil {
+		runtime.UnlockOSThread()
+		done <- fmt.Errorf("remembering the thread's network namespace: %w", err)
+		return
+	}
+	defer func() { _ = home.Close() }()
 	if err := unix.Setns(int(ns.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
 		done <- fmt.Errorf("entering the network namespace: %w", err)
 		return
 	}
-	done <- f()
+	err = f()
+	// A thread that can't be brought back stays locked: it ends with the goroutine, so that no other inherits its namespace.
+	if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+		runtime.UnlockOSThread()
+	}
+	done <- err
 }
 
 func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {

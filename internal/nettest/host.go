@@ -91,22 +91,37 @@ func (h *Host) Start(t testing.TB, args ...string) (cmd *exec.Cmd, output func()
 func (h *Host) Do(t testing.TB, f func()) {
 	t.Helper()
 	done := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked: the runtime ends it with the goroutine, so that no other one inherits its namespace.
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+h.Name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-			_ = unix.Close(fd)
-		}
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
+	go func() { done <- h.enter(f) }()
 	if err := <-done; err != nil {
 		t.Fatalf("%s: entering the namespace: %v", h.Name, err)
 	}
+}
+
+// enter calls f in the host's namespace, and brings the thread back. (A thread that ended with its goroutine instead, as a locked
+// one does, would at times show goleak a goroutine without a stack, at which it panics.)
+func (h *Host) enter(f func()) error {
+	runtime.LockOSThread()
+	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(home) }()
+	there, err := unix.Open("/run/netns/"+h.Name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(there) }()
+	if err := unix.Setns(there, unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	// By defer, since f may end the goroutine by t.Fatal. A thread that can't be brought back stays locked, and ends.
+	defer func() {
+		if unix.Setns(home, unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+	}()
+	f()
+	return nil
 }
 
 // Link joins two hosts by a veth pair and brings both ends up.
