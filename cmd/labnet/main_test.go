@@ -12,7 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
+
+	"labnet/internal/nettest"
 )
 
 var (
@@ -24,7 +25,8 @@ var (
 func TestMain(m *testing.M) {
 	// The environment of whoever runs the tests must not lead to a daemon of theirs.
 	_ = os.Unsetenv("LABNET_SOCKET")
-	goleak.VerifyTestMain(m)
+	// As root in namespaces of its own: a `down` that finds no daemon takes down the network that it finds.
+	nettest.Main(m)
 }
 
 func golden(t *testing.T, name, got string) {
