@@ -30,10 +30,11 @@ looks at this host.`,
 			if diags.HasErrors() {
 				return exitError{exitFailed, nil}
 			}
-			if out != "json" {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: fine (%s)\n", g.config, count(len(cfg.Networks), "network"))
+			if out == "json" {
+				return nil
 			}
-			return nil
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: fine (%s)\n", g.config, count(len(cfg.Networks), "network"))
+			return err
 		},
 	}
 	addFormat(cmd, &out, "text", "json")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -12,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"labnet/internal/control"
+	"labnet/internal/nettest"
 )
 
 // fake is a daemon of fixed answers.
@@ -46,6 +51,7 @@ func (f *fake) Down(context.Context) ([]control.Change, error) {
 // ask runs the command line against a daemon with f's answers.
 func ask(t *testing.T, f *fake, args ...string) result {
 	t.Helper()
+	t.Cleanup(func() { goleak.VerifyNone(t) })
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "labnet.sock")
 	server, err := control.Listen(socket, f, "test", slog.New(slog.DiscardHandler))
@@ -163,6 +169,41 @@ func TestDown(t *testing.T) {
 		t.Errorf("%d times down: %+v", f.downs, got)
 	}
 	golden(t, "changes", got.Out)
+}
+
+func TestDownWithoutADaemon(t *testing.T) {
+	nettest.NeedRoot(t)
+	dir := t.TempDir()
+	none := filepath.Join(dir, "none")
+	got := labnet(t, nil, "down", "--socket", none, "-c", none, "--state-dir", dir)
+	if got != (result{exitDone, "nothing of labnet's is up\n", ""}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	nettest.NeedRoot(t)
+	inDir(t, map[string]string{"lab.hcl": tidy})
+	plan := []string{"plan", "-c", "lab.hcl", "--state-dir", t.TempDir()}
+	text := labnet(t, nil, plan...)
+	if text.Code != exitDone || !strings.Contains(text.Out, "\n  + link br0 ") || strings.Contains(text.Out, "warning") {
+		t.Errorf("%+v", text)
+	}
+	if again := labnet(t, nil, append(plan, "--detailed-exitcode")...); again.Code != exitChanges || again.Out != text.Out {
+		t.Errorf("a plan changed the host, or isn't stable: %+v\nbefore: %+v", again, text)
+	}
+	var decoded struct {
+		Changes  []control.Change
+		Problems []control.Problem
+	}
+	asJSON := labnet(t, nil, append(plan, "-o", "json")...)
+	if err := json.Unmarshal([]byte(asJSON.Out), &decoded); err != nil || asJSON.Code != exitDone {
+		t.Fatalf("%v: %+v", err, asJSON)
+	}
+	var same bytes.Buffer
+	if err := writeChanges(&same, decoded.Changes); err != nil || same.String() != text.Out || decoded.Problems == nil {
+		t.Errorf("JSON says otherwise than the text: %s", asJSON.Out)
+	}
 }
 
 func TestNobodyAnswers(t *testing.T) {

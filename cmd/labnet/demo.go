@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"labnet/internal/demo"
@@ -17,7 +20,10 @@ happens. This machine's network isn't touched and nothing is left behind. Needs 
   sudo labnet demo --keep`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo.Run(cmd.Context(), cmd.OutOrStdout(), keep)
+			// A terminal that is closed must not leave the demo's directory behind.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+			defer stop()
+			return demo.Run(ctx, cmd.OutOrStdout(), keep)
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave it up until Ctrl-C, to look around")

@@ -28,8 +28,8 @@ does it and ends; without one it is done by what was recorded, and no configurat
 				return err
 			}
 			if len(changes) == 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), "nothing of labnet's is up")
-				return nil
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing of labnet's is up")
+				return err
 			}
 			return writeChanges(cmd.OutOrStdout(), changes)
 		},

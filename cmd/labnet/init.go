@@ -48,8 +48,8 @@ func newInit(g *global) *cobra.Command {
 			if path != defaultConfig {
 				flag = " -c " + path
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: look at it, then `labnet plan%s` and `labnet run%s`\n", path, flag, flag)
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: look at it, then `labnet plan%s` and `labnet run%s`\n", path, flag, flag)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")

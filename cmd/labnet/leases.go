@@ -124,8 +124,8 @@ address until it renews; shut it down first, or release the lease from within th
 			if _, err := client.Release(cmd.Context(), lease.Network, lease.Address); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")

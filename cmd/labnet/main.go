@@ -37,6 +37,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
+	adoptCompletion(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone

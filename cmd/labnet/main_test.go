@@ -12,7 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
+
+	"labnet/internal/nettest"
 )
 
 var (
@@ -24,7 +25,8 @@ var (
 func TestMain(m *testing.M) {
 	// The environment of whoever runs the tests must not lead to a daemon of theirs.
 	_ = os.Unsetenv("LABNET_SOCKET")
-	goleak.VerifyTestMain(m)
+	// As root in namespaces of its own: a `down` that finds no daemon takes down the network that it finds.
+	nettest.Main(m)
 }
 
 func golden(t *testing.T, name, got string) {
@@ -72,6 +74,9 @@ func TestWrongUse(t *testing.T) {
 		{"format of another verb", "status -o csv", "want one of text, json"},
 		{"bad duration", "status --wait soon", "labnet status --help"},
 		{"argument too many", "version twice", "takes no arguments"},
+		{"unknown shell", "completion tcsh", `unknown command "tcsh"`},
+		{"unknown shell, nearly right", "completion bsh", "did you mean bash?"},
+		{"argument for a shell", "completion bash now", "takes no arguments"},
 		{"argument missing", "leases show", "wants an address, a name or a MAC"},
 		{"two leases", "leases release a b", "wants an address, a name or a MAC"},
 		{"two files to check", "check a b", "wants one file"},
@@ -134,9 +139,28 @@ func TestVerbsExplainThemselves(t *testing.T) {
 			look(verb)
 		}
 	}
-	look(newRoot())
-	if seen < 13 {
+	root := newRoot()
+	adoptCompletion(root)
+	look(root)
+	if seen < 18 {
 		t.Errorf("%d verbs looked at", seen)
+	}
+}
+
+// A full disk behind standard output is a failure: a script that keeps the output must learn of it.
+func TestOutputThatFails(t *testing.T) {
+	inDir(t, map[string]string{"lab.hcl": tidy, "wrong.hcl": wrong})
+	for _, args := range []string{"version", "init routed -", "check lab.hcl", "check lab.hcl -o json", "check wrong.hcl", "fmt -"} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var errOut bytes.Buffer
+		code := execute(t.Context(), strings.Fields(args), strings.NewReader(untidy), full, &errOut)
+		_ = full.Close()
+		if code != exitFailed || !strings.Contains(errOut.String(), "no space left") {
+			t.Errorf("%s: exit code %d, %q", args, code, errOut.String())
+		}
 	}
 }
 

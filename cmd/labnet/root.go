@@ -56,6 +56,24 @@ Start with 'labnet demo' to see it work without touching this machine's network,
 	return root
 }
 
+// adoptCompletion makes cobra's own verb follow the house: wrong use is an error, and there are examples. The writers of root
+// must be set before.
+func adoptCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args = noArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		cmd.Example = "  source <(labnet completion bash)"
+		for _, shell := range cmd.Commands() {
+			shell.Args = noArgs
+			shell.Example = "  " + shell.CommandPath()
+		}
+	}
+}
+
 // noArgs refuses arguments: for verbs that take none.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 && cmd.HasSubCommands() {

@@ -25,7 +25,7 @@ func Run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	}
 	dir, err := os.MkdirTemp("", "labnet-demo-")
 	if err != nil {
-		return err
+		return fmt.Errorf("making a directory for the demo: %w; name another place for it by $TMPDIR", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s := &story{out: out}
@@ -36,18 +36,19 @@ func Run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	if err := s.build(dir); err != nil {
 		return err
 	}
-	if err := s.tell(bounded); err != nil {
-		if ctx.Err() != nil {
-			return errors.New("interrupted; nothing is left behind")
-		}
-		return err
-	}
-	if keep {
+	err = s.tell(bounded)
+	switch {
+	case err == nil && keep:
 		s.invite()
 		<-ctx.Done()
 		return nil
+	case err == nil:
+		err = s.finish(bounded)
 	}
-	return s.finish(bounded)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted; nothing is left behind")
+	}
+	return err
 }
 
 // story is the places and how far it is told.

@@ -26,6 +26,9 @@ func newPlace(name string) (*place, error) {
 		// The thread is never unlocked: the runtime ends it with the goroutine, and with it the namespace.
 		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			if errors.Is(err, unix.EPERM) {
+				err = fmt.Errorf("%w: root lacks CAP_SYS_ADMIN here, as in most containers; run it on the host, or in a privileged container", err)
+			}
 			ready <- fmt.Errorf("making a network namespace for %s: %w", name, err)
 			return
 		}
@@ -38,13 +41,14 @@ func newPlace(name string) (*place, error) {
 	if err := <-ready; err != nil {
 		return nil, err
 	}
-	return p, p.call(func() error {
-		lo, err := netlink.LinkByName("lo")
-		if err != nil {
-			return err
+	if err := p.call(func() error { return up("lo") }); err != nil {
+		p.close()
+		if errors.Is(err, unix.EPERM) {
+			err = fmt.Errorf("%w: root lacks CAP_NET_ADMIN here; run it on the host, or in a privileged container", err)
 		}
-		return netlink.LinkSetUp(lo)
-	})
+		return nil, err
+	}
+	return p, nil
 }
 
 // close lets the place go.

@@ -83,10 +83,15 @@ func (r *router) down(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := <-r.exited; err != nil {
+	select {
+	case err = <-r.exited:
+		r.cmd = nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("the daemon doesn't end: %w\n%s", context.Cause(ctx), r.log)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("the daemon ended badly: %w\n%s", err, r.log)
 	}
-	r.cmd = nil
 	return len(changes), nil
 }
 
