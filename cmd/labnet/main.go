@@ -44,11 +44,11 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	}
 	if exit, ok := errors.AsType[exitError](err); ok {
 		if exit.err != nil {
-			fmt.Fprintln(errOut, "labnet:", exit.err)
+			fmt.Fprintln(errOut, "labnet:", visible(exit.err.Error()))
 		}
 		return exit.code
 	}
-	fmt.Fprintln(errOut, "labnet:", err)
+	fmt.Fprintln(errOut, "labnet:", visible(err.Error()))
 	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 && !strings.Contains(err.Error(), "root") {
 		fmt.Fprintln(errOut, "  this needs root: run it with sudo")
 	}

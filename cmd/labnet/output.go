@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -84,6 +85,19 @@ func writeDiagnostics(w io.Writer, diags *config.Diagnostics) error {
 	return diags.WriteText(w, os.Getenv("NO_COLOR") == "", int(size.Col))
 }
 
+// visible is text of ours with foreign names in it, of links and processes, as far as it only prints: any user can name a process.
+func visible(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r == '\n' || unicode.IsPrint(r) {
+			out.WriteRune(r)
+		} else {
+			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return out.String()
+}
+
 // writeChanges prints changes under the headings of their groups.
 func writeChanges(w io.Writer, changes []control.Change) error {
 	var text strings.Builder
@@ -95,6 +109,6 @@ func writeChanges(w io.Writer, changes []control.Change) error {
 		}
 		text.WriteString("  " + c.Text + "\n")
 	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(w, visible(text.String()))
 	return err
 }

@@ -153,6 +153,22 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// Names of links and processes are foreign too.
+func TestForeignNamesAreVisible(t *testing.T) {
+	const name = "\x1b[2J\t\u009b\u202e é → 世"
+	const want = `\x1b[2J\t\u009b\u202e é → 世`
+	var out bytes.Buffer
+	if err := writeChanges(&out, []control.Change{{Group: "links", Text: "- link " + name}}); err != nil || out.String() != "links\n  - link "+want+"\n" {
+		t.Errorf("a change: %q, %v", out.String(), err)
+	}
+	if got := problemLine(control.Problem{Summary: name + " is in the way"}); got != "warning: "+want+" is in the way" {
+		t.Errorf("a problem: %q", got)
+	}
+	if got := labnet(t, nil, "fmt", name); got.ErrOut != "labnet: open "+want+": no such file or directory\n" {
+		t.Errorf("an error: %q", got.ErrOut)
+	}
+}
+
 // What is escaped for the terminal is still the same JSON.
 func TestJSONKeepsItsMeaning(t *testing.T) {
 	const in = "\x1b[31m\u009b\u202e\x7f\U000e0001<é世&\n\"\\"

@@ -72,5 +72,5 @@ func problemLine(p control.Problem) string {
 	if p.Remedy != "" {
 		line += "\n  " + p.Remedy
 	}
-	return line
+	return visible(line)
 }
