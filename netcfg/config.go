@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
+	"strings"
 )
 
 // Config is every network that the host shall carry.
@@ -40,8 +40,6 @@ const (
 // themselves: a configuration file has been checked with better words.
 func (cfg Config) complete() (Config, error) {
 	networks := slices.Clone(cfg.Networks)
-	networkName := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
-	bridgeName := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
 	for i := range networks {
 		n := &networks[i]
 		if n.MTU == 0 {
@@ -51,9 +49,9 @@ func (cfg Config) complete() (Config, error) {
 			return Config{}, fmt.Errorf("network %q: "+format, append([]any{n.Name}, args...)...)
 		}
 		switch {
-		case !networkName.MatchString(n.Name):
+		case !named(n.Name, 64, "-"):
 			return fail("its name must be of letters, digits, - and _")
-		case !bridgeName.MatchString(n.Bridge):
+		case !named(n.Bridge, 15, "-."):
 			return fail("%q can't name a bridge: up to 15 letters, digits, - _ and .", n.Bridge)
 		case n.Bridge == "all" || n.Bridge == "default" || n.Bridge == "lo":
 			return fail("a bridge can't be named %q: the kernel uses that name itself", n.Bridge)
@@ -86,4 +84,20 @@ func (cfg Config) complete() (Config, error) {
 		}
 	}
 	return Config{Networks: networks}, nil
+}
+
+// named reports whether s is a name of up to most bytes: letters, digits, _ and, but for the first, what else there may be.
+func named(s string, most int, others string) bool {
+	if s == "" || len(s) > most {
+		return false
+	}
+	for i, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case i > 0 && strings.IndexByte(others, c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
 }

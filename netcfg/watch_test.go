@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"labnet/internal/nettest"
 )
@@ -71,6 +74,27 @@ func says(t *testing.T, log *logged, what string) {
 		}
 		return nil
 	})
+}
+
+// Not parallel: other tests' goroutines would be taken for Run's.
+func TestRunLeavesNothingBehind(t *testing.T) {
+	r := newRouter(t)
+	cfg := networks(lab())
+	h := r.open(t)
+	apply(t, h, cfg)
+	before := goleak.IgnoreCurrent()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	r.Run(t, "ip", "address", "del", "10.0.0.1/24", "dev", "br0")
+	soon(t, h, cfg)
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDriftIsRepaired(t *testing.T) {
