@@ -84,8 +84,11 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	for _, u := range s.Upstreams {
 		health := "healthy"
-		if !u.Healthy {
+		switch {
+		case !u.Healthy:
 			health = "not answering"
+		case u.RTT == "":
+			health = "no answer yet"
 		}
 		fmt.Fprintf(&text, "  %-8s %s, %s\n", u.Group, u.Server, health)
 	}

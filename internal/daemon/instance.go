@@ -33,9 +33,11 @@ func claim(ctx context.Context) (net.Listener, error) {
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, fmt.Errorf("claiming the network namespace: %w", err)
 		}
-		pid, ok := Running()
-		if ok && !dying(pid) {
-			return nil, fmt.Errorf("another labnet (pid %d) runs in this network namespace; see `labnet status`, or end it first", pid)
+		if cred, err := holder(); err == nil && !dying(int(cred.Pid)) {
+			if !trusted(cred) {
+				return nil, fmt.Errorf("process %d of user %d holds the socket %s, and is no labnet of root's; end it first", cred.Pid, cred.Uid, instanceSocket)
+			}
+			return nil, fmt.Errorf("another labnet (pid %d) runs in this network namespace; see `labnet status`, or end it first", cred.Pid)
 		}
 		if time.Now().After(deadline) {
 			return nil, errors.New("another labnet holds this network namespace, and doesn't answer")
@@ -61,21 +63,36 @@ func dying(pid int) bool {
 
 // Running returns the process id of the daemon that runs in this network namespace.
 func Running() (pid int, ok bool) {
+	cred, err := holder()
+	if err != nil || !trusted(cred) {
+		return 0, false
+	}
+	return int(cred.Pid), true
+}
+
+// trusted reports whether the holder can be a daemon: anybody may take an abstract name, but only root brings networks up, or
+// who has the capabilities, as ourselves.
+func trusted(cred *unix.Ucred) bool {
+	return cred.Uid == 0 || int(cred.Uid) == os.Geteuid()
+}
+
+// holder is who holds the instance socket: the credentials of a connected socket's peer are those of the process that
+// listens.
+func holder() (*unix.Ucred, error) {
 	conn, err := net.Dial("unix", instanceSocket)
 	if err != nil {
-		return 0, false
+		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
-		return 0, false
+		return nil, err
 	}
-	// The credentials of a connected socket's peer are those of the process that listens.
 	var cred *unix.Ucred
 	if controlErr := raw.Control(func(fd uintptr) {
 		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); controlErr != nil || err != nil {
-		return 0, false
+	}); controlErr != nil {
+		return nil, controlErr
 	}
-	return int(cred.Pid), true
+	return cred, err
 }

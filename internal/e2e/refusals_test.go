@@ -143,3 +143,16 @@ func TestWrongUseExits64(t *testing.T) {
 		t.Errorf("status without a daemon: %v %s", err, out)
 	}
 }
+
+func TestWhoSquatsTheInstanceSocketIsNamed(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, labConfig)
+	l.router.Start(t, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "nc", "-l", "-k", "-U", "@labnet/daemon")
+	nettest.Eventually(t, limit, func() error { return contains(l.router.Run(t, "ss", "-lx"), "@labnet/daemon") })
+	l.refuses(t, "@labnet/daemon", "65534")
+	// Nor does it stand in the way of who takes a network down.
+	if out, err := l.tryLabnet(t, "down"); err != nil || !strings.Contains(out, "nothing") {
+		t.Errorf("down: %v\n%s", err, out)
+	}
+}
