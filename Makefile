@@ -32,7 +32,7 @@ test-deps:
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
 	export CGO_ENABLED=1; \
-	LABNET_BINARY="$$PWD/bin/labnet" go test -race -timeout 14m ./...; \
+	LABNET_BINARY="$$PWD/bin/labnet" go test -race -count=1 -timeout 14m ./...; \
 	go build -race -o bin/labnet-race ./cmd/labnet; \
 	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload' ./internal/e2e
 
