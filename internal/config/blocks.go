@@ -62,7 +62,7 @@ func bridgeBlock() *block {
 			},
 			{
 				name: "attach", kind: listOf(linkPattern()), fallback: "[]", example: `["tap-lab*", "vnet*"]`,
-				doc: "links that become ports of the bridge as soon as they are seen, by name or with `*`, `?` and `[a-z]`",
+				doc: "links that become ports of the bridge, those there at the start and those that appear (after 0.3 s), by name or with `*`, `?` and `[a-z]`",
 			},
 			{
 				name: "guard", kind: oneOf("subnet", "off"), fallback: `"subnet"`, example: `"off"`,
