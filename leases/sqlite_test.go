@@ -521,3 +521,13 @@ func TestLogDoesNotGrowWithoutEnd(t *testing.T) {
 		return err
 	})
 }
+
+// A daemon that is ended while it starts mustn't send anybody to the backups.
+func TestInterruptedLoadIsNoDamage(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "leases.db"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.Load(ctx); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "damaged") {
+		t.Errorf("got %v", err)
+	}
+}
