@@ -26,6 +26,9 @@ var imports = map[string][]string{
 	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control"},
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo"},
 
+	"bench/dhcp":           {"bench/dhcp/generator"},
+	"bench/dhcp/generator": nil,
+
 	"internal/nettest":          nil,
 	"internal/nettest/hostdump": {"internal/nettest"},
 	"internal/e2e":              nil,
