@@ -47,7 +47,7 @@ func parseFlags(args []string) (*options, error) {
 	windows := flags.String("windows", "8,32,128", "how many `clients` are in flight")
 	flags.IntVar(&o.runs, "runs", 3, "how many `times` everything is measured; the medians count")
 	flags.IntVar(&o.count, "count", 18000, "`exchanges` of one measurement at most; those of all windows together must fit into 60000 leases")
-	flags.DurationVar(&o.limit, "limit", time.Second, "`duration` of one measurement at most")
+	flags.DurationVar(&o.limit, "limit", 500*time.Millisecond, "`duration` of one measurement at most")
 	serverCPUs := flags.String("server-cpus", list(online[:half]), "the `CPUs` of the servers, as 0,2-3")
 	generatorCPUs := flags.String("generator-cpus", list(online[min(half, len(online)-1):]), "the `CPUs` of the clients")
 	flags.BoolVar(&o.perfdhcp, "perfdhcp", true, "also let Kea's perfdhcp measure, as the independent check")
@@ -60,7 +60,7 @@ func parseFlags(args []string) (*options, error) {
 		return nil, fmt.Errorf("what is %q?", flags.Arg(0))
 	}
 	if *quick {
-		o.runs, o.count, o.limit, o.perfdhcp, o.extras, *windows = 1, 300, 500*time.Millisecond, false, false, "32"
+		o.runs, o.count, o.limit, o.perfdhcp, o.extras, *windows = 1, 300, 200*time.Millisecond, false, false, "32"
 	}
 	o.servers = strings.Split(*servers, ",")
 	for m := range strings.SplitSeq(*modes, ",") {

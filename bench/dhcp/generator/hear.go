@@ -60,7 +60,6 @@ func (c *Crowd) take(number int32, a *answer) {
 	r.result.whole = append(r.result.whole, r.now-cl.began)
 	r.result.acks = append(r.result.acks, r.now-cl.asked)
 	r.result.Exchanges++
-	r.last = r.now
 	c.land(number)
 	switch {
 	case a.yiaddr != cl.addr:

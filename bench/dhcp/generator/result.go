@@ -8,7 +8,7 @@ import (
 // Result is what came of a run.
 type Result struct {
 	Exchanges int           // complete: acknowledged
-	Elapsed   time.Duration // from the first message to the last ACK
+	Elapsed   time.Duration // until no further exchange began
 	Repeated  int           // messages that were said again
 	Lost      int           // exchanges that were given up
 	NAKs      int           // exchanges that were refused
@@ -17,6 +17,7 @@ type Result struct {
 	Wrong     int           // what a server must not do: an address given twice, another address than was asked for, …
 	Example   string        // of Wrong
 
+	inTime      int             // exchanges that were complete when no further one began
 	whole, acks []time.Duration // sorted when the run is over
 }
 
@@ -25,12 +26,13 @@ func (r *Result) finish() {
 	slices.Sort(r.acks)
 }
 
-// Rate is exchanges a second.
+// Rate is exchanges a second while the window was full: what is still in flight when no further exchange begins doesn't
+// count, neither its number nor its time, or else one lost packet would cost a short run a second.
 func (r *Result) Rate() float64 {
 	if r.Elapsed <= 0 {
 		return 0
 	}
-	return float64(r.Exchanges) / r.Elapsed.Seconds()
+	return float64(r.inTime) / r.Elapsed.Seconds()
 }
 
 // Whole is the time that the fraction q of the exchanges took at most, from the first message to the ACK.

@@ -47,13 +47,11 @@ type run struct {
 	load   Load
 	began  time.Time
 	now    time.Duration // since began, once a batch
-	last   time.Duration // when the last exchange was complete
 	starts int
 	next   int // in bound
 	flying []int32
 	check  time.Duration
 	result Result
-	err    error
 }
 
 // Run lets the crowd do its work, and returns when every exchange that has begun is complete or given up. An error is the
@@ -80,6 +78,9 @@ func (c *Crowd) Run(ctx context.Context, load Load) (Result, error) {
 		if err := c.flush(); err != nil {
 			return Result{}, err
 		}
+		if r.over() && r.result.Elapsed == 0 {
+			r.result.Elapsed, r.result.inTime = max(r.now, 1), r.result.Exchanges
+		}
 		if len(r.flying) == 0 && r.over() {
 			break
 		}
@@ -90,7 +91,6 @@ func (c *Crowd) Run(ctx context.Context, load Load) (Result, error) {
 			return Result{}, err
 		}
 	}
-	r.result.Elapsed = r.last
 	r.result.finish()
 	return r.result, nil
 }
