@@ -13,12 +13,15 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
             netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base busybox util-linux gcc libc6-dev
 
+# The peers of bench-dhcp, which no other target needs.
+BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
+
 # The emulator of test-long, which no other test needs.
 LONG_PACKAGES := qemu-system-x86
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 
-.PHONY: build run test test-deps test-long lint docs bench clean
+.PHONY: build run test test-deps test-long lint docs bench bench-dhcp clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
@@ -52,6 +55,10 @@ lint:
 
 bench: ## the benchmarks of the parts
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; minutes
+	tools/test-deps $(BENCH_PACKAGES)
+	go run ./bench/dhcp
 
 docs: ## the configuration reference, from the schema
 	go test ./internal/config -run TestReferenceIsCurrent -update

@@ -28,6 +28,9 @@ var imports = map[string][]string{
 
 	"internal/portowner": nil,
 
+	"bench/dhcp":           {"bench/dhcp/generator"},
+	"bench/dhcp/generator": nil,
+
 	"internal/nettest":          nil,
 	"internal/nettest/hostdump": {"internal/nettest"},
 	"internal/e2e":              nil,

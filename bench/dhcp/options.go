@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"labnet/bench/dhcp/generator"
+)
+
+// options is what the command line says.
+type options struct {
+	labnet        string // the binary, an absolute path
+	dir           string // where the lease databases are, on a disk
+	write         string // a file whose part between the markers is replaced, or ""
+	servers       []string
+	modes         []generator.Mode
+	windows       []int
+	runs          int
+	count         int           // exchanges of a measurement, at most
+	limit         time.Duration // … and how long it lasts, at most
+	serverCPUs    []int
+	generatorCPUs []int
+	perfdhcp      bool
+	extras        bool // the measurements at a fixed rate, and with few and many leases
+}
+
+func parseFlags(args []string) (*options, error) {
+	o := &options{}
+	flags := flag.NewFlagSet("bench-dhcp", flag.ExitOnError)
+	online, err := onlineCPUs()
+	if err != nil {
+		return nil, err
+	}
+	half := (len(online) + 1) / 2
+	flags.StringVar(&o.labnet, "labnet", "bin/labnet", "labnet's `binary`")
+	flags.StringVar(&o.dir, "dir", "/var/tmp", "`directory` on a real disk, for the lease databases")
+	flags.StringVar(&o.write, "write", "", "also put the results into this `file`, between its markers")
+	servers := flags.String("servers", "responder,labnet,kea,kea-mt,dnsmasq", "the `servers`, separated by commas")
+	modes := flags.String("ways", "relay,broadcast,unicast", "the `ways` to the server: as a relay, on the link with broadcast answers, on the link with unicast ones")
+	windows := flags.String("windows", "8,32,128", "how many `clients` are in flight")
+	flags.IntVar(&o.runs, "runs", 3, "how many `times` everything is measured; the medians count")
+	flags.IntVar(&o.count, "count", 18000, "`exchanges` of one measurement at most; those of all windows together must fit into 60000 leases")
+	flags.DurationVar(&o.limit, "limit", 500*time.Millisecond, "`duration` of one measurement at most")
+	serverCPUs := flags.String("server-cpus", list(online[:half]), "the `CPUs` of the servers, as 0,2-3")
+	generatorCPUs := flags.String("generator-cpus", list(online[min(half, len(online)-1):]), "the `CPUs` of the clients")
+	flags.BoolVar(&o.perfdhcp, "perfdhcp", true, "also let Kea's perfdhcp measure, as the independent check")
+	flags.BoolVar(&o.extras, "extras", true, "also measure at a fixed rate, and with few and with many leases")
+	quick := flags.Bool("quick", false, "only try whether everything works: a few exchanges of each kind")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("what is %q?", flags.Arg(0))
+	}
+	if *quick {
+		o.runs, o.count, o.limit, o.perfdhcp, o.extras, *windows = 1, 300, 200*time.Millisecond, false, false, "32"
+	}
+	o.servers = strings.Split(*servers, ",")
+	for m := range strings.SplitSeq(*modes, ",") {
+		o.modes = append(o.modes, generator.Mode(m))
+	}
+	if o.windows, err = numbers(*windows); err != nil {
+		return nil, fmt.Errorf("-windows: %w", err)
+	}
+	if o.serverCPUs, err = numbers(*serverCPUs); err != nil {
+		return nil, fmt.Errorf("-server-cpus: %w", err)
+	}
+	if o.generatorCPUs, err = numbers(*generatorCPUs); err != nil {
+		return nil, fmt.Errorf("-generator-cpus: %w", err)
+	}
+	return o, o.check()
+}
+
+// check finds what can't be measured, and makes paths absolute.
+func (o *options) check() (err error) {
+	known := subjects(o)
+	for _, name := range o.servers {
+		if !slices.ContainsFunc(known, func(s *subject) bool { return s.name == name }) {
+			return fmt.Errorf("-servers: %q is unknown", name)
+		}
+	}
+	for _, m := range o.modes {
+		if m != generator.Relay && m != generator.Broadcast && m != generator.Unicast {
+			return fmt.Errorf("-ways: %q is unknown", m)
+		}
+	}
+	if o.runs < 1 || o.count < 1 || o.limit <= 0 || slices.Min(o.windows) < 1 {
+		return errors.New("-runs, -count, -limit and -windows must be positive")
+	}
+	if o.labnet, err = filepath.Abs(o.labnet); err != nil {
+		return err
+	}
+	if _, err := os.Stat(o.labnet); err != nil && slices.Contains(o.servers, "labnet") {
+		return fmt.Errorf("no labnet to measure, `make build` makes one: %w", err)
+	}
+	return nil
+}
+
+// numbers reads a list of numbers and ranges.
+func numbers(list string) ([]int, error) {
+	var out []int
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err := strconv.Atoi(from)
+		if err != nil {
+			return nil, err
+		}
+		last, err := strconv.Atoi(to)
+		if err != nil {
+			return nil, err
+		}
+		if first < 0 || last < first || last-first > 4096 {
+			return nil, fmt.Errorf("%q is not a range", part)
+		}
+		for i := first; i <= last; i++ {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// onlineCPUs are the machine's, whatever CPUs this process is kept to.
+func onlineCPUs() ([]int, error) {
+	text, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return nil, err
+	}
+	return numbers(strings.TrimSpace(string(text)))
+}
+
+// list writes numbers as the command line has them.
+func list(numbers []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(numbers), "[]"), " ", ",")
+}
