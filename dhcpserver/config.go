@@ -15,6 +15,7 @@ type Config struct {
 	Identity      IdentityPolicy // how a client is told from another
 	MTU           int            // the link's, at least 576; bounds a reply; 0: 1500
 	UnknownDenied bool           // serve only clients that have a reservation
+	ConflictProbe bool           // ask by ARP who uses an address before it is given to a new client (RFC 2131 section 2.2)
 	Options       []Option       // sent to everyone; of two with one code the later counts
 	Hosts         []HostOptions
 }
