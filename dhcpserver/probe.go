@@ -25,13 +25,15 @@ const (
 	absentTime  = 30 * time.Second
 )
 
-// Bounds: of messages that wait, of probes that are under way, and how many newcomers a second are made to wait. With more
-// than that it is a rack that boots, or a flood; then nobody waits, and addresses are asked for beside, so many a second.
+// Bounds: of messages that wait, of probes that are under way, and of how many messages a second may need to wait. Where more
+// do, a rack boots or somebody floods: then nobody waits until that is over, and addresses are asked for beside, so many a
+// second. Few wait at a time, since those who wait hold up nobody only as long as the others need not.
 const (
-	maxParked      = 256
-	maxAsked       = 1024
-	parksPerSecond = 50
-	asksPerSecond  = 500
+	maxParked     = 4
+	maxReparked   = 64 // with those that go on waiting, for another address
+	maxAsked      = 1024
+	waitPerSecond = 16
+	asksPerSecond = 500
 )
 
 // prober knows who uses the addresses of a link, finds out by ARP probes, and keeps the messages whose answers depend on
@@ -48,7 +50,7 @@ type prober struct {
 	unsent []*question
 	parked map[parkKey]*parked
 	ready  []*parked
-	parks  allowance
+	waits  allowance
 	asks   allowance
 }
 
@@ -66,7 +68,7 @@ func newProber(send func(addr netip.Addr, to [6]byte) error) *prober {
 	return &prober{
 		send: send, wake: make(chan struct{}, 1), base: time.Now(),
 		asked: make(map[uint32]*question), parked: make(map[parkKey]*parked),
-		parks: allowance{perSecond: parksPerSecond}, asks: allowance{perSecond: asksPerSecond},
+		waits: allowance{perSecond: waitPerSecond, debt: waitPerSecond}, asks: allowance{perSecond: asksPerSecond},
 	}
 }
 
@@ -102,7 +104,7 @@ func (p *prober) vet(addr netip.Addr, hw leases.HWAddr, settled, again bool, now
 	if settled {
 		return provenFree, ""
 	}
-	if len(p.parked) < maxParked && (again || p.parks.take(at)) {
+	if again && len(p.parked) < maxReparked || !again && p.mayPark(at) {
 		return toWait, ""
 	}
 	if p.asks.take(at) {
@@ -170,10 +172,15 @@ func (p *prober) holder(addr netip.Addr, hw leases.HWAddr, settled bool, now tim
 			return provenFree
 		}
 	}
-	if !settled && len(p.parked) < maxParked && p.parks.take(at) {
+	if !settled && p.mayPark(at) {
 		return toWait
 	}
 	return unproven
+}
+
+// mayPark says whether one more message may wait.
+func (p *prober) mayPark(at time.Duration) bool {
+	return p.waits.take(at) && len(p.parked) < maxParked
 }
 
 // ask sends a probe for addr to the machine or group to, if none is under way.
@@ -268,23 +275,19 @@ func (p *prober) stale(addr netip.Addr, now time.Time) bool {
 	return !heard || at-u.heard > usedTime
 }
 
-// allowance is how often something may happen a second; a second's worth may be saved up.
+// allowance is how often something may happen a second; a second's worth may be saved up. What is refused counts too, up to
+// a debt: with one, nothing is allowed until there is less of it.
 type allowance struct {
 	perSecond int
-	saved     float64
+	debt      int
+	used      float64 // of what may be saved up
 	last      time.Duration
-	started   bool
 }
 
 func (a *allowance) take(at time.Duration) bool {
-	if !a.started {
-		a.saved, a.last, a.started = float64(a.perSecond), at, true
-	}
-	a.saved = min(float64(a.perSecond), a.saved+max(0, at-a.last).Seconds()*float64(a.perSecond))
+	a.used = max(0, a.used-max(0, at-a.last).Seconds()*float64(a.perSecond))
 	a.last = max(at, a.last)
-	if a.saved < 1 {
-		return false
-	}
-	a.saved--
-	return true
+	ok := a.used+1 <= float64(a.perSecond)
+	a.used = min(a.used+1, float64(a.perSecond+a.debt))
+	return ok
 }

@@ -15,7 +15,7 @@ import (
 const (
 	sweepPace     = 4 * time.Millisecond
 	sweepInterval = 5 * time.Second
-	sweepNext     = 64
+	sweepNext     = 256
 	renewTime     = 2 * time.Minute
 	usedTime      = time.Minute
 )

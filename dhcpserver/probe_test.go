@@ -195,8 +195,8 @@ func TestRequestsAreProven(t *testing.T) {
 	}
 }
 
-// TestAStormWaitsForNobody: beyond fifty newcomers a second nobody waits; the addresses are asked for beside, and an answer
-// that comes before the client's REQUEST refuses it.
+// TestAStormWaitsForNobody: then all but the first few get their OFFER at once; the addresses are asked for beside, and an
+// answer that comes before the client's REQUEST refuses it.
 func TestAStormWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		big := func(n *leases.Network) {
@@ -215,7 +215,7 @@ func TestAStormWaitsForNobody(t *testing.T) {
 				at = x.want(discover(macA, "10.0.9.9"), typeOffer, ReasonOfferRequested, "10.0.9.9", instant).at
 			}
 		}
-		if x.skipped < newcomers-parksPerSecond || at != start {
+		if x.skipped < newcomers-maxParked || at != start {
 			t.Errorf("%d did not wait", x.skipped)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -231,14 +231,14 @@ func TestAStormWaitsForNobody(t *testing.T) {
 				waited++
 			}
 		}
-		if waited != parksPerSecond {
+		if waited != maxParked {
 			t.Errorf("%d waited", waited)
 		}
 		total := 0
 		for _, n := range x.air.asked {
 			total += n
 		}
-		if total > asksPerSecond+2*parksPerSecond {
+		if total > asksPerSecond+2*maxParked {
 			t.Errorf("%d probes", total)
 		}
 		if n := len(x.probe.parked) + len(x.probe.asked); n != 0 {
@@ -364,8 +364,8 @@ func TestClonesAreAsked(t *testing.T) {
 		}},
 		{"a storm: by time", func(t *testing.T, x *station) {
 			lease(x)
-			for range parksPerSecond {
-				x.probe.parks.take(x.probe.since(time.Now()))
+			for range waitPerSecond {
+				x.probe.waits.take(x.probe.since(time.Now()))
 			}
 			o, after := x.exchange(with(discover(macB, ""), id))
 			if o.kind != typeOffer || o.addr == addrOf("10.0.0.120") || after != 0 {
@@ -394,14 +394,14 @@ func TestKnowledgeIsBounded(t *testing.T) {
 	if len(p.asked) > maxAsked || len(p.unsent) > maxAsked {
 		t.Errorf("%d questions, %d to be sent", len(p.asked), len(p.unsent))
 	}
-	for i := range 5 * maxParked {
+	for i := range 5 * maxReparked {
 		a := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 		c := leases.Client{ID: leases.ClientID(fmt.Sprint(i))}
 		if v, _ := p.vet(a, "", false, true, now); v == toWait {
 			p.park(c, datagram{data: make([]byte, 300)}, waiting{addr: a, to: broadcastMAC}, now)
 		}
 	}
-	if len(p.parked) > maxParked {
+	if len(p.parked) > maxReparked {
 		t.Errorf("%d messages wait", len(p.parked))
 	}
 }
