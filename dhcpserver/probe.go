@@ -17,8 +17,10 @@ const (
 
 // An answer to a probe convicts for convictTime, whereas a lease that was offered without waiting is checked against
 // answers of the last selectTime, when the client requests it. holderTime is how long the presence of a lease's holder, or
-// its silence in the case of absentTime, is believed.
+// its silence in the case of absentTime, is believed. An address that was found free longer than trustTime ago is offered at
+// once, but asked for again meanwhile.
 const (
+	trustTime   = 100 * time.Millisecond
 	convictTime = 10 * time.Second
 	selectTime  = time.Minute
 	holderTime  = 2 * time.Second
@@ -99,6 +101,10 @@ func (p *prober) vet(addr netip.Addr, hw leases.HWAddr, settled, again bool, now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if v, by, known := p.verdictOf(key, hw, at, convictTime); known {
+		// A machine that came in silence since the address was asked for answers before its client can request it.
+		if free, ok := p.free.get(key); ok && at-free > trustTime && p.asks.take(at) {
+			p.ask(addr, broadcastMAC, at)
+		}
 		return v, by
 	}
 	if settled {

@@ -33,6 +33,16 @@ func TestOffersAreProven(t *testing.T) {
 			x.know(addrOf("10.0.0.120"))
 			x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", instant)
 		}},
+		{"a machine that came in silence answers before the client can request", func(t *testing.T, x *station) {
+			x.knowAll()
+			time.Sleep(time.Minute)
+			x.air.set("10.0.0.120", squatter)
+			x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", instant)
+			time.Sleep(2 * time.Millisecond)
+			x.want(selecting(macA, "10.0.0.120"), typeNak, ReasonNakInUse, "10.0.0.120", instant)
+			o := x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferDerived, "", instant)
+			x.want(selecting(macA, o.addr.String()), typeAck, ReasonAckSelecting, "", instant)
+		}},
 		{"what is known fades", func(t *testing.T, x *station) {
 			x.know(addrOf("10.0.0.120"))
 			time.Sleep(freeTime)
