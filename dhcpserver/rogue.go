@@ -27,6 +27,8 @@ type RogueServer struct {
 const (
 	maxRogues      = 64
 	maxRogueAlarms = 16
+
+	rogueMemory = time.Hour
 )
 
 // rogues remembers other servers. It may be used by any goroutine.
@@ -87,14 +89,17 @@ func (r *rogues) forgetOldest() {
 	delete(r.known, oldest.Server)
 }
 
-// RogueServers returns the other DHCP servers on the link, those heard last in front, at most 64. It may be called by any
-// goroutine.
-func (s *Server) RogueServers() []RogueServer {
-	r := &s.rogues
+// RogueServers returns the other DHCP servers that the link has shown in the last hour, those heard last in front, at most
+// 64. It may be called by any goroutine.
+func (s *Server) RogueServers() []RogueServer { return s.rogues.since(time.Now().Add(-rogueMemory)) }
+
+func (r *rogues) since(start time.Time) []RogueServer {
 	r.mu.Lock()
 	out := make([]RogueServer, 0, len(r.known))
 	for _, x := range r.known {
-		out = append(out, x.RogueServer)
+		if !x.Heard.Before(start) {
+			out = append(out, x.RogueServer)
+		}
 	}
 	r.mu.Unlock()
 	slices.SortFunc(out, func(a, b RogueServer) int {

@@ -46,6 +46,13 @@ func exampleStatus() control.Status {
 			{
 				Name: "lab", Mode: "routed", Bridge: "br0", Address: netip.MustParsePrefix("10.0.0.1/24"), Uplink: "auto", Masquerade: true,
 				Domain: "lab.internal", Bound: 6, Addresses: 253, DHCP: control.Counters{"ack": 7, "nak": 1},
+				OtherServers: []control.OtherServer{
+					{
+						Server: netip.MustParseAddr("10.0.0.66"), MAC: "52:54:00:00:66:66", Offered: netip.MustParseAddr("10.0.0.201"),
+						Guest: "52:54:00:00:00:30", Heard: at("2030-01-02T11:59:57Z"), Times: 3,
+					},
+					{Server: netip.MustParseAddr("10.0.0.67"), Heard: at("2030-01-02T11:40:00Z"), Times: 1},
+				},
 			},
 			{Name: "dmz", Mode: "routed", Bridge: "br1", Address: netip.MustParsePrefix("10.1.0.1/24"), Uplink: "eth1", Domain: "dmz.internal"},
 		},

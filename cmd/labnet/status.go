@@ -75,6 +75,9 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 		} else {
 			text.WriteString("  dhcp     off\n")
 		}
+		for _, o := range n.OtherServers {
+			fmt.Fprintf(&text, "  warning  %s\n", otherServer(n.Bridge, o, now))
+		}
 		if n.Domain != "" {
 			fmt.Fprintf(&text, "  domain   %s\n", n.Domain)
 		}
@@ -97,6 +100,15 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// otherServer is the line about somebody else's DHCP server.
+func otherServer(bridge string, o control.OtherServer, now time.Time) string {
+	ago := now.Sub(o.Heard).Round(time.Second)
+	if o.MAC == "" {
+		return fmt.Sprintf("another DHCP server on %s: %s, named by a guest %s ago", bridge, o.Server, ago)
+	}
+	return fmt.Sprintf("another DHCP server on %s: %s (%s), heard %s ago", bridge, o.Server, o.MAC, ago)
 }
 
 func addresses(n int) string {

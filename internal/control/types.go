@@ -43,6 +43,18 @@ type Network struct {
 	Bound      int          `json:"leases_bound" doc:"Leases in force"`
 	Addresses  int          `json:"pool_addresses" doc:"Addresses in the ranges"`
 	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
+
+	OtherServers []OtherServer `json:"other_dhcp_servers,omitempty" doc:"Other DHCP servers that the bridge has shown in the last hour"`
+}
+
+// OtherServer is somebody else's DHCP server on a bridge.
+type OtherServer struct {
+	Server  netip.Addr `json:"server" doc:"Its server identifier"`
+	MAC     string     `json:"mac,omitempty" doc:"Of the machine; absent if only a guest has named the server"`
+	Offered netip.Addr `json:"offered,omitzero" doc:"The last address that it gave or was to give"`
+	Guest   string     `json:"guest,omitempty" doc:"The MAC that this was for"`
+	Heard   time.Time  `json:"heard"`
+	Times   uint64     `json:"times"`
 }
 
 // Upstream is one DNS server that questions are forwarded to.

@@ -69,6 +69,8 @@ func (d *daemon) network(n config.Network) control.Network {
 		Masquerade: n.Uplink.Masquerade,
 		Domain:     n.DNS.Domain,
 		DHCP:       d.links.counters(n.Name),
+
+		OtherServers: d.links.others(n.Name),
 	}
 	for _, l := range d.table.Leases(n.Name) {
 		if l.State == leases.Bound {

@@ -107,6 +107,23 @@ func (l *links) reconfigure(ctx context.Context, group *errgroup.Group, cfgs []d
 	return errors.Join(errs...)
 }
 
+// others returns the other DHCP servers on a network's link.
+func (l *links) others(network string) []control.OtherServer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.servers[network]
+	if !ok {
+		return nil
+	}
+	var out []control.OtherServer
+	for _, r := range s.server.RogueServers() {
+		out = append(out, control.OtherServer{
+			Server: r.Server, MAC: r.HWAddr.String(), Offered: r.Offered, Guest: r.Client.String(), Heard: r.Heard.UTC(), Times: r.Times,
+		})
+	}
+	return out
+}
+
 // counters returns a network's decisions so far; nil where DHCP is off.
 func (l *links) counters(network string) control.Counters {
 	l.mu.Lock()
