@@ -42,11 +42,7 @@ func FuzzServe(f *testing.F) {
 		if a := to.to.Addr(); !a.IsValid() || a != broadcastAddr && !s.isHost(a) {
 			t.Fatalf("a reply to %v, which isn't on the link", a)
 		}
-		say := reply{kind: out.reply, reason: out.reason, yiaddr: out.addr, profile: out.profile}
-		if out.reply == replyNak {
-			say.profile = nil
-		}
-		packet, _ := s.appendReply(make([]byte, headersLen), &m, say)
+		packet, _ := s.appendReply(make([]byte, headersLen), &m, out.say(&m))
 		finishFrame(packet, to, [6]byte{}, s.server)
 		if n := len(packet) - headersLen; n < minReply || n > s.maxReply(&m) {
 			t.Fatalf("a reply of %d bytes, at most %d are allowed", n, s.maxReply(&m))

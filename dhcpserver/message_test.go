@@ -215,7 +215,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("options of %d bytes in a datagram of %d", total, len(b))
 		}
 		_ = requestedName(&m)
-		_ = asksForSourcePort(&m)
+		_, _ = m.subOption(agentPort)
+		_ = m.link()
 	})
 }
 

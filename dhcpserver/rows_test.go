@@ -147,7 +147,9 @@ func oneAddress(n *leases.Network) {
 	n.Ranges = []leases.Range{{Start: netip.MustParseAddr("10.0.0.100"), End: netip.MustParseAddr("10.0.0.100")}}
 }
 
-// rows are the decision table.
+// allRows are the decision table and its variants.
+func allRows() []row { return slices.Concat(rows, rapidRows, relayRows, bootRows) }
+
 var rows = []row{
 	{name: "1 DISCOVER with an active binding: it is offered", play: func(p *play) {
 		p.lease(macA, "10.0.0.120")
