@@ -70,7 +70,7 @@ func TestClassMatches(t *testing.T) {
 // layered is a network with two classes and a host that all say something of their own, and of each other's.
 func layered(c *Config) {
 	c.Options = append(c.Options, optString(17, "network"), optString(40, "network"), optString(64, "network"))
-	c.Classes = []Class{
+	c.Classes = append(c.Classes, []Class{
 		{
 			Name: "a", VendorClasses: []string{"a*"}, LeaseTime: 2 * time.Hour, Boot: Boot{File: "a.0", ServerName: "boot"},
 			Options: []Option{optString(17, "a"), optString(40, "a"), optString(64, "a")},
@@ -79,7 +79,7 @@ func layered(c *Config) {
 			Name: "ab", VendorClasses: []string{"ab", "b"}, LeaseTime: 3 * time.Hour, Boot: Boot{File: "ab.0"},
 			Options: []Option{optString(40, "ab"), optString(64, "ab"), opt(119)},
 		},
-	}
+	}...)
 	c.Hosts = []HostOptions{{Host: "db", LeaseTime: 4 * time.Hour, Options: []Option{optString(64, "db")}}}
 }
 

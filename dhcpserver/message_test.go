@@ -190,7 +190,7 @@ func seeds() [][]byte {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range seeds() {
+	for _, s := range append(seeds(), richSeeds()...) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
