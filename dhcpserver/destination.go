@@ -35,7 +35,8 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 		return toAll
 	case kind == replyInform && m.ciaddr.IsUnspecified():
 		return destination{to: netip.AddrPortFrom(from.Addr(), clientPort)}
-	case m.kind != typeDiscover && !m.ciaddr.IsUnspecified(): // D3; a DISCOVER's ciaddr is an error of the client's
+	case kind == replyInform, kind == replyAck && m.kind != typeDiscover && m.ciaddr == yiaddr:
+		// D3. Another ciaddr than the address that is acknowledged is an error of the client's, and perhaps not on our link.
 		return destination{to: netip.AddrPortFrom(m.ciaddr, clientPort)}
 	case m.wantsBroadcast() || !m.hasUnicastEthernet(): // D4
 		return toAll

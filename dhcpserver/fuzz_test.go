@@ -106,7 +106,9 @@ func checkFuzzed(t *testing.T, s *settings, m *message, out *decision, a *answer
 
 // richSeeds are messages of boot ROMs and relays, and of clients that ask for rapid commit or say their whole name.
 func richSeeds() [][]byte {
-	var all [][]byte
+	elsewhere := selecting(macA, "10.0.0.120")
+	elsewhere.ciaddr = "192.0.2.92"
+	all := [][]byte{elsewhere.bytes()}
 	for _, q := range []request{discover(macA, ""), rapidDiscover(macA, "10.0.0.120"), selecting(macA, "10.0.0.120"), renew(macA, "10.0.0.120")} {
 		for _, vendor := range []string{vendorPXE, vendorHTTP} {
 			all = append(all, pxe(q, vendor, 7, "").bytes(), pxe(q, vendor, 16, "iPXE").bytes(), pxe(q, vendor, 0, "\x03lab\x04iPXE").bytes())

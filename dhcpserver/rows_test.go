@@ -239,6 +239,13 @@ var rows = []row{
 		p.lease(macA, "10.0.0.120")
 		p.address(p.answered(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting), "10.0.0.120")
 	}},
+	{name: "20 with a ciaddr that it isn't given: not sent there", play: func(p *play) {
+		for _, ciaddr := range []string{"192.0.2.92", "10.0.0.130"} {
+			q := selecting(macA, "10.0.0.120")
+			q.ciaddr = ciaddr
+			p.address(p.answered(q, typeAck, ReasonAckSelecting), "10.0.0.120")
+		}
+	}},
 	{name: "21 SELECTING an offer that we have forgotten: ACK", play: func(p *play) {
 		p.address(p.answered(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting), "10.0.0.120")
 	}},
