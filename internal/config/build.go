@@ -150,8 +150,12 @@ func (b *builder) dhcpOf(p *networkParts) {
 		Authoritative:  get[bool](n, "authoritative"),
 		ConflictProbe:  get[bool](n, "conflict_probe"),
 		UnknownClients: get[string](n, "unknown_clients"),
+		RapidCommit:    get[bool](n, "rapid_commit"),
+		Boot:           b.boot(n),
 		Options:        b.options(n, p),
 	}
+	b.relaysOf(p)
+	b.classesOf(p)
 	b.rangesOf(p)
 }
 
