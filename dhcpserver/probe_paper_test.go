@@ -49,6 +49,30 @@ func (a *air) set(addr, mac string) {
 	a.answers[netip.MustParseAddr(addr)] = mac
 }
 
+// breaks makes the link refuse probes.
+func (a *air) breaks() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.down = true
+}
+
+// answerAll makes one machine answer for every address.
+func (a *air) answerAll(mac string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = mac
+}
+
+// probes is how many were sent.
+func (a *air) probes() (total int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range a.asked {
+		total += n
+	}
+	return total
+}
+
 func (a *air) timesAsked(addr string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

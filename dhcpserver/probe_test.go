@@ -127,7 +127,7 @@ func TestOffersAreProven(t *testing.T) {
 			x.want(discover(macDB, ""), typeOffer, ReasonOfferHold, "", instant)
 		}},
 		{"a link that takes no probes delays, but stops nobody", func(t *testing.T, x *station) {
-			x.air.down = true
+			x.air.breaks()
 			x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", probeWait)
 			if !x.probe.stale(addrOf("10.0.0.120"), time.Now()) {
 				t.Error("the address counts as free though nobody was asked")
@@ -244,11 +244,7 @@ func TestAStormWaitsForNobody(t *testing.T) {
 		if waited != maxParked {
 			t.Errorf("%d waited", waited)
 		}
-		total := 0
-		for _, n := range x.air.asked {
-			total += n
-		}
-		if total > asksPerSecond+2*maxParked {
+		if total := x.air.probes(); total > asksPerSecond+2*maxParked {
 			t.Errorf("%d probes", total)
 		}
 		if n := len(x.probe.parked) + len(x.probe.asked); n != 0 {
@@ -267,7 +263,7 @@ func TestOneMachineAnswersForEverything(t *testing.T) {
 		x.know(addrOf("10.0.0.120"))
 		x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", instant)
 		x.want(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
-		x.air.all = squatter
+		x.air.answerAll(squatter)
 		x.knowAll()
 		for i := range 60 {
 			mac := benchMAC(1000 + i)
@@ -366,7 +362,7 @@ func TestClonesAreAsked(t *testing.T) {
 		}},
 		{"the link takes no probes: by time", func(t *testing.T, x *station) {
 			lease(x)
-			x.air.down = true
+			x.air.breaks()
 			o, _ := x.exchange(with(discover(macB, ""), id))
 			if o.kind != typeOffer || o.addr == addrOf("10.0.0.120") || x.clones != 1 {
 				t.Errorf("%+v, %d warnings", o, x.clones)
