@@ -21,6 +21,8 @@ type decision struct {
 	renewal bool    // an ACK that only prolongs what the client has
 	err     error   // of the table, if it has no reason of its own
 	wait    waiting // what must be found out before the message is decided
+	// unproven: an OFFER of an address that nothing is known of; whether anybody uses it is found out before the REQUEST.
+	unproven bool
 }
 
 // say is what the reply to m says.
@@ -162,7 +164,7 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, hel
 
 // commit makes an ACK of an OFFER (RFC 4039 section 3.1). Should the table take the address back in between, the OFFER stands.
 func (d *decider) commit(out decision, s *settings, now time.Time) decision {
-	if out.reply != replyOffer {
+	if out.reply != replyOffer || !d.mayCommit(&out, s, now) {
 		return out
 	}
 	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)

@@ -43,6 +43,7 @@ func (d *decider) prove(out decision, s *settings, requested netip.Addr, tries i
 		return out.postpone(waiting{addr: out.addr, to: broadcastMAC, tries: tries, chosen: out.reason})
 	case unproven:
 		d.skipped++
+		out.unproven = true
 		return out
 	case provenFree:
 		return out
@@ -53,6 +54,7 @@ func (d *decider) prove(out decision, s *settings, requested netip.Addr, tries i
 	}
 	full, err := d.reportConflict(out.client, s, out.addr, by, now)
 	if err != nil {
+		out.unproven = true
 		return out
 	}
 	tries += restCost
@@ -60,6 +62,19 @@ func (d *decider) prove(out decision, s *settings, requested netip.Addr, tries i
 		tries += noRestCost - restCost
 	}
 	return d.offerFrom(out, s, requested, tries, now)
+}
+
+// mayCommit says whether an OFFER may become an ACK at once. One whose address is not proven may not: no REQUEST would follow
+// that could still be refused.
+func (d *decider) mayCommit(out *decision, s *settings, now time.Time) bool {
+	if !d.probing(s) || out.reason == ReasonOfferBinding {
+		return true
+	}
+	if out.unproven {
+		return false
+	}
+	v, _ := d.probe.claim(out.addr, out.client.HWAddr, now)
+	return v != inUse
 }
 
 // proveRequest holds a REQUEST that the table would grant against what is known of its address. It is true if out is
@@ -145,7 +160,7 @@ func (d *decider) holderLives(s *settings, a action, held leases.Lease, hw lease
 // asksForAddress says whether a message with this action may wait for ARP.
 func asksForAddress(a action) bool {
 	switch a {
-	case actOffer, actSelecting, actInitReboot, actRenew, actRebind:
+	case actOffer, actCommit, actSelecting, actInitReboot, actRenew, actRebind:
 		return true
 	default:
 		return false

@@ -121,6 +121,10 @@ func TestOffersAreProven(t *testing.T) {
 				t.Errorf("offered %+v and %+v", a, b)
 			}
 		}},
+		{"a reserved address is of the stock", func(t *testing.T, x *station) {
+			x.knowAll()
+			x.want(discover(macDB, ""), typeOffer, ReasonOfferReservation, "10.0.0.50", instant)
+		}},
 		{"a reserved address that another uses: the client gets another", func(t *testing.T, x *station) {
 			x.air.set("10.0.0.50", squatter)
 			x.want(discover(macDB, ""), typeOffer, ReasonOfferDerived, "", probeWait+time.Millisecond)
@@ -203,6 +207,29 @@ func TestRequestsAreProven(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRapidCommitsAreProven: an ACK without a REQUEST only for an address that is known to be free.
+func TestRapidCommitsAreProven(t *testing.T) {
+	rapid := func(mac, addr string) request { return with(discover(mac, addr), opt(optRapidCommit)) }
+	synctest.Test(t, func(t *testing.T) {
+		x := newStation(t, func(c *Config) { c.RapidCommit = true }, nil)
+		x.want(rapid(macA, "10.0.0.120"), typeAck, ReasonAckRapid, "10.0.0.120", probeWait)
+		x.want(rapid(macA, "10.0.0.120"), typeAck, ReasonAckRapid, "10.0.0.120", instant)
+		x.know(addrOf("10.0.0.121"))
+		x.want(rapid(macB, "10.0.0.121"), typeAck, ReasonAckRapid, "10.0.0.121", instant)
+		if !x.probe.stale(addrOf("10.0.0.121"), time.Now()) {
+			t.Error("a leased address still counts as free")
+		}
+		x.air.set("10.0.0.122", squatter)
+		if o, _ := x.exchange(rapid(benchMAC(1), "10.0.0.122")); o.kind != typeAck || o.addr == addrOf("10.0.0.122") {
+			t.Errorf("%+v", o)
+		}
+		for range waitPerSecond {
+			x.probe.waits.take(x.probe.since(time.Now()))
+		}
+		x.want(rapid(benchMAC(2), "10.0.0.130"), typeOffer, ReasonOfferRequested, "10.0.0.130", instant)
+	})
 }
 
 // TestAStormWaitsForNobody: then all but the first few get their OFFER at once; the addresses are asked for beside, and an

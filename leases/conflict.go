@@ -83,8 +83,8 @@ func (t *Table) Allowed(network string, c Client, addr netip.Addr, now time.Time
 }
 
 // Candidates appends to dst addresses of a network that newcomers are likely to be offered next: those that addresses are
-// derived in, then up to next others, the first to be handed out in front. Addresses that are leased, offered, reserved, or
-// at rest are none. It looks at about a thousand addresses.
+// derived in, reserved ones, then up to next others, the first to be handed out in front. Addresses that are leased, offered,
+// or at rest are none. It looks at about a thousand addresses, and as many reservations.
 func (t *Table) Candidates(dst []netip.Addr, network string, next int, now time.Time) []netip.Addr {
 	sec := floorUnix(now)
 	t.mu.Lock()
@@ -97,6 +97,15 @@ func (t *Table) Candidates(dst []netip.Addr, network string, next int, now time.
 	for i := range window {
 		addr := n.pool.at(i)
 		if s := n.slots[addr]; n.pool.open(addr) && (s == nil || s.vacant(nil, sec)) {
+			dst = append(dst, toAddr(addr))
+		}
+	}
+	reserved := 0
+	for addr := range n.pool.byAddr {
+		if reserved++; reserved > derivedWindow {
+			break
+		}
+		if s := n.slots[addr]; s == nil || s.vacant(nil, sec) {
 			dst = append(dst, toAddr(addr))
 		}
 	}

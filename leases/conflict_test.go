@@ -185,7 +185,7 @@ func TestCandidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(b.Candidates(nil, "lab", 64, at(1)))
-	if want := "[192.0.2.10 192.0.2.11 192.0.2.16 192.0.2.17 192.0.2.18 192.0.2.19]"; got != want {
+	if want := "[192.0.2.10 192.0.2.11 192.0.2.16 192.0.2.17 192.0.2.18 192.0.2.19 192.0.2.12]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := b.Candidates(nil, "other", 64, at(1)); got != nil {
