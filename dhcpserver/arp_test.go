@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
 	"labnet/leases"
 )
 
@@ -147,6 +150,58 @@ func TestWhoSpeaksForUs(t *testing.T) {
 			}
 			if got := s.speaksForUs(&x); got != tc.want {
 				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// TestFilters runs the kernel's filters: what is ours to hear passes, and nothing else.
+func TestFilters(t *testing.T) {
+	vm := func(raw []unix.SockFilter) *bpf.VM {
+		var in []bpf.RawInstruction
+		for _, f := range raw {
+			in = append(in, bpf.RawInstruction{Op: f.Code, Jt: f.Jt, Jf: f.Jf, K: f.K})
+		}
+		program, ok := bpf.Disassemble(in)
+		if !ok {
+			t.Fatal("not a program")
+		}
+		machine, err := bpf.NewVM(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return machine
+	}
+	arp, servers := vm(arpFilter), vm(serverFilter)
+	offer := offerFrame("10.0.0.66", "10.0.0.66", [6]byte{2})
+	withOptions := bytes.Clone(offer[:ethernetHeaderLen+ipv4HeaderLen])
+	withOptions[ethernetHeaderLen] = 0x46
+	withOptions = append(append(withOptions, 1, 1, 1, 1), offer[ethernetHeaderLen+ipv4HeaderLen:]...)
+	const ports = ethernetHeaderLen + ipv4HeaderLen
+	for _, tc := range []struct {
+		name   string
+		filter *bpf.VM
+		in     []byte
+		want   int
+	}{
+		{"an ARP request", arp, arpFrame(arpRequest, macA, "10.0.0.9", "10.0.0.1"), arpLen},
+		{"a padded ARP reply", arp, append(arpFrame(arpReply, macA, "10.0.0.9", "10.0.0.1"), make([]byte, 18)...), arpLen + 18},
+		{"ARP for something else", arp, change(arpFrame(arpRequest, macA, "10.0.0.9", "10.0.0.1"), 17, 1), 0},
+		{"ARP of other lengths", arp, change(arpFrame(arpRequest, macA, "10.0.0.9", "10.0.0.1"), 19, 16), 0},
+		{"ARP cut off", arp, make([]byte, 15), 0},
+		{"an OFFER", servers, offer, len(offer)},
+		{"an OFFER behind IP options", servers, withOptions, len(withOptions)},
+		{"a client's message", servers, change(change(offer, ports+1, clientPort), ports+3, serverPort), 0},
+		{"DNS", servers, change(offer, ports+1, 53), 0},
+		{"to another port", servers, change(offer, ports+3, 69), 0},
+		{"TCP", servers, change(offer, ethernetHeaderLen+9, 6), 0},
+		{"a later fragment", servers, change(offer, ethernetHeaderLen+7, 1), 0},
+		{"cut off", servers, offer[:20], 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := tc.filter.Run(tc.in)
+			if err != nil || min(got, len(tc.in)) != tc.want {
+				t.Errorf("%d bytes pass, want %d, %v", got, tc.want, err)
 			}
 		})
 	}

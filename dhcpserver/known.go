@@ -45,9 +45,9 @@ func (f *fading[V]) remove(addr uint32) {
 
 // user is the machine that was last heard using an address. Times are those of prober.
 type user struct {
-	mac      [6]byte // all zeros: the one that should have been there was asked and kept silent
+	mac      [6]byte // all zeros: somebody was asked for and kept silent
 	heard    time.Duration
-	answered bool          // it answered a probe, so it is there
+	answered time.Duration // when it last answered a probe; 0: it didn't, or that counts no more
 	excused  time.Duration // until then that is no reason to refuse the address
 }
 

@@ -16,12 +16,12 @@ const (
 )
 
 // An answer to a probe convicts for convictTime, whereas a lease that was offered without waiting is checked against
-// answers of the last selectTime, when the client requests it. holderTime is how long the presence of a lease's holder, or
+// answers since then, at most selectTime old, when the client requests it. holderTime is how long the presence of a lease's holder, or
 // its silence in the case of absentTime, is believed. An address that was found free longer than trustTime ago is offered at
 // once, but asked for again meanwhile.
 const (
 	trustTime   = 100 * time.Millisecond
-	convictTime = 10 * time.Second
+	convictTime = 2 * time.Second
 	selectTime  = time.Minute
 	holderTime  = 2 * time.Second
 	absentTime  = 30 * time.Second
@@ -36,6 +36,9 @@ const (
 	maxAsked      = 1024
 	waitPerSecond = 16
 	asksPerSecond = 500
+
+	// Each conflict is written to disk, and one guest can make them as fast as it sends.
+	convictionsPerSecond = 50
 )
 
 // prober knows who uses the addresses of a link, finds out by ARP probes, and keeps the messages whose answers depend on
@@ -54,12 +57,14 @@ type prober struct {
 	ready  []*parked
 	waits  allowance
 	asks   allowance
+	guilty allowance // conflicts
 }
 
 // question is a probe under way.
 type question struct {
 	addr   netip.Addr
-	to     [6]byte
+	to     [6]byte // broadcast, or who is asked first
+	holder bool    // it is about who leases the address
 	asked  time.Duration
 	sent   bool // the kernel took it
 	urgent bool // a message waits for the answer
@@ -71,6 +76,7 @@ func newProber(send func(addr netip.Addr, to [6]byte) error) *prober {
 		send: send, wake: make(chan struct{}, 1), base: time.Now(),
 		asked: make(map[uint32]*question), parked: make(map[parkKey]*parked),
 		waits: allowance{perSecond: waitPerSecond, debt: waitPerSecond}, asks: allowance{perSecond: asksPerSecond},
+		guilty: allowance{perSecond: convictionsPerSecond},
 	}
 }
 
@@ -101,8 +107,15 @@ func (p *prober) vet(addr netip.Addr, hw leases.HWAddr, settled, again bool, now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if v, by, known := p.verdictOf(key, hw, at, convictTime); known {
+		if v == inUse {
+			if p.guilty.take(at) {
+				return v, by
+			}
+			return unproven, ""
+		}
 		// A machine that came in silence since the address was asked for answers before its client can request it.
 		if free, ok := p.free.get(key); ok && at-free > trustTime && p.asks.take(at) {
+			p.acquit(key, at)
 			p.ask(addr, broadcastMAC, at)
 		}
 		return v, by
@@ -113,10 +126,19 @@ func (p *prober) vet(addr netip.Addr, hw leases.HWAddr, settled, again bool, now
 	if again && len(p.parked) < maxReparked || !again && p.mayPark(at) {
 		return toWait, ""
 	}
+	p.acquit(key, at)
 	if p.asks.take(at) {
 		p.ask(addr, broadcastMAC, at)
 	}
 	return unproven, ""
+}
+
+// acquit makes former answers count no more: an offer is made, and only what is heard from now on stands against it.
+func (p *prober) acquit(key uint32, at time.Duration) {
+	if u, ok := p.users.get(key); ok && u.answered != 0 {
+		u.answered = 0
+		p.users.put(key, u, at)
+	}
 }
 
 // claim is vet for an address that was offered to the client, which now requests it. Nobody waits. From now on it isn't
@@ -126,7 +148,7 @@ func (p *prober) claim(addr netip.Addr, hw leases.HWAddr, now time.Time) (v verd
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v, by, known := p.verdictOf(key, hw, at, selectTime)
-	if known && v == inUse {
+	if known && v == inUse && p.guilty.take(at) {
 		return v, by
 	}
 	p.free.remove(key)
@@ -143,7 +165,7 @@ func (p *prober) verdictOf(key uint32, hw leases.HWAddr, at, convict time.Durati
 	case !heard:
 	case at < u.excused, at-u.heard <= heardTime && string(u.mac[:]) == string(hw):
 		return provenFree, "", true
-	case u.answered && at-u.heard <= convict:
+	case u.answered != 0 && at-u.answered <= convict:
 		return inUse, leases.HWAddr(u.mac[:]), true
 	}
 	if free, ok := p.free.get(key); ok && at-free <= freeTime {
@@ -174,7 +196,7 @@ func (p *prober) holder(addr netip.Addr, hw leases.HWAddr, settled bool, now tim
 		switch {
 		case mine && at-u.heard <= holderTime:
 			return inUse
-		case !mine && at-u.heard <= absentTime && (u.answered || u.mac == [6]byte{}):
+		case u.mac == [6]byte{} && at-u.heard <= absentTime, !mine && u.answered != 0 && at-u.answered <= absentTime:
 			return provenFree
 		}
 	}
@@ -196,7 +218,7 @@ func (p *prober) ask(addr netip.Addr, to [6]byte, at time.Duration) *question {
 	if q != nil || len(p.asked) >= maxAsked {
 		return q
 	}
-	q = &question{addr: addr, to: to, asked: at}
+	q = &question{addr: addr, to: to, holder: to != broadcastMAC, asked: at}
 	p.asked[key] = q
 	p.unsent = append(p.unsent, q)
 	p.poke()
@@ -211,8 +233,14 @@ func (p *prober) hear(s sighting, ours bool, now time.Time) {
 	q := p.asked[key]
 	p.free.remove(key)
 	before, _ := p.users.get(key)
-	answered := q != nil || s.answer && ours || before.answered && before.mac == s.mac
-	p.users.put(key, user{mac: s.mac, heard: at, answered: answered, excused: before.excused}, at)
+	u := user{mac: s.mac, heard: at, excused: before.excused}
+	switch {
+	case q != nil, s.answer && ours:
+		u.answered = max(at, 1)
+	case before.mac == s.mac:
+		u.answered = before.answered
+	}
+	p.users.put(key, u, at)
 	if q != nil {
 		delete(p.asked, key)
 		p.resolve(q, false)
@@ -244,7 +272,7 @@ func (p *prober) silence(at time.Duration) (next time.Duration) {
 			delete(p.asked, key)
 			switch {
 			case !q.sent: // nobody was asked, so silence says nothing
-			case q.to == broadcastMAC:
+			case !q.holder:
 				p.free.put(key, at, at)
 				p.users.remove(key)
 			}
@@ -256,7 +284,7 @@ func (p *prober) silence(at time.Duration) (next time.Duration) {
 		}
 		if q.urgent && !q.again {
 			if at >= q.asked+probeAgain {
-				q.again = true
+				q.again, q.to = true, broadcastMAC
 				p.unsent = append(p.unsent, q)
 			} else {
 				due = q.asked + probeAgain

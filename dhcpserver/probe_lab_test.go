@@ -265,6 +265,41 @@ func TestAnotherServerRaisesTheAlarm(t *testing.T) {
 	}
 }
 
+// TestAGuestThatAnswersEveryARP keeps no newcomer out; the log names it, once.
+func TestAGuestThatAnswersEveryARP(t *testing.T) {
+	l := newProbingLab(t, nil)
+	l.client.mu.Lock()
+	for i := range 100 {
+		l.client.answers[netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + i)})] = [6]byte([]byte(squatter))
+	}
+	l.client.mu.Unlock()
+	l.forget()
+	for i := range 40 {
+		mac := benchMAC(1000 + i)
+		nettest.Eventually(t, patience, func() error { // a NAK makes a client start again
+			var a answer
+			for _, q := range []request{discover(mac, ""), {}} {
+				if q.kind == 0 {
+					q = selecting(mac, a.yiaddr.String())
+				}
+				l.client.send(q, broadcastFrom)
+				h, err := l.client.next(patience)
+				if err != nil {
+					t.Fatalf("client %d: %v\n%s", i, err, l.log)
+				}
+				a = readAnswer(t, h.payload)
+			}
+			if a.kind != typeAck {
+				return fmt.Errorf("client %d: type %d", i, a.kind)
+			}
+			return nil
+		})
+	}
+	if lines := l.logLines("level=WARN", "reason=conflict_ignored", "other="+hardwareText(squatter)); len(lines) != 1 {
+		t.Errorf("logged %q in\n%s", lines, l.log)
+	}
+}
+
 // TestConflictsAreFoundThroughARelay: what a relay of our link asks for is proven like everything else.
 func TestConflictsAreFoundThroughARelay(t *testing.T) {
 	l := newProbingLab(t, nil)

@@ -41,9 +41,8 @@ func (p *prober) park(c leases.Client, d datagram, w waiting, now time.Time) {
 		return // the client asks again
 	}
 	q.urgent = true
-	if q.to != w.to {
-		q.to = broadcastMAC // two want to know; everybody is asked again, if there is time
-		q.again = false
+	if q.holder && w.to == broadcastMAC {
+		q.holder = false // somebody else wants the address: everybody is asked
 	}
 	p.parked[key] = &parked{data: bytes.Clone(d.data), from: d.from, broadcast: d.broadcast, wait: w}
 	p.poke()

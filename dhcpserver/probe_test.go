@@ -100,6 +100,30 @@ func TestOffersAreProven(t *testing.T) {
 			x.send(release(macA, "10.0.0.120"))
 			x.want(discover(macB, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", probeWait)
 		}},
+		{"a machine that has left its address is no conflict", func(t *testing.T, x *station) {
+			x.air.set("10.0.0.120", macA)
+			x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", time.Millisecond)
+			x.want(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
+			time.Sleep(5 * time.Second)
+			x.probe.hear(sighting{mac: [6]byte([]byte(macA)), addr: addrOf("10.0.0.120")}, false, time.Now())
+			x.send(release(macA, "10.0.0.120"))
+			x.air.set("10.0.0.120", "")
+			x.want(discover(macB, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", probeWait)
+			x.want(selecting(macB, "10.0.0.120"), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
+		}},
+		{"nor is one that has, when so many come that nobody waits", func(t *testing.T, x *station) {
+			x.air.set("10.0.0.120", macA)
+			x.want(discover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", time.Millisecond)
+			x.want(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
+			time.Sleep(5 * time.Second)
+			x.send(release(macA, "10.0.0.120"))
+			x.air.set("10.0.0.120", "")
+			for range waitPerSecond {
+				x.probe.waits.take(x.probe.since(time.Now()))
+			}
+			x.want(discover(macB, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", instant)
+			x.want(selecting(macB, "10.0.0.120"), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
+		}},
 		{"of a client that asks again only the newest message waits", func(t *testing.T, x *station) {
 			first := x.send(discover(macA, "10.0.0.120"))
 			time.Sleep(100 * time.Millisecond)
@@ -319,6 +343,22 @@ func TestOneMachineAnswersForEverything(t *testing.T) {
 	})
 }
 
+// TestConflictsAreFew: a guest that invents clients and answers for all their addresses makes no flood of commits.
+func TestConflictsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newStation(t, nil, nil)
+		x.air.answerAll(squatter)
+		x.knowAll()
+		for i := range 2000 {
+			x.send(discover(benchMAC(1000+i), ""))
+		}
+		time.Sleep(time.Second)
+		if n := len(x.conflicts); n == 0 || n > 2*convictionsPerSecond {
+			t.Errorf("%d conflicts", n)
+		}
+	})
+}
+
 // TestAClockThatJumpsGivesNoGuestsAddressAway: the lease is over by the clock, but its guest is there.
 func TestAClockThatJumpsGivesNoGuestsAddressAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -385,7 +425,7 @@ func TestClonesAreAsked(t *testing.T) {
 		{"a new card, with the address configured already", func(t *testing.T, x *station) {
 			lease(x)
 			x.air.set("10.0.0.120", macB)
-			x.want(with(initReboot(macB, "10.0.0.120"), id), typeAck, ReasonAckInitReboot, "10.0.0.120", probeWait)
+			x.want(with(initReboot(macB, "10.0.0.120"), id), typeAck, ReasonAckInitReboot, "10.0.0.120", probeAgain+time.Millisecond)
 		}},
 		{"the link takes no probes: by time", func(t *testing.T, x *station) {
 			lease(x)
