@@ -30,6 +30,8 @@ type decider struct {
 	newcomers int
 	// cloned is called when a second machine turns up with the identifier of an active client.
 	cloned func(c leases.Client, holder leases.Lease)
+	// dry says that nothing may change: the decision is only foretold.
+	dry bool
 }
 
 // decide decides one message.
@@ -91,7 +93,14 @@ func (d *decider) offer(out decision, s *settings, known bool, now time.Time) de
 		}
 		d.newcomers--
 	}
-	lease, choice, err := d.table.Offer(s.cfg.Network, out.client, out.addr, now)
+	var lease leases.Lease
+	var choice leases.Choice
+	var err error
+	if d.dry {
+		lease, choice, err = d.table.WouldOffer(s.cfg.Network, out.client, out.addr, now)
+	} else {
+		lease, choice, err = d.table.Offer(s.cfg.Network, out.client, out.addr, now)
+	}
 	if err != nil {
 		out.reason = silence(err)
 		out.err = err
@@ -108,13 +117,19 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, now
 	if out.reply, out.reason, final = beforeBind(a, s.cfg.Authoritative, rel); final {
 		return out
 	}
-	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	var change leases.Change
+	var err error
+	if d.dry {
+		err = d.table.MayBind(s.cfg.Network, out.client, out.addr, now)
+	} else {
+		change, err = d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	}
 	out.reply, out.reason = afterBind(a, rel, err)
 	if err != nil {
 		out.err = err
 		return out
 	}
-	out.change, out.pending = change, true
+	out.change, out.pending = change, !d.dry
 	out.name = change.Lease.Name
 	out.renewal = rel == holdsIt && (a == actRenew || a == actRebind)
 	return out
