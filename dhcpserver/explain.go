@@ -30,7 +30,7 @@ type Explanation struct {
 
 	Discover Foretold // the answer to a DISCOVER
 	// Reboot is the answer to a client that restarts with an address (RFC 2131 section 4.3.2, INIT-REBOOT): the one it
-	// requests, else its own, else the one that it would be offered. Without any of these its Reason is "".
+	// requests, else the one that it holds, was offered or had. Without any of these its Reason is "".
 	Reboot Foretold
 
 	Leases leases.Explanation
@@ -85,7 +85,7 @@ func explain(settings *settings, table *leases.Table, q Query, now time.Time) (E
 	if e.Leases, err = table.Explain(settings.cfg.Network, e.Client, now); err != nil {
 		return Explanation{}, fmt.Errorf("explaining %s: %w", e.Network, err)
 	}
-	for _, addr := range []netip.Addr{q.Requested, e.Leases.Running.Addr, e.Leases.Held.Addr, e.Leases.Former.Addr, e.Discover.Addr} {
+	for _, addr := range []netip.Addr{q.Requested, e.Leases.Running.Addr, e.Leases.Held.Addr, e.Leases.Former.Addr} {
 		if addr.IsValid() {
 			e.Reboot, err = x.foretell(q.message(typeRequest, addr))
 			break

@@ -31,7 +31,7 @@ type DHCPExplanation struct {
 	Identity    string           `json:"identity" doc:"What tells this client from others: client_id, mac, or both for a clone"`
 	Client      string           `json:"client" doc:"The identity itself"`
 	Discover    DHCPAnswer       `json:"discover" doc:"What it would be answered if it asked for an address"`
-	Reboot      *DHCPAnswer      `json:"reboot,omitempty" doc:"What it would be answered if it restarted with the address: the requested one, else its own, else the one offered"`
+	Reboot      *DHCPAnswer      `json:"reboot,omitempty" doc:"What it would be answered if it restarted with the address: the requested one, else the one that it holds, was offered or had"`
 	Reservation *DHCPReservation `json:"reservation,omitempty"`
 	Running     *Lease           `json:"running,omitempty" doc:"The lease that it holds"`
 	Held        *Lease           `json:"held,omitempty" doc:"What it was offered a moment ago"`
