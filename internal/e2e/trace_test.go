@@ -170,6 +170,68 @@ func TestTraceAndExplainARealClient(t *testing.T) {
 	}
 }
 
+// fullConfig has one address.
+const fullConfig = `network "lab" {
+  address = "10.0.0.1/24"
+  bridge {
+    attach = ["vm*"]
+  }
+  dhcp {
+    range {
+      start = "10.0.0.100"
+      end   = "10.0.0.100"
+    }
+  }
+}
+`
+
+// TestWhyDidMyGuestNotGetAnAddress types the commands of that chapter for a guest that gets none; what the chapter shows is what they say.
+func TestWhyDidMyGuestNotGetAnAddress(t *testing.T) {
+	nettest.NeedRoot(t)
+	_, chapter, ok := strings.Cut(read(t, "../../docs/operations.md"), "## Why did my guest not get an address?\n")
+	if !ok {
+		t.Fatal("there is no such chapter")
+	}
+	l := newLab(t)
+	l.configure(t, fullConfig)
+	l.start(t)
+	first, second := l.newGuest(t, "first", "vm0"), l.newGuest(t, "vm1", "vm1")
+	first.udhcpc(t)
+	first.leased(t)
+	second.Run(t, "ip", "link", "set", "eth0", "address", "52:54:00:12:34:56")
+	second.udhcpc(t)
+	ran, shown, said := 0, 0, ""
+	blocks := strings.Split(chapter, "```")
+	for i := 1; i < len(blocks); i += 2 {
+		language, text, _ := strings.Cut(blocks[i], "\n")
+		switch language {
+		case "sh":
+			command := strings.Fields(text)
+			if command[0] == "labnet" {
+				command = l.args(t, command[1:]...)
+			}
+			said = l.router.Run(t, command...)
+			if said == "" {
+				t.Errorf("%q says nothing", text)
+			}
+			ran++
+		case "text":
+			for line := range strings.Lines(text) {
+				if at := strings.Index(line, "52:54"); strings.Contains(line, "→") {
+					line = line[at:] // without the time
+				}
+				if !strings.Contains(said, line) {
+					t.Errorf("the chapter shows %q, the command says\n%s", line, said)
+				}
+				shown++
+			}
+		}
+	}
+	if ran < 5 || shown < 7 {
+		t.Errorf("only %d commands and %d lines found", ran, shown)
+	}
+}
+
 // TestASlowTraceHoldsNobodyUp stops a trace (as Ctrl-Z does) under more messages than fit into its buffers: every one is answered,
 // and what it can't see it is told the number of.
 func TestASlowTraceHoldsNobodyUp(t *testing.T) {
