@@ -26,7 +26,7 @@ type decision struct {
 type decider struct {
 	table      *leases.Table
 	identities identities
-	// newcomers is how many DISCOVERs of clients without any record are still served in this batch.
+	// newcomers is how many messages of clients without any record are still answered in this batch.
 	newcomers int
 	// cloned is called when a second machine turns up with the identifier of an active client.
 	cloned func(c leases.Client, holder leases.Lease)
@@ -44,6 +44,13 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	}
 	out.client, out.profile = c, s.base
 	network := s.cfg.Network
+	if !known && mayWait(in.action) {
+		if d.newcomers <= 0 {
+			out.reason = ReasonShed
+			return out
+		}
+		d.newcomers--
+	}
 	switch in.action {
 	case actDrop:
 		return out
@@ -73,7 +80,7 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	}
 	switch in.action {
 	case actOffer:
-		return d.offer(out, s, known, now)
+		return d.offer(out, s, now)
 	case actInform:
 		out.reply, out.reason = replyInform, ReasonAckInform
 		return out
@@ -82,15 +89,20 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	}
 }
 
-// offer answers a DISCOVER.
-func (d *decider) offer(out decision, s *settings, known bool, now time.Time) decision {
-	if !known {
-		if d.newcomers <= 0 {
-			out.reason = ReasonShed
-			return out
-		}
-		d.newcomers--
+// mayWait says whether a newcomer's message is shed while we are overloaded. REQUESTs for the address of another time or place
+// are, since refusing one costs as much as an OFFER, and goes to all ports as a broadcast. One for our offer is not: the flood may
+// be what made us forget the offer.
+func mayWait(a action) bool {
+	switch a {
+	case actOffer, actNak, actInitReboot, actRenew, actRebind, actInform:
+		return true
+	default:
+		return false
 	}
+}
+
+// offer answers a DISCOVER.
+func (d *decider) offer(out decision, s *settings, now time.Time) decision {
 	lease, choice, err := d.table.Offer(s.cfg.Network, out.client, out.addr, now)
 	if err != nil {
 		out.reason = silence(err)
