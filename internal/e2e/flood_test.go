@@ -51,7 +51,7 @@ func flood(t *testing.T, machines, rate int) {
 	}
 	before, counted := l.memory(t), l.counters(t)
 
-	v := &invention{rand.New(rand.NewPCG(1, 2)), netip.MustParsePrefix("10.0.0.0/16"), netip.MustParseAddr("10.0.0.1")}
+	v := &invention{rand.New(rand.NewPCG(1, 2)), netip.MustParseAddr("10.0.0.1")}
 	over := make(chan error, 1)
 	go func() {
 		over <- hostile.flood(machines, rate, func(b []byte) []byte {
@@ -110,7 +110,7 @@ func TestGarbage(t *testing.T) {
 	hostile := newFlooder(t, l.newGuest(t, "hostile", "vm1").Host, "eth0")
 	l.attached(t, "vm1")
 	pid, before := l.pid(t), l.counters(t)
-	v := &invention{rand.New(rand.NewPCG(3, 4)), netip.MustParsePrefix("10.0.0.0/16"), netip.MustParseAddr("10.0.0.1")}
+	v := &invention{rand.New(rand.NewPCG(3, 4)), netip.MustParseAddr("10.0.0.1")}
 	err := hostile.flood(datagrams, 50_000, func(b []byte) []byte {
 		if v.Uint32()%2 == 0 {
 			return frame(b, v.mac(), func(b []byte) []byte { return v.noise(b, v.IntN(1472)) })

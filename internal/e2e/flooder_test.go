@@ -96,7 +96,6 @@ func (f *flooder) flood(count, rate int, next func(b []byte) []byte) error {
 // invention is what a hostile guest makes up: hardware addresses that never were, and messages from them.
 type invention struct {
 	*rand.Rand
-	subnet netip.Prefix
 	server netip.Addr
 }
 
@@ -126,14 +125,6 @@ func (v *invention) mac() net.HardwareAddr {
 	bigendian.BigEndian.PutUint64(b[:], v.Uint64())
 	b[0] = b[0]&^1 | 2
 	return b[:6]
-}
-
-// addr is any address of the subnet.
-func (v *invention) addr() netip.Addr {
-	b := v.subnet.Masked().Addr().As4()
-	host := v.Uint32() >> v.subnet.Bits()
-	bigendian.BigEndian.PutUint32(b[:], bigendian.BigEndian.Uint32(b[:])|host)
-	return netip.AddrFrom4(b)
 }
 
 // message appends the message of an invented client: kind is option 53, more are whole options.

@@ -114,7 +114,7 @@ func TestClones(t *testing.T) {
 				t.Errorf("round %d: %s now has %s, of %v", round, g.name, got, addrs)
 			}
 		}
-		if c := l.counters(t).since(before); c.sum("ack_renew")+c.sum("ack_rebind") != 2 || c.sum("nak_") != 0 {
+		if c := l.counters(t).since(before); c.sum("ack_renew")+c.sum("ack_rebind") < 2 || c.sum("nak_") != 0 {
 			t.Errorf("round %d: %v", round, c)
 		}
 	}
