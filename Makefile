@@ -17,7 +17,7 @@ PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
 
 # The emulator of test-long, which no other test needs.
-LONG_PACKAGES := qemu-system-x86
+LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf kea-admin
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 

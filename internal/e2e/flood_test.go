@@ -42,7 +42,7 @@ func flood(t *testing.T, machines, rate int) {
 	l := newLab(t)
 	l.configure(t, floodConfig)
 	// At level debug each message is a line.
-	l.start(t, "--log-level", "info")
+	l.start(t, "--log-level", "warn")
 	hostile := newFlooder(t, l.newGuest(t, "hostile", "vm1").Host, "eth0")
 	l.attached(t, "vm1")
 	clients := newCrowd(t, l.newGuest(t, "known", "vm2").Host)
@@ -106,7 +106,7 @@ func TestGarbage(t *testing.T) {
 	const datagrams = 100_000
 	l := newLab(t)
 	l.configure(t, floodConfig)
-	l.start(t, "--log-level", "info")
+	l.start(t, "--log-level", "warn")
 	hostile := newFlooder(t, l.newGuest(t, "hostile", "vm1").Host, "eth0")
 	l.attached(t, "vm1")
 	pid, before := l.pid(t), l.counters(t)

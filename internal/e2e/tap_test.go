@@ -92,7 +92,7 @@ func TestOneMachineCannotFlood(t *testing.T) {
 	const rate, burst = 1000, 2000
 	l := newLab(t)
 	l.configure(t, strings.Replace(floodConfig, `"vm*"`, `"vm*", "tap*"`, 1))
-	l.start(t, "--log-level", "info")
+	l.start(t, "--log-level", "warn")
 	v := &invention{rand.New(rand.NewPCG(5, 6)), netip.MustParseAddr("10.0.0.1")}
 
 	rack := newFlooder(t, l.newGuest(t, "rack", "vm1").Host, "eth0")
