@@ -117,7 +117,7 @@ func benchmarkMessages(b *testing.B, build func(i int) request) {
 			b.Fatalf("%d: %s", i, out.reason)
 		}
 		to := destinationOf(&m, out.reply, out.addr, from)
-		buf, _ = s.appendReply(buf[:headersLen], &m, reply{kind: out.reply, yiaddr: out.addr, profile: out.profile})
+		buf, _ = s.appendReply(buf[:headersLen], &m, out.say(&m))
 		finishFrame(buf, to, [6]byte{}, s.server)
 		if out.pending {
 			if changes = append(changes, out.change); len(changes) == batchSize {

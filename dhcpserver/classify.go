@@ -11,6 +11,7 @@ const (
 	actDrop action = iota
 	actNak
 	actOffer
+	actCommit     // an offer that is taken at once (RFC 4039)
 	actSelecting  // RFC 2131 section 4.3.2: DHCPREQUEST generated during SELECTING state, …
 	actInitReboot // … INIT-REBOOT state, …
 	actRenew      // … RENEWING state, …
@@ -33,16 +34,21 @@ func drop(r Reason) intent { return intent{action: actDrop, reason: r} }
 
 // classify says what m asks for, from the message, its source, whether it was broadcast, and our settings alone.
 func (s *settings) classify(m *message, from netip.AddrPort, broadcast bool) intent {
-	if m.relayed() && !s.isHost(m.giaddr) {
-		return drop(ReasonForeignRelay)
+	if m.relayed() {
+		if reason := s.checkRelay(m); reason != "" {
+			return drop(reason)
+		}
 	}
 	requested := m.address(optRequestedAddr)
 	_, named := m.options.get(optServerID)
-	ours := m.address(optServerID) == s.server
+	ours := s.namesUs(m)
 	switch m.kind {
 	case typeDiscover:
 		if named {
 			return drop(ReasonDiscoverServer)
+		}
+		if _, rapid := m.options.get(optRapidCommit); rapid && s.cfg.RapidCommit {
+			return intent{action: actCommit, addr: requested}
 		}
 		return intent{action: actOffer, addr: requested}
 	case typeRequest:
@@ -76,7 +82,7 @@ func (s *settings) classifyRequest(m *message, requested netip.Addr, named, ours
 		}
 	case !m.ciaddr.IsUnspecified():
 		in.action, in.addr = actRenew, m.ciaddr
-		if broadcast || m.relayed() {
+		if toAll(m, broadcast) {
 			in.action = actRebind
 		}
 	default:

@@ -83,16 +83,7 @@ var realClients = []realClient{
 // TestRealClients runs the clients of Debian's beside each other: each gets everything, renews, and releases.
 func TestRealClients(t *testing.T) {
 	nettest.NeedRoot(t)
-	// dhcpcd keeps its state at places of its own.
-	for _, dir := range []string{"/run/dhcpcd", "/var/lib/dhcpcd"} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	}
+	ownStateOfDhcpcd(t)
 	const dhclientMAC = "52:54:00:00:01:01"
 	hw, _ := net.ParseMAC(dhclientMAC)
 	l := newLab(t, func(c *Config) {
@@ -111,6 +102,20 @@ func TestRealClients(t *testing.T) {
 			guest.Run(t, "ip", "link", "set", "eth0", "address", mac)
 			serveRealClient(t, l, guest, c, mac)
 		})
+	}
+}
+
+// ownStateOfDhcpcd hides the places where dhcpcd keeps its state.
+func ownStateOfDhcpcd(t *testing.T) {
+	t.Helper()
+	for _, dir := range []string{"/run/dhcpcd", "/var/lib/dhcpcd"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	}
 }
 

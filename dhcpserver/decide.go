@@ -22,6 +22,19 @@ type decision struct {
 	err     error // of the table, if it has no reason of its own
 }
 
+// say is what the reply to m says.
+func (out *decision) say(m *message) reply {
+	r := reply{
+		kind: out.reply, reason: out.reason, yiaddr: out.addr, profile: out.profile,
+		name: out.name, rapid: out.reason == ReasonAckRapid,
+	}
+	if out.reply == replyNak {
+		r.profile = nil
+		r.broadcast = m.relayed() // RFC 2131 section 4.1: the client may have no valid address
+	}
+	return r
+}
+
 // decider decides messages against the lease table. It belongs to one goroutine.
 type decider struct {
 	table      *leases.Table
@@ -42,7 +55,7 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 		}
 		return out
 	}
-	out.client, out.profile = c, s.base
+	out.client = c
 	network := s.cfg.Network
 	if !known && mayWait(in.action) {
 		if d.newcomers <= 0 {
@@ -68,19 +81,21 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 		return out.settle(change, err, ReasonReleased, ReasonIgnoredRelease)
 	}
 
+	host := ""
 	if s.cfg.UnknownDenied || len(s.hosts) > 0 {
 		reservation, reserved := d.table.ReservationFor(network, c)
 		if s.cfg.UnknownDenied && !reserved {
 			out.reply, out.reason = denied(in.action, s.cfg.Authoritative)
 			return out
 		}
-		if reserved {
-			out.profile = s.profileFor(reservation.Name)
-		}
+		host = reservation.Name
 	}
+	out.profile = s.profileFor(m, host)
 	switch in.action {
 	case actOffer:
 		return d.offer(out, s, now)
+	case actCommit:
+		return d.commit(d.offer(out, s, now), s, now)
 	case actInform:
 		out.reply, out.reason = replyInform, ReasonAckInform
 		return out
@@ -94,7 +109,7 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 // be what made us forget the offer.
 func mayWait(a action) bool {
 	switch a {
-	case actOffer, actNak, actInitReboot, actRenew, actRebind, actInform:
+	case actOffer, actCommit, actNak, actInitReboot, actRenew, actRebind, actInform:
 		return true
 	default:
 		return false
@@ -129,6 +144,21 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, now
 	out.change, out.pending = change, true
 	out.name = change.Lease.Name
 	out.renewal = rel == holdsIt && (a == actRenew || a == actRebind)
+	return out
+}
+
+// commit makes an ACK of an OFFER (RFC 4039 section 3.1). Should the table take the address back in between, the OFFER stands.
+func (d *decider) commit(out decision, s *settings, now time.Time) decision {
+	if out.reply != replyOffer {
+		return out
+	}
+	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	if err != nil {
+		return out
+	}
+	out.reply, out.reason = replyAck, ReasonAckRapid
+	out.change, out.pending = change, true
+	out.name = change.Lease.Name
 	return out
 }
 
@@ -245,7 +275,7 @@ func silence(err error) Reason {
 // new client hears nothing.
 func denied(a action, authoritative bool) (replyKind, Reason) {
 	switch {
-	case a == actOffer, a == actInform, !authoritative && (a == actInitReboot || a == actRebind):
+	case a == actOffer, a == actCommit, a == actInform, !authoritative && (a == actInitReboot || a == actRebind):
 		return replyNone, ReasonDenied
 	default:
 		return replyNak, ReasonNakDenied

@@ -84,13 +84,13 @@ func (p *paper) exchange(t *testing.T, q request, from string) (*answer, Reason)
 	if out.reply == replyNone {
 		return nil, out.reason
 	}
-	b, _ := p.settings.appendReply(nil, &m, reply{kind: out.reply, reason: out.reason, yiaddr: out.addr, profile: out.profile})
+	b, _ := p.settings.appendReply(nil, &m, out.say(&m))
 	a := readAnswer(t, b)
 	return &a, out.reason
 }
 
 func TestDecisions(t *testing.T) {
-	for _, r := range rows {
+	for _, r := range allRows() {
 		t.Run(r.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPaper(t, r)

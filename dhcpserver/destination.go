@@ -27,7 +27,7 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 	switch {
 	case m.relayed(): // D1
 		port := uint16(serverPort)
-		if asksForSourcePort(m) {
+		if _, ok := m.subOption(agentPort); ok {
 			port = from.Port()
 		}
 		return destination{to: netip.AddrPortFrom(m.giaddr, port)}
@@ -35,7 +35,8 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 		return toAll
 	case kind == replyInform && m.ciaddr.IsUnspecified():
 		return destination{to: netip.AddrPortFrom(from.Addr(), clientPort)}
-	case kind != replyOffer && !m.ciaddr.IsUnspecified(): // D3; a DISCOVER's ciaddr is an error of the client's
+	case kind == replyInform, kind == replyAck && m.kind != typeDiscover && m.ciaddr == yiaddr:
+		// D3. Another ciaddr than the address that is acknowledged is an error of the client's, and perhaps not on our link.
 		return destination{to: netip.AddrPortFrom(m.ciaddr, clientPort)}
 	case m.wantsBroadcast() || !m.hasUnicastEthernet(): // D4
 		return toAll
@@ -48,16 +49,4 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 func (m *message) hasUnicastEthernet() bool {
 	hw := m.hardware()
 	return m.htype == hwEthernet && len(hw) == 6 && hw[0]&1 == 0 && [6]byte(hw) != [6]byte{}
-}
-
-// asksForSourcePort says whether the relay wants replies at the port that it sent from (RFC 8357 section 5.1).
-func asksForSourcePort(m *message) bool {
-	data, _ := m.options.get(optRelayAgent)
-	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
-		if data[0] == relayPort {
-			return true
-		}
-		data = data[2+int(data[1]):]
-	}
-	return false
 }

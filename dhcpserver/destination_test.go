@@ -29,9 +29,11 @@ func TestDestination(t *testing.T) {
 		{"D1 a broken option 82", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 9, 19, 0)}}, replyOffer, to("10.0.0.9:67")},
 		{"D2 a NAK", request{}, replyNak, all},
 		{"D2 a NAK for one that has an address", request{ciaddr: "10.0.0.5"}, replyNak, all},
-		{"D3 a renewal", request{ciaddr: "10.0.0.5"}, replyAck, to("10.0.0.5:68")},
-		{"D3 in spite of the flag", request{ciaddr: "10.0.0.5", flags: flagBroadcast}, replyAck, to("10.0.0.5:68")},
+		{"D3 a renewal", request{ciaddr: "10.0.0.120"}, replyAck, to("10.0.0.120:68")},
+		{"D3 in spite of the flag", request{ciaddr: "10.0.0.120", flags: flagBroadcast}, replyAck, to("10.0.0.120:68")},
+		{"D3 not to another address than the one that is given", request{ciaddr: "192.0.2.5"}, replyAck, frame},
 		{"D3 not for an OFFER", request{ciaddr: "10.0.0.5"}, replyOffer, frame},
+		{"D3 not for a DISCOVER that is acknowledged at once", request{kind: typeDiscover, ciaddr: "10.0.0.120"}, replyAck, frame},
 		{"D3 an INFORM", request{ciaddr: "10.0.0.5"}, replyInform, to("10.0.0.5:68")},
 		{"an INFORM without ciaddr: to where it came from", request{}, replyInform, to("10.0.0.33:68")},
 		{"D4", request{flags: flagBroadcast}, replyOffer, all},
@@ -46,7 +48,9 @@ func TestDestination(t *testing.T) {
 		{"D5 an ACK", request{}, replyAck, frame},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tc.in.kind = typeDiscover
+			if tc.in.kind == 0 {
+				tc.in.kind = map[replyKind]messageType{replyOffer: typeDiscover, replyInform: typeInform, replyAck: typeRequest, replyNak: typeRequest}[tc.kind]
+			}
 			got := destinationOf(tc.in.parse(t), tc.kind, testAddr, from)
 			if d := cmp.Diff(tc.want, got, cmp.AllowUnexported(destination{}), cmpopts.EquateComparable(netip.AddrPort{})); d != "" {
 				t.Errorf("(-want +got):\n%s", d)

@@ -49,6 +49,8 @@ type reply struct {
 	reason    Reason     // of a NAK
 	yiaddr    netip.Addr // of an OFFER or an ACK
 	profile   *profile   // of an OFFER or an ACK
+	name      string     // the label that goes with the lease, "" for none
+	rapid     bool       // an ACK that answers a DISCOVER (RFC 4039)
 	broadcast bool       // set the broadcast flag, for the relay
 }
 
@@ -62,6 +64,9 @@ func (s *settings) appendReply(b []byte, m *message, r reply) (_ []byte, dropped
 	head := len(b)
 
 	var order selection
+	if s.makesOptions(m, r) {
+		order.made = s.appendMade(make([]byte, 0, maxMade), m, r)
+	}
 	order.choose(m, r)
 	for i := range order.n {
 		b = append(b, order.wire(i)...)
@@ -95,11 +100,12 @@ func (s *settings) appendFixed(b []byte, m *message, r reply) []byte {
 	b = append(b, m.raw[:offsetSname]...) // htype, hlen, xid, flags, giaddr and chaddr are echoed
 	h := b[start:]
 	h[0] = opReply
-	h[3] = 0                                         // hops
-	clear(h[8:offsetFlags])                          // secs
-	clear(h[offsetChaddr+int(m.hlen):])              // what follows the address in chaddr is nobody's
-	clear(h[offsetCiaddr:offsetGiaddr])              // ciaddr, yiaddr, siaddr
-	if r.kind == replyAck || r.kind == replyInform { // RFC 2131 table 3: only an ACK repeats ciaddr
+	h[3] = 0                            // hops
+	clear(h[8:offsetFlags])             // secs
+	clear(h[offsetChaddr+int(m.hlen):]) // what follows the address in chaddr is nobody's
+	clear(h[offsetCiaddr:offsetGiaddr]) // ciaddr, yiaddr, siaddr
+	// RFC 2131 table 3: only an ACK repeats ciaddr, and in a DISCOVER it means nothing.
+	if (r.kind == replyAck || r.kind == replyInform) && m.kind != typeDiscover {
 		copy(h[offsetCiaddr:], m.raw[offsetCiaddr:offsetYiaddr])
 	}
 	if r.kind == replyOffer || r.kind == replyAck {
@@ -111,10 +117,13 @@ func (s *settings) appendFixed(b []byte, m *message, r reply) []byte {
 	}
 	var names [offsetCookie - offsetSname]byte
 	b = append(b, names[:]...)
+	if r.profile != nil {
+		r.profile.boot.put(b[start:])
+	}
 	b = append(b, cookie[:]...)
 
 	b = append(b, optMessageType, 1, byte(r.kind.messageType()))
-	server := s.server.As4()
+	server := s.serverID(m).As4()
 	b = append(append(b, optServerID, 4), server[:]...)
 	switch r.kind {
 	case replyNak:

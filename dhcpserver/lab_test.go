@@ -221,7 +221,7 @@ func checkAddresses(t *testing.T, l *lab, q request, from string, h heard, a ans
 		want.dst = netip.AddrPortFrom(netip.MustParseAddr(q.giaddr), serverPort)
 	case a.kind == typeNak || q.noHardware || q.flags&flagBroadcast != 0 && q.ciaddr == "":
 		want = heard{dstMAC: broadcastMAC, dst: netip.AddrPortFrom(broadcastAddr, clientPort)}
-	case q.ciaddr != "" && q.kind != typeDiscover:
+	case q.ciaddr != "" && q.kind != typeDiscover && (q.kind == typeInform || q.ciaddr == a.yiaddr.String()):
 		want.dst = netip.AddrPortFrom(netip.MustParseAddr(q.ciaddr), clientPort)
 	case q.kind == typeInform:
 		want.dst = netip.AddrPortFrom(netip.MustParseAddr(from), clientPort)

@@ -29,6 +29,7 @@ const (
 	offsetFlags   = 10
 	offsetCiaddr  = 12
 	offsetYiaddr  = 16
+	offsetSiaddr  = 20
 	offsetGiaddr  = 24
 	offsetChaddr  = 28
 	offsetSname   = 44

@@ -190,7 +190,7 @@ func seeds() [][]byte {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range seeds() {
+	for _, s := range append(seeds(), richSeeds()...) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -215,7 +215,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("options of %d bytes in a datagram of %d", total, len(b))
 		}
 		_ = requestedName(&m)
-		_ = asksForSourcePort(&m)
+		_, _ = m.subOption(agentPort)
+		_ = m.link()
 	})
 }
 

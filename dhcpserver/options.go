@@ -2,11 +2,14 @@ package dhcpserver
 
 import "slices"
 
-// Options that the server reads or makes itself (RFC 2132, RFC 3046, RFC 4702).
+// Options that the server reads or makes itself (RFC 2132, RFC 3004, RFC 3011, RFC 3046, RFC 3442, RFC 4039, RFC 4578,
+// RFC 4702).
 const (
 	optPad            = 0
 	optSubnetMask     = 1
+	optRouters        = 3
 	optHostName       = 12
+	optVendorSpecific = 43
 	optRequestedAddr  = 50
 	optLeaseTime      = 51
 	optOverload       = 52
@@ -19,13 +22,26 @@ const (
 	optRebinding      = 59
 	optVendorClass    = 60
 	optClientID       = 61
+	optTFTPServerName = 66
+	optBootFile       = 67
+	optUserClass      = 77
+	optRapidCommit    = 80
 	optFQDN           = 81
 	optRelayAgent     = 82
-	optEnd            = 255
+	optArchitecture   = 93
+	optMachineID      = 97
+
+	optSubnetSelection = 118
+	optClasslessRoutes = 121
+	optMicrosoftRoutes = 249 // classless routes, before they had a number
+	optEnd             = 255
 )
 
-// relayPort is the sub-option of option 82 by which a relay asks for replies to its own source port (RFC 8357).
-const relayPort = 19
+// The values of option 52 are these bits: which of the header's fields hold options.
+const (
+	overloadFile  = 1
+	overloadSname = 2
+)
 
 // joinedBit marks an offset into optionIndex.joined; offsets into a message are smaller.
 const joinedBit = 0x8000
@@ -76,11 +92,11 @@ func (x *optionIndex) read(raw []byte) (clean bool) {
 	clean, split := x.scan(areas[0], &seen)
 	// RFC 3396 section 5: the options field, then file, then sname. An option 52 within these means nothing.
 	overload := x.overload()
-	if overload&1 != 0 {
+	if overload&overloadFile != 0 {
 		areas[n] = area{offsetFile, offsetCookie}
 		n++
 	}
-	if overload&2 != 0 {
+	if overload&overloadSname != 0 {
 		areas[n] = area{offsetSname, offsetFile}
 		n++
 	}
@@ -94,7 +110,7 @@ func (x *optionIndex) read(raw []byte) (clean bool) {
 	return clean
 }
 
-// overload returns the bits of option 52: 1 for file, 2 for sname.
+// overload returns the bits of option 52.
 func (x *optionIndex) overload() uint8 {
 	data, ok := x.get(optOverload)
 	if !ok || len(data) != 1 || data[0] > 3 {

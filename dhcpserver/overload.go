@@ -1,17 +1,25 @@
 package dhcpserver
 
-// selection is which of a profile's options go into a reply, in their order.
+// selection is which options go into a reply beside the fixed ones, in their order.
 type selection struct {
 	profile *profile
-	list    [256]uint8 // indexes of profile.options
+	made    []byte     // options that are made for this reply, with their headers
+	codes   [256]uint8 // each once
 	n       int
 }
 
 // wire returns the i-th option with its header.
-func (o *selection) wire(i int) []byte { return o.profile.options[o.list[i]].wire }
+func (o *selection) wire(i int) []byte {
+	code := o.codes[i]
+	if x := o.profile.index[code]; x > 0 {
+		return o.profile.options[x-1].wire
+	}
+	return madeOption(o.made, code)
+}
 
-// choose selects from the profile of r: what the client's parameter request list names, in its order and each once, then
-// what is always sent. A client without such a list gets everything.
+// choose selects from what is made and from the profile of r: first what the reply is nothing without, then what the client's
+// parameter request list names, in its order and each once, then what is always sent. A client without such a list gets
+// everything.
 func (o *selection) choose(m *message, r reply) {
 	o.profile = r.profile
 	if r.profile == nil {
@@ -19,28 +27,84 @@ func (o *selection) choose(m *message, r reply) {
 	}
 	asked, ok := m.options.get(optParameterList)
 	var taken [256]bool
-	for _, code := range asked {
-		if i := r.profile.index[code]; i > 0 && !taken[code] {
+	add := func(code uint8) {
+		if !taken[code] {
 			taken[code] = true
-			o.add(i - 1)
+			o.codes[o.n] = code
+			o.n++
 		}
+	}
+	for rest := o.made; len(rest) > 0; rest = rest[2+int(rest[1]):] {
+		if essential(rest[0]) {
+			add(rest[0])
+		}
+	}
+	for _, code := range asked {
+		if r.profile.has(code) || len(o.made) > 0 && madeOption(o.made, code) != nil {
+			add(code)
+		}
+	}
+	if len(o.made) > 0 && madeOption(o.made, optFQDN) != nil {
+		add(optFQDN)
 	}
 	for i := range r.profile.options {
-		if opt := &r.profile.options[i]; (opt.always || !ok) && !taken[opt.code] {
-			o.add(uint8(i))
+		if opt := &r.profile.options[i]; opt.sending == sendAlways || opt.sending == sendUnlisted && !ok {
+			add(opt.code)
 		}
 	}
 }
 
-func (o *selection) add(i uint8) {
-	o.list[o.n] = i
-	o.n++
+// lead puts an option first, whether it was selected or not.
+func (o *selection) lead(code uint8) {
+	at := o.n
+	for i, c := range o.codes[:o.n] {
+		if c == code {
+			at = i
+			break
+		}
+	}
+	if at == o.n {
+		o.n++
+	}
+	copy(o.codes[1:at+1], o.codes[:at])
+	o.codes[0] = code
 }
 
-// packOverloaded fills a reply that is too long for one area: b holds the header and the fixed options from start on.
-// What is too long for file (option 52, RFC 2132 section 9.3) takes its room in the options field first; the rest fills
-// up the options field, then file, then sname. What fits nowhere is dropped, the client's last wishes first.
+// packOverloaded fills a reply that is too long for one area: b holds the header and the fixed options from start on. The
+// boot file's and the server's name stay where boot ROMs look for them, in the header, as long as what is free beside
+// them has room for everything; else they become options as well (RFC 2131 section 4.1), the first ones.
 func packOverloaded(b []byte, start, limit int, m *message, order *selection) (_ []byte, dropped bool) {
+	const both = overloadFile | overloadSname
+	var boot bootFields
+	if order.profile != nil {
+		boot = order.profile.boot
+	}
+	free := uint8(both)
+	if boot.file != "" {
+		free &^= overloadFile
+	}
+	if boot.sname != "" {
+		free &^= overloadSname
+	}
+	out, dropped := pack(b, start, limit, free, m, order)
+	movable := (boot.file == "" || order.profile.has(optBootFile)) && (boot.sname == "" || order.profile.has(optTFTPServerName))
+	if !dropped || free == both || !movable {
+		return out, dropped
+	}
+	clear(b[start+offsetSname : start+offsetCookie])
+	if boot.sname != "" {
+		order.lead(optTFTPServerName)
+	}
+	if boot.file != "" {
+		order.lead(optBootFile)
+	}
+	return pack(b, start, limit, both, m, order)
+}
+
+// pack fills the options field and the header's fields in free. What is too long for file (option 52, RFC 2132 section 9.3)
+// takes its room in the options field first; the rest fills up the options field, then file, then sname. What fits nowhere is
+// dropped, the client's last wishes first.
+func pack(b []byte, start, limit int, free uint8, m *message, order *selection) (_ []byte, dropped bool) {
 	var tail [maxMessage * 2]byte
 	// The relay needs its option 82, and the client its identifier back; should not even these fit, the relay goes first.
 	end := appendRelayAgent(tail[:0], m)
@@ -58,8 +122,13 @@ func packOverloaded(b []byte, start, limit int, m *message, order *selection) (_
 	const overloadLen = 3
 	room := limit - len(b) - len(end) - 1 - overloadLen
 
-	file := packer{area: b[start+offsetFile : start+offsetCookie]}
-	sname := packer{area: b[start+offsetSname : start+offsetFile]}
+	var file, sname packer
+	if free&overloadFile != 0 {
+		file.area = b[start+offsetFile : start+offsetCookie]
+	}
+	if free&overloadSname != 0 {
+		sname.area = b[start+offsetSname : start+offsetFile]
+	}
 	var inMain [256]bool
 	for i := range order.n {
 		if wire := order.wire(i); len(wire) > len(file.area)-1 && len(wire) <= room {
@@ -79,7 +148,7 @@ func packOverloaded(b []byte, start, limit int, m *message, order *selection) (_
 			dropped = true
 		}
 	}
-	if overload := file.finish(1) | sname.finish(2); overload != 0 {
+	if overload := file.finish(overloadFile) | sname.finish(overloadSname); overload != 0 {
 		b = append(b, optOverload, 1, overload)
 	}
 	for i := range order.n {

@@ -24,6 +24,7 @@ const (
 	ReasonAckAdopted    Reason = "ack_adopted" // no record of it, but the address is free and we are authoritative
 	ReasonAckDurable    Reason = "ack_durable" // the commit failed; acknowledged for what is still on disk
 	ReasonAckInform     Reason = "ack_inform"
+	ReasonAckRapid      Reason = "ack_rapid_commit" // to a DISCOVER at once (RFC 4039)
 
 	ReasonNakTaken        Reason = "nak_taken"         // another client has the address
 	ReasonNakReserved     Reason = "nak_reserved"      // the address is reserved for another client
@@ -52,7 +53,8 @@ const (
 	ReasonUnknownNetwork Reason = "unknown_network"      // the lease table has no such network
 	ReasonDenied         Reason = "denied"               // unknown clients are not served
 	ReasonNotOurs        Reason = "not_ours"             // no record, and not authoritative
-	ReasonForeignRelay   Reason = "foreign_relay"        // giaddr is none of our subnet's hosts
+	ReasonForeignRelay   Reason = "foreign_relay"        // giaddr is none of the relays or, if none is named, of our subnet's hosts
+	ReasonForeignSubnet  Reason = "foreign_subnet"       // a relay asks for another subnet
 	ReasonDiscoverServer Reason = "discover_with_server" // a DISCOVER with a server identifier
 	ReasonNoIdentity     Reason = "no_identity"          // neither client identifier nor hardware address
 	ReasonInformNowhere  Reason = "inform_nowhere"       // an INFORM whose answer has no address on this link
@@ -88,10 +90,11 @@ var reasons = [...]Reason{
 	ReasonOfferReservation, ReasonOfferBinding, ReasonOfferHold, ReasonOfferFormer, ReasonOfferRequested,
 	ReasonOfferDerived, ReasonOfferOldest, ReasonOfferTakenBack,
 	ReasonAckSelecting, ReasonAckInitReboot, ReasonAckRenew, ReasonAckRebind, ReasonAckAdopted, ReasonAckDurable, ReasonAckInform,
+	ReasonAckRapid,
 	ReasonNakTaken, ReasonNakReserved, ReasonNakMoved, ReasonNakOutOfPool, ReasonNakQuarantined, ReasonNakOffLink,
 	ReasonNakOtherBinding, ReasonNakUnknown, ReasonNakNoAddress, ReasonNakDenied,
 	ReasonDeclined, ReasonReleased, ReasonChoseAnother, ReasonIgnoredDecline, ReasonIgnoredRelease,
-	ReasonExhausted, ReasonUnknownNetwork, ReasonDenied, ReasonNotOurs, ReasonForeignRelay, ReasonDiscoverServer,
+	ReasonExhausted, ReasonUnknownNetwork, ReasonDenied, ReasonNotOurs, ReasonForeignRelay, ReasonForeignSubnet, ReasonDiscoverServer,
 	ReasonNoIdentity, ReasonInformNowhere, ReasonTooShort, ReasonTooLong, ReasonNotRequest, ReasonBadCookie, ReasonBadHeader,
 	ReasonNoType, ReasonServerMessage, ReasonUnknownType, ReasonShed, ReasonOverload, ReasonCommitFailed, ReasonTableError, ReasonPanic,
 	ReasonMalformedServed, ReasonOptionsDropped, ReasonSendFailed, ReasonQueueOverflow, ReasonReceiveFailed,

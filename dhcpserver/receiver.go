@@ -160,14 +160,9 @@ func (r *receiver) survive(v any, d datagram, p *packet) {
 func (r *receiver) encode(s *settings, p *packet, d datagram) {
 	m := &r.msg
 	p.to = destinationOf(m, p.reply, p.addr, d.from)
-	say := reply{kind: p.reply, reason: p.reason, yiaddr: p.addr, profile: p.profile}
-	if p.reply == replyNak {
-		say.profile = nil
-		say.broadcast = m.relayed() // RFC 2131 section 4.1: the client may have no valid address
-	}
 	var room [headersLen]byte
 	var dropped bool
-	p.buf, dropped = s.appendReply(append(p.buf[:0], room[:]...), m, say)
+	p.buf, dropped = s.appendReply(append(p.buf[:0], room[:]...), m, p.say(m))
 	if dropped {
 		r.s.counters.add(ReasonOptionsDropped, 1)
 		r.s.journal.event(ReasonOptionsDropped, r.now, "not all options fit into the reply that the client takes",
@@ -214,7 +209,7 @@ func (r *receiver) cloned(c leases.Client, holder leases.Lease) {
 // mayChange says whether an action may need a commit.
 func mayChange(a action) bool {
 	switch a {
-	case actSelecting, actInitReboot, actRenew, actRebind, actDecline, actRelease:
+	case actCommit, actSelecting, actInitReboot, actRenew, actRebind, actDecline, actRelease:
 		return true
 	default:
 		return false

@@ -147,7 +147,9 @@ func oneAddress(n *leases.Network) {
 	n.Ranges = []leases.Range{{Start: netip.MustParseAddr("10.0.0.100"), End: netip.MustParseAddr("10.0.0.100")}}
 }
 
-// rows are the decision table.
+// allRows are the decision table and its variants.
+func allRows() []row { return slices.Concat(rows, rapidRows, relayRows, bootRows) }
+
 var rows = []row{
 	{name: "1 DISCOVER with an active binding: it is offered", play: func(p *play) {
 		p.lease(macA, "10.0.0.120")
@@ -236,6 +238,13 @@ var rows = []row{
 	{name: "20 the ACK again for the same REQUEST", play: func(p *play) {
 		p.lease(macA, "10.0.0.120")
 		p.address(p.answered(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting), "10.0.0.120")
+	}},
+	{name: "20 with a ciaddr that it isn't given: not sent there", play: func(p *play) {
+		for _, ciaddr := range []string{"192.0.2.92", "10.0.0.130"} {
+			q := selecting(macA, "10.0.0.120")
+			q.ciaddr = ciaddr
+			p.address(p.answered(q, typeAck, ReasonAckSelecting), "10.0.0.120")
+		}
 	}},
 	{name: "21 SELECTING an offer that we have forgotten: ACK", play: func(p *play) {
 		p.address(p.answered(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting), "10.0.0.120")

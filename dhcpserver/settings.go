@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"labnet/leases"
@@ -17,7 +16,7 @@ const (
 	defaultMTU  = 1500
 )
 
-// settings is a Config, checked and prepared for the wire. It is never changed once made.
+// settings is a Config, checked and prepared for the wire. It is never changed once made, but for its cache.
 type settings struct {
 	cfg       Config
 	server    netip.Addr // our address, the server identifier
@@ -25,22 +24,16 @@ type settings struct {
 	broadcast netip.Addr
 	mask      [4]byte
 	mtu       int
-	base      *profile
-	hosts     map[string]*profile // by the reservation's name
-}
+	relays    map[netip.Addr]struct{}
+	domain    fqdnDomain
 
-// profile is what one kind of client gets: the lease time and the configured options, ready to be copied.
-type profile struct {
-	leaseTime time.Duration
-	options   []wireOption // by code
-	index     [256]uint8   // into options, plus one; 0 for none
-}
+	base  *profile
+	hosts map[string]*profile // by the reservation's name
 
-// wireOption is an option with its header or, if it is long, with those of its pieces (RFC 3396).
-type wireOption struct {
-	code   uint8
-	always bool
-	wire   []byte
+	classes    []class
+	baseLayer  layer
+	hostLayers map[string]layer // by the reservation's name
+	cache      *profileCache    // of profiles with classes
 }
 
 // compile checks cfg and prepares it.
@@ -75,67 +68,56 @@ func compile(cfg Config) (*settings, error) {
 		broadcast: lastAddr(cfg.Address),
 		mask:      maskOf(cfg.Address.Bits()),
 		mtu:       cmp.Or(cfg.MTU, defaultMTU),
+		domain:    newFQDNDomain(cfg.Domain),
 		hosts:     make(map[string]*profile, len(cfg.Hosts)),
+
+		hostLayers: make(map[string]layer, len(cfg.Hosts)),
+		cache:      &profileCache{byKey: make(map[profileKey]*profile)},
 	}
-	var err error
-	if s.base, err = newProfile(cfg.LeaseTime, cfg.Options); err != nil {
+	if err := s.compileProfiles(); err != nil {
 		return nil, err
-	}
-	for _, h := range cfg.Hosts {
-		if h.LeaseTime != 0 && h.LeaseTime < time.Second {
-			return nil, fmt.Errorf("host %q: lease time %v: must be at least a second", h.Host, h.LeaseTime)
-		}
-		if s.hosts[h.Host], err = newProfile(cmp.Or(h.LeaseTime, cfg.LeaseTime), cfg.Options, h.Options...); err != nil {
-			return nil, fmt.Errorf("host %q: %w", h.Host, err)
-		}
 	}
 	return s, nil
 }
 
-// newProfile prepares options; of two with the same code the later one counts, and one without data is not sent.
-func newProfile(leaseTime time.Duration, base []Option, own ...Option) (*profile, error) {
-	byCode := make(map[uint8]Option, len(base)+len(own))
-	for _, o := range slices.Concat(base, own) {
-		if ownOption(o.Code) {
-			return nil, fmt.Errorf("option %d is made by the server itself", o.Code)
+// compileProfiles prepares what the network, its classes and its hosts give, and who may be a relay.
+func (s *settings) compileProfiles() error {
+	cfg := &s.cfg
+	if err := errors.Join(cfg.Boot.check(), checkOptions(cfg.Options)); err != nil {
+		return err
+	}
+	var err error
+	if s.relays, err = newRelays(cfg.Relays, s.server); err != nil {
+		return err
+	}
+	s.baseLayer = layer{cfg.LeaseTime, cfg.Boot, cfg.Options}
+	s.base = newProfile(s.server, s.baseLayer)
+	for _, h := range cfg.Hosts {
+		if h.LeaseTime != 0 && h.LeaseTime < time.Second {
+			return fmt.Errorf("host %q: lease time %v: must be at least a second", h.Host, h.LeaseTime)
 		}
-		byCode[o.Code] = o
-	}
-	p := &profile{leaseTime: leaseTime}
-	for _, o := range byCode {
-		if len(o.Data) > 0 {
-			p.options = append(p.options, wireOption{o.Code, o.Always, appendOption(nil, o.Code, o.Data)})
+		if err := errors.Join(h.Boot.check(), checkOptions(h.Options)); err != nil {
+			return fmt.Errorf("host %q: %w", h.Host, err)
 		}
+		s.hostLayers[h.Host] = layer{h.LeaseTime, h.Boot, h.Options}
+		s.hosts[h.Host] = newProfile(s.server, s.baseLayer, s.hostLayers[h.Host])
 	}
-	slices.SortFunc(p.options, func(a, b wireOption) int { return cmp.Compare(a.code, b.code) })
-	for i, o := range p.options {
-		p.index[o.code] = uint8(i + 1)
+	if len(cfg.Classes) > maxClasses {
+		return fmt.Errorf("%d classes: at most %d", len(cfg.Classes), maxClasses)
 	}
-	return p, nil
-}
-
-// ownOption says whether the server makes the option itself, or whether it means nothing in a reply.
-func ownOption(code uint8) bool {
-	switch code {
-	case optPad, optSubnetMask, optRequestedAddr, optLeaseTime, optOverload, optMessageType, optServerID, optParameterList,
-		optText, optMaxMessageSize, optRenewal, optRebinding, optClientID, optRelayAgent, optEnd:
-		return true
-	default:
-		return false
+	for _, c := range cfg.Classes {
+		compiled, err := newClass(c)
+		if err != nil {
+			return fmt.Errorf("class %q: %w", c.Name, err)
+		}
+		s.classes = append(s.classes, compiled)
 	}
+	return nil
 }
 
 // isHost says whether a can be a host on our link that isn't us.
 func (s *settings) isHost(a netip.Addr) bool {
 	return s.subnet.Contains(a) && a != s.server && a != s.subnet.Addr() && a != s.broadcast
-}
-
-// profileFor returns what a client gets that has the reservation of this name.
-func (s *settings) profileFor(host string) *profile {
-	if p, ok := s.hosts[host]; ok {
-		return p
-	}
-	return s.base
 }
 
 // seconds is a lease time as it goes on the wire.

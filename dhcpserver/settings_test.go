@@ -52,14 +52,15 @@ func TestHostOptionsOverrideTheNetworks(t *testing.T) {
 	if got, want := wires(s.base), "\x03\x04\x0a\x00\x00\x02\x06\x04\x0a\x00\x00\x01"; got != want {
 		t.Errorf("the network's: %x, want %x", got, want)
 	}
-	db := s.profileFor("db")
+	m := request{kind: typeDiscover}.parse(t)
+	db := s.profileFor(m, "db")
 	if got, want := wires(db), "\x03\x04\x0a\x00\x00\x02\x06\x04\xc0\x00\x02\x35"; got != want {
 		t.Errorf("the host's: %x, want %x", got, want)
 	}
 	if db.index[15] != 0 || s.base.index[15] == 0 {
 		t.Error("an option without data takes the network's away from the host, and only from the host")
 	}
-	if db.leaseTime != time.Minute || s.profileFor("other").leaseTime != time.Hour {
+	if db.leaseTime != time.Minute || s.profileFor(m, "other").leaseTime != time.Hour {
 		t.Error("lease times")
 	}
 }

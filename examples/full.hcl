@@ -33,6 +33,10 @@ network "lab" {
     identity        = "auto"
     authoritative   = true
     unknown_clients = "serve"
+    rapid_commit    = false
+    relays          = [cidrhost(local.lab, 5), "192.0.2.7"]
+    next_server     = cidrhost(local.lab, 10)
+    server_name     = "builder"
 
     range {
       start = cidrhost(local.lab, 100)
@@ -58,6 +62,32 @@ network "lab" {
       type   = "text"
       value  = "http://${cidrhost(local.lab, 10)}/wpad.dat"
       always = true
+    }
+
+    # Network boot: each ROM gets iPXE for its architecture, and iPXE its script.
+    class "pxe-bios" {
+      vendor_class = "PXEClient*"
+      architecture = "x86-bios"
+      boot_file    = "undionly.kpxe"
+    }
+    class "pxe-uefi" {
+      vendor_class = "PXEClient*"
+      architecture = ["x86-64-uefi", 11]
+      boot_file    = "ipxe.efi"
+    }
+    class "ipxe" {
+      user_class = "iPXE"
+      boot_file  = "http://${cidrhost(local.lab, 10)}/boot.ipxe"
+    }
+    class "phones" {
+      mac         = ["00:1b:54", "00:1e:f7"]
+      lease_time  = "1h"
+      next_server = cidrhost(local.lab, 12)
+      server_name = "phones.example.org"
+
+      option "tftp_servers" {
+        value = [cidrhost(local.lab, 12)]
+      }
     }
   }
 
@@ -95,6 +125,10 @@ network "lab" {
     mac     = "52:54:00:12:34:56"
     address = cidrhost(local.lab, 10)
     aliases = ["ci", "runner"]
+
+    boot_file   = "rescue.kpxe"
+    next_server = cidrhost(local.lab, 12)
+    server_name = "mail"
 
     option "host_name" {
       value = "builder"

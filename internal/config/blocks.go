@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 func daemonBlock() *block {
 	return &block{
@@ -93,7 +96,7 @@ func dhcpBlock() *block {
 	return &block{
 		name: "dhcp",
 		doc:  "The network's DHCP service.",
-		args: []argument{
+		args: slices.Concat([]argument{
 			{
 				name: "enabled", kind: boolean(), fallback: "true", example: "false",
 				doc: "whether addresses are leased; without, guests have static ones",
@@ -114,7 +117,16 @@ func dhcpBlock() *block {
 				name: "unknown_clients", kind: oneOf("serve", "deny"), fallback: `"serve"`, example: `"deny"`,
 				doc: "`deny`: only clients with a `host` block get an address",
 			},
-		},
+			{
+				name: "rapid_commit", kind: boolean(), fallback: "false", example: "true",
+				doc: "whether a client that asks for it is given its address at once, in two messages instead of four (RFC 4039); for the only DHCP server of a link",
+			},
+			{
+				name: "relays", kind: listOf(address()), computed: "any host of the subnet", example: `["10.0.0.5", "192.0.2.7"]`,
+				doc: "the DHCP relays that are heard, by the address that they put into giaddr. One that is not of the subnet must ask for it by link or subnet " +
+					"selection (RFC 3527, RFC 3011), and the host must have a route to it over the bridge",
+			},
+		}, bootArguments("")),
 		blocks: []*block{
 			{
 				name: "range", many: true, needs: []string{"start", "end"},
@@ -124,6 +136,7 @@ func dhcpBlock() *block {
 					{name: "end", kind: address(), required: true, example: `"10.0.0.199"`, doc: "the last address"},
 				},
 			},
+			classBlock(),
 			optionBlock("Tells clients something by DHCP, beyond what they are told anyway (subnet mask, router, resolver, domain, MTU, times)."),
 		},
 	}
@@ -207,7 +220,7 @@ func hostBlock() *block {
 		label: &label{doc: "The name is a DNS label; it becomes a name in the network's domain.", example: "builder"},
 		doc: "A guest that is known: its name, and its address if that shall be fixed. It is recognised by `mac`, `client_id` or `hostname`, " +
 			"one of them; with none, the block keeps name and address for a guest that sets them itself.",
-		args: []argument{
+		args: slices.Concat([]argument{
 			{
 				name: "mac", kind: macAddress(), example: `"52:54:00:12:34:56"`,
 				doc: "the guest's MAC address, with colons, hyphens or dots",
@@ -226,7 +239,7 @@ func hostBlock() *block {
 				name: "lease_time", kind: duration(minLease, maxLease, true), computed: "the network's", example: `"infinite"`,
 				doc: "how long its address is leased",
 			},
-		},
+		}, bootArguments("the network's")),
 		blocks: []*block{optionBlock("As in `dhcp`, for this host alone; it overrides the network's.")},
 	}
 }

@@ -149,8 +149,12 @@ func (b *builder) dhcpOf(p *networkParts) {
 		Identity:       get[string](n, "identity"),
 		Authoritative:  get[bool](n, "authoritative"),
 		UnknownClients: get[string](n, "unknown_clients"),
+		RapidCommit:    get[bool](n, "rapid_commit"),
+		Boot:           b.boot(n),
 		Options:        b.options(n, p),
 	}
+	b.relaysOf(p)
+	b.classesOf(p)
 	b.rangesOf(p)
 }
 

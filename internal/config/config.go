@@ -61,7 +61,30 @@ type DHCP struct {
 	Authoritative  bool
 	UnknownClients string      // serve, deny
 	Ranges         []AddrRange // disjoint, in order, without the gateway; none if not enabled
+	RapidCommit    bool
+	Relays         []netip.Addr // none: any host of the subnet
+	Boot           Boot
 	Options        []Option
+	Classes        []Class // in the order of the file
+}
+
+// Boot is what clients boot; each may be absent.
+type Boot struct {
+	File       string
+	NextServer netip.Addr
+	ServerName string
+}
+
+// Class is a kind of clients. What is given of the conditions must hold, of a list one; at least one is given.
+type Class struct {
+	Name          string
+	VendorClasses []string // exact, or beginnings if they end in "*"
+	UserClasses   []string // likewise
+	Architectures []uint16
+	MACPrefixes   []string      // raw bytes, one to six
+	LeaseTime     time.Duration // 0: the network's
+	Boot          Boot
+	Options       []Option
 }
 
 // Infinite is the lease time "infinite".
@@ -70,7 +93,7 @@ const Infinite time.Duration = 1<<63 - 1
 // AddrRange is inclusive.
 type AddrRange struct{ Start, End netip.Addr }
 
-// Option is a DHCP option encoded for the wire. One of classless routes (121) has its default route in it (RFC 3442).
+// Option is a DHCP option encoded for the wire.
 type Option struct {
 	Name   string
 	Code   uint8
@@ -104,6 +127,7 @@ type Host struct {
 	Address   netip.Addr // invalid: any of the ranges
 	Aliases   []string
 	LeaseTime time.Duration // 0: the network's
+	Boot      Boot
 	Options   []Option
 }
 

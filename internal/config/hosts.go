@@ -41,6 +41,7 @@ func (b *builder) hostsOf(p *networkParts) {
 			Address:   get[netip.Addr](n, "address"),
 			Aliases:   list[string](n, "aliases"),
 			LeaseTime: get[time.Duration](n, "lease_time"),
+			Boot:      b.boot(n),
 			Options:   b.options(n, p),
 		}
 		b.checkHost(p, n, h, c)

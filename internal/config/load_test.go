@@ -81,11 +81,23 @@ func TestEverythingArrives(t *testing.T) {
 		DHCP: DHCP{
 			Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, UnknownClients: "serve",
 			Ranges: []AddrRange{{addr("10.0.0.100"), addr("10.0.0.149")}, {addr("10.0.0.200"), addr("10.0.0.249")}},
+			Relays: []netip.Addr{addr("10.0.0.5"), addr("192.0.2.7")},
+			Boot:   Boot{NextServer: addr("10.0.0.10"), ServerName: "builder"},
 			Options: []Option{
 				{Name: "ntp_servers", Code: 42, Data: []byte{10, 0, 0, 1}},
 				{Name: "domain_search", Code: 119, Data: []byte("\x03lab\x08internal\x00\x04corp\x07example\x03com\x00")},
-				{Name: "classless_routes", Code: 121, Data: []byte{16, 10, 1, 10, 0, 0, 10, 0, 10, 0, 0, 1}},
+				{Name: "classless_routes", Code: 121, Data: []byte{16, 10, 1, 10, 0, 0, 10}},
 				{Name: "wpad", Code: 252, Data: []byte("http://10.0.0.10/wpad.dat"), Always: true},
+			},
+			Classes: []Class{
+				{Name: "pxe-bios", VendorClasses: []string{"PXEClient*"}, Architectures: []uint16{0}, Boot: Boot{File: "undionly.kpxe"}},
+				{Name: "pxe-uefi", VendorClasses: []string{"PXEClient*"}, Architectures: []uint16{7, 9, 11}, Boot: Boot{File: "ipxe.efi"}},
+				{Name: "ipxe", UserClasses: []string{"iPXE"}, Boot: Boot{File: "http://10.0.0.10/boot.ipxe"}},
+				{
+					Name: "phones", MACPrefixes: []string{"\x00\x1b\x54", "\x00\x1e\xf7"}, LeaseTime: time.Hour,
+					Boot:    Boot{NextServer: addr("10.0.0.12"), ServerName: "phones.example.org"},
+					Options: []Option{{Name: "tftp_servers", Code: 150, Data: []byte{10, 0, 0, 12}}},
+				},
 			},
 		},
 		DNS: DNS{
@@ -101,6 +113,7 @@ func TestEverythingArrives(t *testing.T) {
 		Hosts: []Host{
 			{
 				Name: "builder", MAC: "\x52\x54\x00\x12\x34\x56", Address: addr("10.0.0.10"), Aliases: []string{"ci", "runner"},
+				Boot:    Boot{File: "rescue.kpxe", NextServer: addr("10.0.0.12"), ServerName: "mail"},
 				Options: []Option{{Name: "host_name", Code: 12, Data: []byte("builder")}},
 			},
 			{Name: "phone", ClientID: "phone-7", LeaseTime: Infinite},

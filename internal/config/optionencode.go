@@ -20,7 +20,6 @@ type optionEncoder struct {
 	gateway netip.Prefix // the network's; may be invalid
 	data    []byte
 	domains []string
-	def0    bool // a default route is among the routes
 }
 
 // add encodes a value. The text is a warning.
@@ -185,27 +184,16 @@ func (e *optionEncoder) route(s string) error {
 	if e.gateway.IsValid() && !via.IsUnspecified() && !e.gateway.Masked().Contains(via) {
 		return faultf(addressesOf(e.gateway), "guests can't reach the router %s: it is outside the network", via)
 	}
-	e.def0 = e.def0 || to.Bits() == 0
-	e.appendRoute(to, via)
-	return nil
-}
-
-func (e *optionEncoder) appendRoute(to netip.Prefix, via netip.Addr) {
 	e.data = append(e.data, byte(to.Bits()))
 	e.data = append(e.data, to.Addr().AsSlice()[:(to.Bits()+7)/8]...)
 	e.data = append(e.data, via.AsSlice()...)
+	return nil
 }
 
 // finish returns the bytes of all values together.
 func (e *optionEncoder) finish() ([]byte, error) {
-	switch e.def.kind {
-	case optDomains:
+	if e.def.kind == optDomains {
 		return packDomains(e.domains)
-	case optRoutes:
-		// A client that takes these routes ignores option 3 (RFC 3442): its default route must be among them.
-		if !e.def0 && e.gateway.IsValid() {
-			e.appendRoute(netip.PrefixFrom(netip.IPv4Unspecified(), 0), e.gateway.Addr())
-		}
 	}
 	return e.data, nil
 }

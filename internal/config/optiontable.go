@@ -148,11 +148,11 @@ func optionTable() []optionDef {
 		{code: 47, name: "netbios_scope", kind: optText, dnsmasq: "netbios-scope", doc: "NetBIOS scope"},
 		{code: 48, name: "x_font_servers", kind: optIPList, dnsmasq: "x-windows-fs", doc: "X font servers"},
 		{code: 49, name: "x_display_managers", kind: optIPList, dnsmasq: "x-windows-dm", doc: "X display managers"},
-		{code: 60, name: "vendor_class", kind: optText, dnsmasq: "vendor-class", doc: "for PXE: PXEClient or HTTPClient"},
+		{code: 60, name: "vendor_class", kind: optText, dnsmasq: "vendor-class", doc: "to boot ROMs it is said without being told to, where they need it"},
 		{code: 64, name: "nisplus_domain", kind: optText, dnsmasq: "nis+-domain", doc: "NIS+ domain"},
 		{code: 65, name: "nisplus_servers", kind: optIPList, dnsmasq: "nis+-server", doc: "NIS+ servers"},
-		{code: 66, name: "tftp_server_name", kind: optText, dnsmasq: "tftp-server", doc: "name or address of the boot server"},
-		{code: 67, name: "bootfile_name", kind: optText, dnsmasq: "bootfile-name", doc: "the boot file"},
+		{code: 66, name: "tftp_server_name", kind: optText, dnsmasq: "tftp-server", doc: "name or address of the boot server; prefer `next_server` and `server_name`"},
+		{code: 67, name: "bootfile_name", kind: optText, dnsmasq: "bootfile-name", doc: "the boot file; prefer `boot_file`, which boot ROMs find in the header too"},
 		{code: 68, name: "mobile_ip_home_agents", kind: optIPList, dnsmasq: "mobile-ip-home", doc: "Mobile IP home agents"},
 		{code: 69, name: "smtp_servers", kind: optIPList, dnsmasq: "smtp-server", doc: "SMTP servers"},
 		{code: 70, name: "pop3_servers", kind: optIPList, dnsmasq: "pop3-server", doc: "POP3 servers"},
@@ -167,7 +167,7 @@ func optionTable() []optionDef {
 		{code: 108, name: "v6only", kind: optSeconds, dnsmasq: "ipv6-only", doc: "how long to do without IPv4 (RFC 8925)"},
 		{code: 114, name: "captive_portal", kind: optURL, dnsmasq: "captive-portal", doc: "the portal's API (RFC 8910)"},
 		{code: 119, name: "domain_search", kind: optDomains, dnsmasq: "domain-search", doc: "domains that short names are tried in (RFC 3397)"},
-		{code: 121, name: "classless_routes", kind: optRoutes, dnsmasq: "classless-static-route", doc: "routes (RFC 3442); a default route over the gateway is added if there is none"},
+		{code: 121, name: "classless_routes", kind: optRoutes, dnsmasq: "classless-static-route", doc: "routes (RFC 3442); a default route by the first of the `routers` is added if there is none"},
 		{code: 138, name: "capwap_controllers", kind: optIPList, doc: "wireless controllers (RFC 5417)"},
 		{code: 150, name: "tftp_servers", kind: optIPList, dnsmasq: "tftp-server-address", doc: "TFTP servers (RFC 5859)"},
 		{code: 209, name: "pxelinux_config_file", kind: optText, dnsmasq: "config-file", doc: "PXELINUX configuration (RFC 5071)"},
@@ -191,7 +191,7 @@ func ownedCodes(code uint8) (string, bool) {
 		return "it follows from the argument lease_time", true
 	case 52, 53, 54, 56:
 		return "the server sets it in each message", true
-	case 80, 81, 90:
+	case 80, 81, 90, 118:
 		return "the server negotiates it with the client", true
 	case 82:
 		return "only relays set it", true
@@ -209,7 +209,7 @@ func ownedNames() map[string]string {
 		"subnet_mask": 1, "netmask": 1, "broadcast": 28, "broadcast_address": 28, "requested_address": 50, "lease_time": 51,
 		"option_overload": 52, "message_type": 53, "server_identifier": 54, "parameter_request_list": 55, "message": 56,
 		"max_message_size": 57, "renewal_time": 58, "t1": 58, "rebinding_time": 59, "t2": 59, "client_id": 61, "client_identifier": 61,
-		"rapid_commit": 80, "client_fqdn": 81, "fqdn": 81, "relay_agent_information": 82,
+		"rapid_commit": 80, "subnet_selection": 118, "client_fqdn": 81, "fqdn": 81, "relay_agent_information": 82,
 	} {
 		out[name], _ = ownedCodes(code)
 	}

@@ -22,6 +22,8 @@ func TestReferenceIsCurrent(t *testing.T) {
 		"options":   optionRows,
 		"functions": functionNames,
 		"check":     checkExample,
+
+		"architectures": architectureRows,
 	}).ParseFiles("testdata/reference.tmpl")
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +104,24 @@ func optionRows() string {
 			foreign = "`" + def.dnsmasq + "`"
 		}
 		fmt.Fprintf(&b, "| %d | `%s` | %s | %s | %s |\n", def.code, def.name, def.kind.doc(), foreign, def.doc)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func architectureRows() string {
+	var b strings.Builder
+	for _, def := range architectures() {
+		foreign, codes := "", ""
+		if def.dnsmasq != "" {
+			foreign = "`" + def.dnsmasq + "`"
+		}
+		for i, code := range def.codes {
+			if i > 0 {
+				codes += ", "
+			}
+			codes += fmt.Sprint(code)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", def.name, codes, foreign, def.doc)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

@@ -133,7 +133,13 @@ func dhcpLink(n config.Network) dhcpserver.Config {
 		Authoritative: n.DHCP.Authoritative,
 		MTU:           n.Bridge.MTU,
 		UnknownDenied: n.DHCP.UnknownClients == "deny",
+		RapidCommit:   n.DHCP.RapidCommit,
+		Relays:        n.DHCP.Relays,
+		Boot:          dhcpserver.Boot(n.DHCP.Boot),
 		Options:       dhcpOptions(n),
+	}
+	if n.DNS.Enabled {
+		out.Domain = n.DNS.Domain
 	}
 	switch n.DHCP.Identity {
 	case "client_id":
@@ -142,11 +148,17 @@ func dhcpLink(n config.Network) dhcpserver.Config {
 		out.Identity = dhcpserver.IdentityMAC
 	}
 	for _, h := range n.Hosts {
-		if h.LeaseTime != 0 || len(h.Options) > 0 {
+		if h.LeaseTime != 0 || h.Boot != (config.Boot{}) || len(h.Options) > 0 {
 			out.Hosts = append(out.Hosts, dhcpserver.HostOptions{
-				Host: h.Name, LeaseTime: h.LeaseTime, Options: wireOptions(h.Options),
+				Host: h.Name, LeaseTime: h.LeaseTime, Boot: dhcpserver.Boot(h.Boot), Options: wireOptions(h.Options),
 			})
 		}
+	}
+	for _, c := range n.DHCP.Classes {
+		out.Classes = append(out.Classes, dhcpserver.Class{
+			Name: c.Name, VendorClasses: c.VendorClasses, UserClasses: c.UserClasses, Architectures: c.Architectures, MACPrefixes: c.MACPrefixes,
+			LeaseTime: c.LeaseTime, Boot: dhcpserver.Boot(c.Boot), Options: wireOptions(c.Options),
+		})
 	}
 	return out
 }
