@@ -181,7 +181,11 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	p := e.Pool
 	line("pool", "%s for all: %d leased, %d offered, %d in quarantine", addresses(int(p.Addresses)), p.Leased, p.Offered, p.Quarantined)
 	for _, l := range e.Quarantined {
-		line("quarantine", "%s, declined by %s, rests until %s", l.Address, orDash(l.MAC), orDash(stamp(l.Expires)))
+		why := "declined by"
+		if strings.HasPrefix(l.ClientID, "arp:") { // labnet has found it in use
+			why = "used by"
+		}
+		line("quarantine", "%s, %s %s, rests until %s", l.Address, why, orDash(l.MAC), orDash(stamp(l.Expires)))
 	}
 }
 

@@ -31,6 +31,8 @@ func exampleExplanations() []control.DHCPExplanation {
 	leases[7].Expires = at("2030-01-02T11:00:00Z")
 	declined := leases[3]
 	declined.State = "declined"
+	conflicting := declined
+	conflicting.Address, conflicting.MAC, conflicting.ClientID = addr("10.0.0.68"), "52:54:00:00:66:66", "arp:52:54:00:00:66:66"
 	return []control.DHCPExplanation{
 		{
 			Network: "lab", Identity: "client_id", Client: "01:52:54:00:ab:cd:ef",
@@ -47,8 +49,8 @@ func exampleExplanations() []control.DHCPExplanation {
 			Reboot:      &control.DHCPAnswer{Reply: "ACK", Reason: "ack_init_reboot", Text: "restarted with the address it holds", Address: addr("10.0.0.57"), LeaseTime: "12h0m0s"},
 			Reservation: &control.DHCPReservation{Host: "builder", Address: addr("10.0.0.57"), MatchedBy: "mac"},
 			Running:     &leases[0],
-			Pool:        control.DHCPPool{Addresses: 253, Leased: 6, Offered: 2, Quarantined: 1},
-			Quarantined: []control.Lease{declined},
+			Pool:        control.DHCPPool{Addresses: 253, Leased: 6, Offered: 2, Quarantined: 2},
+			Quarantined: []control.Lease{declined, conflicting},
 		},
 		{
 			Network: "dmz", Identity: "mac", Client: "mac:52:54:00:00:00:77",
