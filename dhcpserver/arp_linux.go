@@ -40,6 +40,9 @@ var serverFilter = []unix.SockFilter{
 	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 }
 
+// earBuffer is what an ear may queue: answers must not be lost in a burst of other ARP.
+const earBuffer = 1 << 20
+
 // maxFrame is how much is read of a frame that is heard.
 const maxFrame = headersLen + maxMessage
 
@@ -59,6 +62,8 @@ func (s *sockets) openEar(what string, filter []unix.SockFilter) (*os.File, erro
 		return nil, err
 	}
 	err = control(file, func(fd int) error {
+		// Without CAP_NET_ADMIN the usual size has to do.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, earBuffer)
 		program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
 			return fmt.Errorf("attaching the filter of the %s socket: %w", what, err)

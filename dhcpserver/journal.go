@@ -108,7 +108,7 @@ func severity(p *packet) (slog.Level, string) {
 	case p.reason == ReasonProbing:
 		return slog.LevelDebug, "answer waits for ARP"
 	case p.reason == ReasonNakInUse:
-		return slog.LevelWarn, "request refused: another machine uses the address"
+		return slog.LevelInfo, "request refused: another machine uses the address"
 	case p.reply == replyNak:
 		return slog.LevelInfo, "request refused"
 	case p.reply == replyAck && !p.renewal:

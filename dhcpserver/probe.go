@@ -15,10 +15,10 @@ const (
 	probeAgain = probeWait / 2
 )
 
-// An answer to a probe convicts for convictTime, whereas a lease that was offered without waiting is checked against
-// answers since then, at most selectTime old, when the client requests it. holderTime is how long the presence of a lease's holder, or
-// its silence in the case of absentTime, is believed. An address that was found free longer than trustTime ago is offered at
-// once, but asked for again meanwhile.
+// An answer to a probe convicts for convictTime, whereas an address that was offered without waiting is checked against the
+// answers since then, at most selectTime old, when the client requests it. The presence of a lease's holder is believed for
+// holderTime, its silence for absentTime. An address that was found free longer than trustTime ago is offered at once, but
+// asked for again meanwhile.
 const (
 	trustTime   = 100 * time.Millisecond
 	convictTime = 2 * time.Second
@@ -63,12 +63,12 @@ type prober struct {
 // question is a probe under way.
 type question struct {
 	addr   netip.Addr
-	to     [6]byte // broadcast, or who is asked first
-	holder bool    // it is about who leases the address
-	asked  time.Duration
-	sent   bool // the kernel took it
-	urgent bool // a message waits for the answer
-	again  bool // asked twice already
+	to     [6]byte       // broadcast, or who is asked first
+	holder bool          // it is about who leases the address, so that silence doesn't make it free
+	asked  time.Duration // when it was sent first; before that, when it was to be
+	sent   bool          // the kernel took it
+	urgent bool          // a message waits for the answer
+	again  bool          // asked twice already
 }
 
 func newProber(send func(addr netip.Addr, to [6]byte) error) *prober {
@@ -152,8 +152,8 @@ func (p *prober) claim(addr netip.Addr, hw leases.HWAddr, now time.Time) (v verd
 		return v, by
 	}
 	p.free.remove(key)
-	if q := p.asked[key]; q != nil && !q.urgent {
-		delete(p.asked, key)
+	if q := p.asked[key]; q != nil {
+		q.holder = true // silence won't make it free
 	}
 	return provenFree, ""
 }
@@ -307,21 +307,4 @@ func (p *prober) stale(addr netip.Addr, now time.Time) bool {
 	}
 	u, heard := p.users.get(key)
 	return !heard || at-u.heard > usedTime
-}
-
-// allowance is how often something may happen a second; a second's worth may be saved up. What is refused counts too, up to
-// a debt: with one, nothing is allowed until there is less of it.
-type allowance struct {
-	perSecond int
-	debt      int
-	used      float64 // of what may be saved up
-	last      time.Duration
-}
-
-func (a *allowance) take(at time.Duration) bool {
-	a.used = max(0, a.used-max(0, at-a.last).Seconds()*float64(a.perSecond))
-	a.last = max(at, a.last)
-	ok := a.used+1 <= float64(a.perSecond)
-	a.used = min(a.used+1, float64(a.perSecond+a.debt))
-	return ok
 }

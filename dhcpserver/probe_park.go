@@ -89,7 +89,9 @@ func (p *prober) transmit(questions []*question, failed func(error)) {
 			continue
 		}
 		p.mu.Lock()
-		q.sent = true
+		if !q.sent {
+			q.sent, q.asked = true, p.since(time.Now())
+		}
 		p.mu.Unlock()
 	}
 }
