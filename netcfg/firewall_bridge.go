@@ -49,6 +49,10 @@ func (t *table) addGuests(n Network, mac string, ports map[string]port) {
 		rules = append(rules, frame("answers that claim to be the gateway's", etherType(unix.ETH_P_IP), saddr4(single(gateway)), impostor, drop()))
 	}
 	rules = append(rules,
+		// What a server says to all goes to the host alone, which raises the alarm: it takes nothing from such datagrams, and
+		// doesn't forward them (RFC 1812 section 5.3.5.1).
+		frame("another DHCP server is the host's affair", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), daddr4(limitedBroadcast), sport(67), dport(68),
+			rogue, redirect(mac), accept()),
 		// Clients go by their own port alone: an offer from any other than a server's is as good to them.
 		frame("no DHCP server but the host's", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), dport(68), rogue, drop()),
 		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,4 +44,35 @@ func TestAStaticGuestKeepsItsAddress(t *testing.T) {
 	if !found {
 		t.Errorf("leases says\n%s", l.labnet(t, "leases"))
 	}
+}
+
+// TestAnotherServerIsSeen: a guest that serves DHCP shows in the status, and serves nobody.
+func TestAnotherServerIsSeen(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, labConfig)
+	l.start(t)
+	rogue, mac := l.staticGuest(t, "rogue", "vm1", "10.0.0.66")
+	dir := t.TempDir()
+	_, output := rogue.Start(t, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--dhcp-authoritative", "--no-ping",
+		"--interface=eth0", "--except-interface=lo", "--dhcp-broadcast", "--dhcp-range=10.0.0.200,10.0.0.220", "--dhcp-option=3,10.0.0.66",
+		"--dhcp-leasefile="+filepath.Join(dir, "leases"), "--pid-file="+filepath.Join(dir, "pid"))
+	nettest.Eventually(t, 20*time.Second, func() error {
+		if out, err := rogue.Try("sh", "-c", "ss -Hlnu 'sport = :67' | grep ."); err != nil {
+			return fmt.Errorf("dnsmasq isn't there: %s\n%s", out, output())
+		}
+		return nil
+	})
+	g := l.newGuest(t, "guest", "vm2")
+	g.udhcpc(t)
+	if got := g.leased(t); got["router"] != "10.0.0.1" {
+		t.Errorf("the guest's router is %s", got["router"])
+	}
+	want := "another DHCP server on br0: 10.0.0.66 (" + mac + "), heard "
+	nettest.Eventually(t, 20*time.Second, func() error {
+		if out := l.labnet(t, "status"); !strings.Contains(out, want) {
+			return fmt.Errorf("status says\n%s\ndnsmasq says\n%s", out, output())
+		}
+		return nil
+	})
 }
