@@ -210,6 +210,9 @@ func TestReconfigureClassesRelaysAndRapidCommit(t *testing.T) {
 	if a := p.answered(q, typeAck, ReasonAckRapid); a.seconds(51) != 600 {
 		t.Errorf("lease time %d", a.seconds(51))
 	}
+	if text := l.log.String(); !strings.Contains(text, "reason=ack_rapid_commit class=phones") {
+		t.Errorf("the log doesn't name the class:\n%s", text)
+	}
 	p.silentFrom(relayed, "10.0.0.9", ReasonForeignRelay)
 	relayed.giaddr = "10.0.0.8"
 	p.answeredFrom(relayed, "10.0.0.8", typeAck, ReasonAckRapid)

@@ -11,7 +11,7 @@ import (
 )
 
 // journal writes the log: what changes something at level info, every message at level debug, and nothing so often that
-// a guest could fill the disk with it. Keys: iface, network, client, addr, name, xid, reason, err; suppressed, lost, length;
+// a guest could fill the disk with it. Keys: iface, network, client, addr, name, class, xid, reason, err; suppressed, lost, length;
 // other (the second of two clones), message and stack (of a bug).
 type journal struct {
 	log *slog.Logger
@@ -76,6 +76,9 @@ func (j *journal) packet(p *packet, now time.Time) {
 		slog.String("name", p.name),
 		slog.String("xid", fmt.Sprintf("%08x", p.xid)),
 		slog.String("reason", string(p.reason)))
+	if p.profile != nil && p.profile.classes != "" {
+		attrs = append(attrs, slog.String("class", p.profile.classes))
+	}
 	if p.err != nil {
 		attrs = append(attrs, slog.String("err", p.err.Error()))
 	}

@@ -148,7 +148,7 @@ func oneAddress(n *leases.Network) {
 }
 
 // allRows are the decision table and its variants.
-func allRows() []row { return slices.Concat(rows, rapidRows, relayRows, bootRows) }
+func allRows() []row { return slices.Concat(rows, rapidRows, relayRows, bootRows, invariantRows) }
 
 var rows = []row{
 	{name: "1 DISCOVER with an active binding: it is offered", play: func(p *play) {
@@ -215,6 +215,12 @@ var rows = []row{
 		p.answered(discover(macA, "10.0.0.100"), typeOffer, ReasonOfferRequested)
 		p.answered(selecting(macA, "10.0.0.100"), typeAck, ReasonAckSelecting)
 		p.silent(discover(macB, "10.0.0.100"), ReasonExhausted)
+		p.answered(selecting(macB, "10.0.0.100"), typeNak, ReasonNakTaken)
+	}},
+	{name: "9 two clients are offered one free address: the first to request it has it", network: oneAddress, play: func(p *play) {
+		p.answered(discover(macA, ""), typeOffer, ReasonOfferDerived)
+		p.answered(discover(macB, ""), typeOffer, ReasonOfferTakenBack)
+		p.answered(selecting(macA, "10.0.0.100"), typeAck, ReasonAckSelecting)
 		p.answered(selecting(macB, "10.0.0.100"), typeNak, ReasonNakTaken)
 	}},
 	{name: "11 neither identifier nor address: silence", play: func(p *play) {
@@ -437,6 +443,8 @@ var rows = []row{
 		p.silent(request{kind: typeAck, mac: macA}, ReasonServerMessage)
 		p.silent(request{kind: 10, mac: macA}, ReasonUnknownType)
 		p.silent(request{mac: macA}, ReasonNoType)
+		p.silent(request{kind: typeDiscover, mac: macA, op: opReply}, ReasonNotRequest)
+		p.silent(request{kind: typeDiscover, mac: macA, badCookie: true}, ReasonBadCookie)
 	}},
 	{name: "unknown clients are denied", config: func(c *Config) { c.UnknownDenied = true }, play: func(p *play) {
 		p.silent(discover(macA, ""), ReasonDenied)
