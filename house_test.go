@@ -17,7 +17,7 @@ import (
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
 	"netcfg":           nil,
-	"leases":           nil,
+	"leases":           {"leases/redolog"},
 	"dnsserver":        {"internal/portowner"},
 	"dhcpserver":       {"leases", "internal/portowner"},
 	"internal/config":  nil,
@@ -27,6 +27,7 @@ var imports = map[string][]string{
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo"},
 
 	"internal/portowner": nil,
+	"leases/redolog":     nil,
 
 	"bench/dhcp":           {"bench/dhcp/generator"},
 	"bench/dhcp/generator": nil,

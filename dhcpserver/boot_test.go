@@ -30,7 +30,7 @@ func pxe(q request, vendor string, arch byte, user string) request {
 
 // chainLoading is the guide's example: the ROM loads iPXE for its architecture, and iPXE the script.
 func chainLoading(c *Config) {
-	c.Boot = Boot{NextServer: addr("10.0.0.5")}
+	c.Boot = Boot{NextServer: addrOf("10.0.0.5")}
 	c.Classes = []Class{
 		{Name: "bios", VendorClasses: []string{"PXEClient*"}, Architectures: []uint16{0}, Boot: Boot{File: "undionly.kpxe"}},
 		{Name: "uefi", VendorClasses: []string{"PXEClient*"}, Architectures: []uint16{7, 9}, Boot: Boot{File: "ipxe.efi"}},
@@ -92,10 +92,10 @@ func TestBootFields(t *testing.T) {
 	}{
 		{"nothing", func(*Config) {}, request{}, `0.0.0.0 "" "", "" "" ""`},
 		{"a file alone is on this host", func(c *Config) { c.Boot.File = "a" }, request{}, `10.0.0.1 "" "a", "" "" "a"`},
-		{"options are for who asks", func(c *Config) { c.Boot = Boot{"a", addr("10.0.0.5"), "boot"} }, with(request{}, opt(optParameterList, 1)), `10.0.0.5 "boot" "a", "" "" ""`},
-		{"… for them", func(c *Config) { c.Boot = Boot{"a", addr("10.0.0.5"), "boot"} }, with(request{}, asks), `10.0.0.5 "boot" "a", "" "boot" "a"`},
-		{"a server without a name is named by its address", func(c *Config) { c.Boot = Boot{NextServer: addr("10.0.0.5")} }, with(request{}, asks), `10.0.0.5 "" "", "" "10.0.0.5" ""`},
-		{"nobody's address", func(c *Config) { c.Boot = Boot{File: "a", NextServer: addr("0.0.0.0")} }, with(request{}, asks), `0.0.0.0 "" "a", "" "" "a"`},
+		{"options are for who asks", func(c *Config) { c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"} }, with(request{}, opt(optParameterList, 1)), `10.0.0.5 "boot" "a", "" "" ""`},
+		{"… for them", func(c *Config) { c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"} }, with(request{}, asks), `10.0.0.5 "boot" "a", "" "boot" "a"`},
+		{"a server without a name is named by its address", func(c *Config) { c.Boot = Boot{NextServer: addrOf("10.0.0.5")} }, with(request{}, asks), `10.0.0.5 "" "", "" "10.0.0.5" ""`},
+		{"nobody's address", func(c *Config) { c.Boot = Boot{File: "a", NextServer: addrOf("0.0.0.0")} }, with(request{}, asks), `0.0.0.0 "" "a", "" "" "a"`},
 		{"too long for the header: in the option, asked or not", func(c *Config) { c.Boot = Boot{File: long} }, with(request{}, opt(optParameterList, 1)), `10.0.0.1 "" "", "" "" "` + long + `"`},
 		{"127 bytes fit", func(c *Config) { c.Boot = Boot{File: long[:127]} }, with(request{}, opt(optParameterList, 1)), `10.0.0.1 "" "` + long[:127] + `", "" "" ""`},
 		{"63 bytes fit", func(c *Config) { c.Boot = Boot{ServerName: long[:63]} }, with(request{}, opt(optParameterList, 1)), `0.0.0.0 "` + long[:63] + `" "", "" "" ""`},
@@ -145,7 +145,7 @@ func TestOverloadSparesTheBootFile(t *testing.T) {
 			for code := range uint8(n) {
 				c.Options = append(c.Options, optString(150+code, strings.Repeat("x", 23)))
 			}
-			c.Boot = Boot{File: "pxelinux.0", NextServer: addr("10.0.0.5")}
+			c.Boot = Boot{File: "pxelinux.0", NextServer: addrOf("10.0.0.5")}
 		}
 	}
 	for _, tc := range []struct {

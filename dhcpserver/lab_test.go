@@ -190,7 +190,7 @@ func (l *lab) exchange(t *testing.T, q request, from string) (*answer, Reason) {
 			if Reason(r) == ReasonAckRenew {
 				n-- // the marker's
 			}
-			if n != 0 && !slices.Contains([]Reason{ReasonCloneDetected, ReasonOptionsDropped, ReasonMalformedServed}, Reason(r)) { // beside the decision
+			if n != 0 && !slices.Contains(beside, Reason(r)) {
 				seen = append(seen, Reason(r))
 			}
 		}
@@ -202,6 +202,9 @@ func (l *lab) exchange(t *testing.T, q request, from string) (*answer, Reason) {
 	})
 	return got, reason
 }
+
+// beside are reasons that are counted besides that of the decision.
+var beside = []Reason{ReasonCloneDetected, ReasonRogueServer, ReasonProbing, ReasonConflict, ReasonOptionsDropped, ReasonMalformedServed}
 
 // bindMarker gives the marker its lease.
 func (l *lab) bindMarker(t *testing.T) {

@@ -148,6 +148,9 @@ func TestHistoryIsBounded(t *testing.T) {
 		if err := s.Commit(context.Background(), []Lease{l}); err != nil {
 			t.Fatal(err)
 		}
+		if i%50 == 49 {
+			flush(t, s)
+		}
 	}
 	count, err := strconv.Atoi(shell(t, path, "SELECT count(*) FROM history"))
 	if err != nil {

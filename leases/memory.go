@@ -74,5 +74,8 @@ func (m *Memory) Commit(_ context.Context, leases []Lease) error {
 	return nil
 }
 
+// Err returns nil.
+func (m *Memory) Err() error { return nil }
+
 // Close does nothing.
 func (m *Memory) Close() error { return nil }

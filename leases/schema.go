@@ -3,7 +3,7 @@ package leases
 // The file says that it is ours: `file leases.db` shows the application id ("LabL").
 const (
 	applicationID = 0x4c61624c
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // schema is what `sqlite3 leases.db .schema` shows; people query it, so it changes only with schemaVersion.
@@ -66,7 +66,20 @@ CREATE TABLE set_aside (
   reason TEXT NOT NULL,
   record TEXT NOT NULL
 ) STRICT;
+` + redoSchema
+
+// redoSchema came with version 2.
+const redoSchema = `
+-- How far the redo log beside this file (-redo1 and -redo2: the leases of the last seconds) has been moved into it.
+CREATE TABLE redo_log (
+  id    TEXT NOT NULL,     -- of the log that belongs to this database
+  moved INTEGER NOT NULL   -- the last segment that is in it
+) STRICT;
+INSERT INTO redo_log VALUES (lower(hex(randomblob(16))), 0);
 `
+
+// migrations bring a database from the version that is the index to the next one.
+var migrations = [schemaVersion]string{1: redoSchema}
 
 const (
 	upsertSQL = `INSERT INTO leases
@@ -80,7 +93,9 @@ ON CONFLICT DO UPDATE SET
 	selectSQL = `SELECT network, addr, client, hwtype, hwaddr, name, state, start, expiry, seen, requested_name, vendor, reserved
 FROM leases ORDER BY network, addr`
 
-	// Few rows a time: it runs within a commit that clients wait for.
+	movedSQL = `UPDATE redo_log SET moved = ?`
+
+	// Few rows a time, so that no transaction is long.
 	pruneSQL = `DELETE FROM history WHERE id IN (SELECT id FROM history WHERE until < ? ORDER BY until LIMIT 500)`
 
 	// Ids grow by one a row. More rows go than one transaction can add.

@@ -9,9 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
+
+	"labnet/leases/redolog"
 )
 
 // DefaultHistory is how long the history is kept where SQLiteConfig doesn't say otherwise.
@@ -21,10 +24,7 @@ const DefaultHistory = 90 * 24 * time.Hour
 // reach it in DefaultHistory; a guest that changes its name or its address all the time would fill the disk without it.
 const DefaultHistoryRows = 1_000_000
 
-// countAfter is how many leases are written between two looks at the number of rows of the history.
-const countAfter = 10_000
-
-// busyTimeout is how long a commit waits for somebody who writes into the file by hand.
+// busyTimeout is how long a write waits for somebody who writes into the file by hand.
 const busyTimeout = 10 * time.Second
 
 // SQLiteConfig is what OpenSQLite needs to know. The zero value of everything but Path is fine.
@@ -35,33 +35,57 @@ type SQLiteConfig struct {
 	Log         *slog.Logger  // nil: nothing is logged
 }
 
-// SQLite is a Store in an SQLite file, in WAL mode with a sync for every commit. The log of WAL mode is copied into
-// the file by another connection, while commits go on.
+// SQLite is a Store in an SQLite file with a redo log in front: a commit is one sync of the log, which is overwritten in
+// place and so syncs faster than anything that grows, and a moment later a goroutine moves what many commits wrote into the
+// database, in one transaction. So SQLite's work is shared by many leases, and no reader of the file, no prune and no
+// checkpoint ever stalls a commit.
 type SQLite struct {
 	path    string
 	history time.Duration
 	rows    int // of the history
 	log     *slog.Logger
 	lock    *os.File
-	db      *sql.DB // of the writer
-	aside   *sql.DB // of the checkpoints
+	db      *sql.DB
+	id      redolog.ID
 	stop    context.CancelFunc
 	stopped chan struct{}
-	wake    chan struct{} // holds a token when enough was written for a checkpoint
+	wake    chan struct{} // holds a token when the log has something to move
+	hurry   atomic.Bool   // somebody waits for the database
 
-	mu        sync.Mutex // one transaction at a time
+	dbMu      sync.Mutex // guards the connection, and the following; taken before mu
 	writer    *writer    // nil: to be connected
-	written   int        // leases since the last checkpoint was asked for
+	written   int        // leases since the last checkpoint
 	uncounted int        // leases since the number of rows of the history was looked at
 	nextPrune time.Time
-	closed    bool
+	warned    time.Time // of a reader without end
+
+	mu         sync.Mutex // guards the log, and the following
+	redo       *redolog.Log
+	broken     bool      // the log failed: it must be made anew before anything is appended
+	nextSeq    uint64    // of a log that is made anew
+	retry      time.Time // when that is tried again
+	ended      *segment  // to be moved; nil: the other file of the log is free
+	lastCommit time.Time
+	moveErr    error // of the last move
+	closed     bool
+
+	payload []byte // of Commit
+}
+
+// segment is a part of the redo log that is to be moved.
+type segment struct {
+	redolog.Ended
+	full bool
 }
 
 // OpenSQLite opens the lease database at cfg.Path, or makes one where there is none (mode 0600). It fails, and leaves the
 // file as it is, when another process has it open, when it is damaged or not a lease database, and when a newer labnet
 // wrote it. Close ends its goroutine. It makes SQLite use fdatasync in this process.
 func OpenSQLite(cfg SQLiteConfig) (*SQLite, error) {
-	s := &SQLite{path: cfg.Path, history: cfg.History, rows: cfg.HistoryRows, log: cfg.Log, stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s := &SQLite{
+		path: cfg.Path, history: cfg.History, rows: cfg.HistoryRows, log: cfg.Log,
+		stopped: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
 	if s.history == 0 {
 		s.history = DefaultHistory
 	}
@@ -81,7 +105,7 @@ func OpenSQLite(cfg SQLiteConfig) (*SQLite, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	go s.checkpoints(ctx)
+	go s.keepMoving(ctx)
 	return s, nil
 }
 
@@ -104,10 +128,13 @@ func (s *SQLite) open() (err error) {
 	if s.db, err = openDB(s.path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)"); err != nil {
 		return err
 	}
-	if s.aside, err = openDB(s.path, "rw", "synchronous(FULL)", "wal_autocheckpoint(0)"); err != nil {
+	if err := migrate(context.Background(), s.db); err != nil {
 		return err
 	}
 	if s.writer, err = connect(s.db); err != nil {
+		return err
+	}
+	if err := s.recover(); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(s.path))
@@ -115,8 +142,11 @@ func (s *SQLite) open() (err error) {
 
 // Load returns every lease; a row that can't be understood moves to the table set_aside.
 func (s *SQLite) Load(ctx context.Context) ([]Lease, []BadRecord, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
+	if err := s.moveAll(); err != nil {
+		return nil, nil, fmt.Errorf("lease database %s: %w", s.path, err)
+	}
 	leases, bad, err := readLeases(ctx, s.db)
 	if err != nil {
 		return nil, nil, fmt.Errorf("lease database %s: %w", s.path, err)
@@ -146,63 +176,7 @@ func (s *SQLite) setAside(ctx context.Context, b badRow) error {
 	return tx.Commit()
 }
 
-// Commit writes leases in one transaction; when it returns nil they are on the disk. A transaction that has begun is not
-// interrupted by the end of ctx.
-func (s *SQLite) Commit(ctx context.Context, leases []Lease) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := s.commit(leases); err != nil {
-		return fmt.Errorf("lease database %s: %w", s.path, err)
-	}
-	return nil
-}
-
-func (s *SQLite) commit(leases []Lease) (err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return os.ErrClosed
-	}
-	if s.writer == nil {
-		if s.writer, err = connect(s.db); err != nil {
-			return err
-		}
-	}
-	now := time.Now()
-	var p prune
-	if !now.Before(s.nextPrune) {
-		p.before = now.Add(-s.history).Unix()
-	}
-	if s.uncounted >= min(countAfter, s.rows) {
-		p.rows = s.rows
-	}
-	aged, surplus, err := s.writer.write(leases, p)
-	if err != nil {
-		// Whatever state the connection is in: the next commit gets a new one.
-		s.writer.close()
-		s.writer = nil
-		return err
-	}
-	if p.before != 0 {
-		s.nextPrune = now.Add(pruneAgain(aged))
-	}
-	s.uncounted += len(leases)
-	if p.rows != 0 && surplus == 0 { // else the next commit goes on
-		s.uncounted = 0
-	}
-	s.written += len(leases)
-	if s.written >= checkpointAfter {
-		s.written = 0
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
-	}
-	return nil
-}
-
-// Close ends the store; what is committed stays. The file needs no log beside it then.
+// Close ends the store; what is committed stays. The database needs no log beside it then, unless it couldn't be written.
 func (s *SQLite) Close() error {
 	s.mu.Lock()
 	already := s.closed
@@ -212,20 +186,32 @@ func (s *SQLite) Close() error {
 		return nil
 	}
 	s.stop()
+	s.hurry.Store(true)
 	<-s.stopped
-	return s.release()
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
+	moved := s.moveAll()
+	if moved != nil {
+		s.log.Warn("leases stay in the redo log, and go into the database with the next start", "file", s.path, "err", moved)
+	}
+	err := s.release()
+	if moved == nil && err == nil {
+		return redolog.Remove(s.path)
+	}
+	return err
 }
 
 // release closes what is open.
 func (s *SQLite) release() error {
 	var errs []error
+	if s.redo != nil {
+		errs = append(errs, s.redo.Close())
+	}
 	if s.writer != nil {
 		s.writer.close()
 	}
-	for _, db := range []*sql.DB{s.aside, s.db} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

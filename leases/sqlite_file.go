@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
+
+	"labnet/leases/redolog"
 )
 
 // remedy ends every message about a file that can't be used; labnet never repairs or replaces it by itself.
@@ -22,33 +24,6 @@ const remedy = "restore it from a backup, or move it and the files beside it awa
 
 // magic is how every SQLite file begins.
 const magic = "SQLite format 3\x00"
-
-// ReadSQLite returns what the lease database at path says, without changing it: for listing while no daemon runs. Records
-// that can't be understood are left out.
-func ReadSQLite(ctx context.Context, path string) ([]Lease, error) {
-	leases, err := readSQLite(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("lease database %s: %w", path, err)
-	}
-	return leases, nil
-}
-
-func readSQLite(ctx context.Context, path string) ([]Lease, error) {
-	// The file itself must not be opened here: closing it would end the locks that SQLite has in this process.
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	db, err := openDB(path, "ro")
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	if err := verifyVersion(ctx, db); err != nil {
-		return nil, err
-	}
-	leases, _, err := readLeases(ctx, db)
-	return leases, err
-}
 
 // openDB returns a handle; it connects when it is used.
 func openDB(path, mode string, pragmas ...string) (*sql.DB, error) {
@@ -95,6 +70,9 @@ func create(path string) error {
 		if _, err := os.Lstat(path + suffix); err == nil {
 			return fmt.Errorf("it is missing, but its log %s is there: %s", path+suffix, remedy)
 		}
+	}
+	if segments, err := redolog.Read(path); err != nil || len(segments) > 0 {
+		return errors.Join(err, fmt.Errorf("it is missing, but its redo log %s-redo1, -redo2 is there: %s", path, remedy))
 	}
 	draft := path + ".new"
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
@@ -148,7 +126,7 @@ func verify(path string) error {
 	}
 	defer db.Close()
 	ctx := context.Background()
-	if err := verifyVersion(ctx, db); err != nil {
+	if _, err := verifyVersion(ctx, db); err != nil {
 		return err
 	}
 	var verdict string
@@ -203,21 +181,34 @@ func verifyHeader(path string) error {
 	return nil
 }
 
-func verifyVersion(ctx context.Context, db *sql.DB) error {
-	var application, version int
+// verifyVersion returns the schema's version if it is one that we know.
+func verifyVersion(ctx context.Context, db *sql.DB) (version int, err error) {
+	var application int
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil {
-		return damaged(err)
+		return 0, damaged(err)
 	}
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return damaged(err)
+		return 0, damaged(err)
 	}
 	switch {
 	case application != applicationID:
-		return fmt.Errorf("the SQLite file of another program (application id %#x): give labnet a path of its own", application)
+		return 0, fmt.Errorf("the SQLite file of another program (application id %#x): give labnet a path of its own", application)
 	case version > schemaVersion:
-		return fmt.Errorf("written by a newer labnet (schema %d; this one knows %d): run that one, or %s", version, schemaVersion, remedy)
+		return 0, fmt.Errorf("written by a newer labnet (schema %d; this one knows %d): run that one, or %s", version, schemaVersion, remedy)
 	case version < 1:
-		return damaged(fmt.Errorf("schema %d", version))
+		return 0, damaged(fmt.Errorf("schema %d", version))
 	}
-	return nil
+	return version, nil
+}
+
+// migrate brings the database to the present schema, each step in a transaction of its own.
+func migrate(ctx context.Context, db *sql.DB) error {
+	version, err := verifyVersion(ctx, db)
+	for ; err == nil && version < schemaVersion; version++ {
+		_, err = db.ExecContext(ctx, "BEGIN IMMEDIATE;"+migrations[version]+fmt.Sprintf("PRAGMA user_version = %d; COMMIT;", version+1))
+		if err != nil {
+			err = fmt.Errorf("bringing it from schema %d to %d: %w", version, version+1, err)
+		}
+	}
+	return err
 }

@@ -6,11 +6,18 @@ import (
 	"time"
 )
 
-// writer is the connection that commits, with its statements.
+// writer is the connection that writes, with its statements.
 type writer struct {
-	conn                                          *sql.Conn
-	begin, upsert, age, surplus, commit, rollback *sql.Stmt
-	args                                          []any
+	conn                                                 *sql.Conn
+	begin, upsert, moved, age, surplus, commit, rollback *sql.Stmt
+	args                                                 []any
+}
+
+// transaction is what goes with the leases that are written.
+type transaction struct {
+	moved   uint64 // the segment of the redo log that they are; 0: none
+	paced   bool   // nobody waits for it: others come first
+	history prune
 }
 
 // prune is what a transaction removes of the history, a few rows of each kind: 0 for nothing.
@@ -18,6 +25,16 @@ type prune struct {
 	before int64 // those that ended before this Unix time
 	rows   int   // all but so many of the newest
 }
+
+// countAfter is how many leases are written between two looks at the number of rows of the history.
+const countAfter = 10_000
+
+// A paced transaction pauses after every few rows for about as long as they took: a goroutine that computes on and on would
+// keep those that serve from a machine's only processor for 10 ms at a time.
+const (
+	paceRows  = 16
+	pacePause = 100 * time.Microsecond
+)
 
 func connect(db *sql.DB) (*writer, error) {
 	ctx := context.Background()
@@ -29,7 +46,15 @@ func connect(db *sql.DB) (*writer, error) {
 	for _, s := range []struct {
 		stmt **sql.Stmt
 		text string
-	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.upsert, upsertSQL}, {&w.age, pruneSQL}, {&w.surplus, surplusSQL}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
+	}{
+		{&w.begin, "BEGIN IMMEDIATE"},
+		{&w.upsert, upsertSQL},
+		{&w.moved, movedSQL},
+		{&w.age, pruneSQL},
+		{&w.surplus, surplusSQL},
+		{&w.commit, "COMMIT"},
+		{&w.rollback, "ROLLBACK"},
+	} {
 		if *s.stmt, err = conn.PrepareContext(ctx, s.text); err != nil {
 			w.close()
 			return nil, err
@@ -38,13 +63,52 @@ func connect(db *sql.DB) (*writer, error) {
 	return w, nil
 }
 
+// write is one transaction, after which leases are durable in the database; after an error nothing of it is left. dbMu is held.
+func (s *SQLite) write(leases []*Lease, t transaction) (err error) {
+	if s.writer == nil {
+		if s.writer, err = connect(s.db); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	if !now.Before(s.nextPrune) {
+		t.history.before = now.Add(-s.history).Unix()
+	}
+	if s.uncounted >= min(countAfter, s.rows) {
+		t.history.rows = s.rows
+	}
+	aged, surplus, err := s.writer.write(leases, t, s.pause)
+	if err != nil {
+		// Whatever state the connection is in: the next transaction gets a new one.
+		s.writer.close()
+		s.writer = nil
+		return err
+	}
+	if t.history.before != 0 {
+		s.nextPrune = now.Add(pruneAgain(aged))
+	}
+	s.uncounted += len(leases)
+	if t.history.rows != 0 && surplus == 0 { // else the next one goes on
+		s.uncounted = 0
+	}
+	s.written += len(leases)
+	return nil
+}
+
+// pause lets others run, unless somebody waits for the transaction.
+func (s *SQLite) pause() {
+	if !s.hurry.Load() {
+		time.Sleep(pacePause)
+	}
+}
+
 // write is one transaction. It returns how many rows of the history it removed for their age, and for their number. After an
 // error nothing of it is left.
-func (w *writer) write(leases []Lease, p prune) (aged, surplus int64, err error) {
+func (w *writer) write(leases []*Lease, t transaction, pause func()) (aged, surplus int64, err error) {
 	if _, err := w.begin.Exec(); err != nil {
 		return 0, 0, err
 	}
-	if aged, surplus, err = w.rows(leases, p); err == nil {
+	if aged, surplus, err = w.rows(leases, t, pause); err == nil {
 		_, err = w.commit.Exec()
 	}
 	if err != nil {
@@ -53,20 +117,28 @@ func (w *writer) write(leases []Lease, p prune) (aged, surplus int64, err error)
 	return aged, surplus, err
 }
 
-func (w *writer) rows(leases []Lease, p prune) (aged, surplus int64, err error) {
+func (w *writer) rows(leases []*Lease, t transaction, pause func()) (aged, surplus int64, err error) {
 	for i := range leases {
-		w.args = appendRow(w.args[:0], &leases[i])
+		if t.paced && i%paceRows == paceRows-1 {
+			pause()
+		}
+		w.args = appendRow(w.args[:0], leases[i])
 		if _, err := w.upsert.Exec(w.args...); err != nil {
 			return 0, 0, err
 		}
 	}
-	if p.before != 0 {
-		if aged, err = remove(w.age, p.before); err != nil {
+	if t.moved != 0 {
+		if _, err := w.moved.Exec(int64(t.moved)); err != nil {
 			return 0, 0, err
 		}
 	}
-	if p.rows != 0 {
-		surplus, err = remove(w.surplus, int64(p.rows), int64(500+2*len(leases)))
+	if t.history.before != 0 {
+		if aged, err = remove(w.age, t.history.before); err != nil {
+			return 0, 0, err
+		}
+	}
+	if t.history.rows != 0 {
+		surplus, err = remove(w.surplus, int64(t.history.rows), int64(500+2*len(leases)))
 	}
 	return aged, surplus, err
 }
@@ -79,7 +151,7 @@ func remove(stmt *sql.Stmt, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// pruneAgain says when to look for old history again: soon, where there was more than one commit should remove.
+// pruneAgain says when to look for old history again: soon, where there was more than one transaction should remove.
 func pruneAgain(pruned int64) time.Duration {
 	if pruned > 0 {
 		return time.Second
@@ -89,7 +161,7 @@ func pruneAgain(pruned int64) time.Duration {
 
 // close drops the connection, and what it may have begun.
 func (w *writer) close() {
-	for _, s := range []*sql.Stmt{w.begin, w.upsert, w.age, w.surplus, w.commit, w.rollback} {
+	for _, s := range []*sql.Stmt{w.begin, w.upsert, w.moved, w.age, w.surplus, w.commit, w.rollback} {
 		if s != nil {
 			_ = s.Close()
 		}

@@ -10,6 +10,8 @@ type Store interface {
 	// address appears more than once the later one stays. After an error none of them is written, and the next Commit may
 	// succeed. The slice is the caller's again when Commit returns. A Table calls it from one goroutine at a time.
 	Commit(ctx context.Context, leases []Lease) error
+	// Err returns what is wrong with the store although commits succeed, or nil.
+	Err() error
 	Close() error
 }
 

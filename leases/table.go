@@ -307,3 +307,6 @@ func (t *Table) StoreErr() error {
 	defer t.mu.Unlock()
 	return t.storeErr
 }
+
+// StoreWarning returns what is wrong with the store although commits succeed, or nil: for status.
+func (t *Table) StoreWarning() error { return t.store.Err() }

@@ -102,6 +102,11 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 			Summary: "leases can't be made durable: " + err.Error(),
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; new leases wait until then, and it recovers by itself",
 		})
+	} else if err := d.table.StoreWarning(); err != nil {
+		found = append(found, netcfg.Problem{
+			Summary: "leases can't be moved from the redo log into the database: " + err.Error(),
+			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; nothing is lost, but the log holds a few thousand leases only",
+		})
 	}
 	return controlProblems(found)
 }

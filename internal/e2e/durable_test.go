@@ -219,9 +219,9 @@ func checkOrder(t *testing.T, trace string) (acks, syncs int) {
 		call := strings.Contains(line, "fdatasync(") || strings.Contains(line, "fsync(")
 		resumed := strings.Contains(line, "fdatasync resumed") || strings.Contains(line, "fsync resumed")
 		switch {
-		case call && strings.Contains(line, "leases.db-wal") && strings.Contains(line, "<unfinished"):
+		case call && strings.Contains(line, "leases.db-redo") && strings.Contains(line, "<unfinished"):
 			pending[thread] = true
-		case call && strings.Contains(line, "leases.db-wal") && strings.Contains(line, "= 0"),
+		case call && strings.Contains(line, "leases.db-redo") && strings.Contains(line, "= 0"),
 			resumed && pending[thread] && strings.Contains(line, "= 0"):
 			delete(pending, thread)
 			syncedSince = true

@@ -1,0 +1,74 @@
+package leases
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"labnet/leases/redolog"
+)
+
+// recover moves what an earlier run has left in the redo log into the database, and makes the log anew.
+func (s *SQLite) recover() error {
+	id, moved, err := redoState(context.Background(), s.db)
+	if err != nil {
+		return err
+	}
+	segments, err := redolog.Read(s.path)
+	if err != nil {
+		return err
+	}
+	commits, last, err := unmoved(segments, s.path, id, moved)
+	if err != nil {
+		return err
+	}
+	if len(commits) > 0 {
+		leases, err := parseCommits(commits)
+		if err != nil {
+			return err
+		}
+		if err := s.write(condense(leases), transaction{moved: last}); err != nil {
+			return fmt.Errorf("moving what is in the redo log into the database: %w", err)
+		}
+		s.log.Info("leases that the last run left in the redo log are in the database", "file", s.path, "commits", len(commits))
+	}
+	s.id, s.nextSeq = id, last+1
+	s.redo, err = redolog.Create(s.path, id, s.nextSeq)
+	if err != nil {
+		// A full disk must not keep the daemon from serving who has a lease.
+		s.redo = nil
+		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", noSpace(s.path, err))
+	}
+	return nil
+}
+
+// unmoved returns the commits in the redo log beside the database at path that aren't in it yet, and the number of the last
+// segment.
+func unmoved(segments []redolog.Segment, path string, id redolog.ID, moved uint64) (commits [][]byte, last uint64, err error) {
+	last = moved
+	for _, seg := range segments {
+		if seg.ID != id {
+			return nil, 0, fmt.Errorf("the redo log beside it (%s-redo1, -redo2) belongs to another database: put it where it belongs, or move it away to lose what is in it", path)
+		}
+		if seg.Seq > moved {
+			commits = append(commits, seg.Payloads...)
+			last = seg.Seq
+		}
+	}
+	return commits, last, nil
+}
+
+// redoState returns which redo log the database has, and up to which segment it is in the database.
+func redoState(ctx context.Context, db querier) (id redolog.ID, moved uint64, err error) {
+	var text string
+	var number int64
+	if err := db.QueryRowContext(ctx, "SELECT id, moved FROM redo_log").Scan(&text, &number); err != nil {
+		return id, 0, damaged(fmt.Errorf("table redo_log: %w", err))
+	}
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(id) || number < 0 {
+		return id, 0, damaged(fmt.Errorf("table redo_log: %q, %d", text, number))
+	}
+	copy(id[:], raw)
+	return id, uint64(number), nil
+}
