@@ -40,7 +40,7 @@ func (out *decision) say(m *message) reply {
 type decider struct {
 	table      *leases.Table
 	identities identities
-	// newcomers is how many DISCOVERs of clients without any record are still served in this batch.
+	// newcomers is how many messages of clients without any record are still answered in this batch.
 	newcomers int
 	// cloned is called when a second machine turns up with the identifier of an active client.
 	cloned func(c leases.Client, holder leases.Lease)
@@ -51,6 +51,8 @@ type decider struct {
 	skipped   int        // decisions that could not wait for ARP: to be counted
 	waited    waiting    // what the message has waited for, if it has
 	settled   bool       // nobody has answered
+	// dry says that nothing may change: the decision is only foretold.
+	dry bool
 }
 
 // decide decides one message.
@@ -68,6 +70,13 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 		return out.postpone(waiting{addr: held.Addr, to: [6]byte([]byte(held.HWAddr))})
 	}
 	network := s.cfg.Network
+	if !known && mayWait(in.action) {
+		if d.newcomers <= 0 {
+			out.reason = ReasonShed
+			return out
+		}
+		d.newcomers--
+	}
 	switch in.action {
 	case actDrop:
 		return out
@@ -97,9 +106,9 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	out.profile = s.profileFor(m, host)
 	switch in.action {
 	case actOffer:
-		return d.offer(out, s, known, now)
+		return d.offer(out, s, now)
 	case actCommit:
-		return d.commit(d.offer(out, s, known, now), s, now)
+		return d.commit(d.offer(out, s, now), s, now)
 	case actInform:
 		out.reply, out.reason = replyInform, ReasonAckInform
 		return out
@@ -108,21 +117,33 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	}
 }
 
-// offer answers a DISCOVER.
-func (d *decider) offer(out decision, s *settings, known bool, now time.Time) decision {
-	if !known {
-		if d.newcomers <= 0 {
-			out.reason = ReasonShed
-			return out
-		}
-		d.newcomers--
+// mayWait says whether a newcomer's message is shed while we are overloaded. REQUESTs for the address of another time or place
+// are, since refusing one costs as much as an OFFER, and goes to all ports as a broadcast. One for our offer is not: the flood may
+// be what made us forget the offer.
+func mayWait(a action) bool {
+	switch a {
+	case actOffer, actCommit, actNak, actInitReboot, actRenew, actRebind, actInform:
+		return true
+	default:
+		return false
 	}
+}
+
+// offer answers a DISCOVER.
+func (d *decider) offer(out decision, s *settings, now time.Time) decision {
 	return d.offerFrom(out, s, out.addr, d.waited.tries, now)
 }
 
 // offerFrom offers what the table has, once nobody else uses it. tries is what that has cost so far.
 func (d *decider) offerFrom(out decision, s *settings, requested netip.Addr, tries int, now time.Time) decision {
-	lease, choice, err := d.table.Offer(s.cfg.Network, out.client, requested, now)
+	var lease leases.Lease
+	var choice leases.Choice
+	var err error
+	if d.dry {
+		lease, choice, err = d.table.WouldOffer(s.cfg.Network, out.client, requested, now)
+	} else {
+		lease, choice, err = d.table.Offer(s.cfg.Network, out.client, requested, now)
+	}
 	if err != nil {
 		out.reply, out.reason = replyNone, silence(err)
 		out.err = err
@@ -148,13 +169,19 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, hel
 	if d.proveRequest(&out, s, rel, held, now) {
 		return out
 	}
-	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	var change leases.Change
+	var err error
+	if d.dry {
+		err = d.table.MayBind(s.cfg.Network, out.client, out.addr, now)
+	} else {
+		change, err = d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	}
 	out.reply, out.reason = afterBind(a, rel, err)
 	if err != nil {
 		out.err = err
 		return out
 	}
-	out.change, out.pending = change, true
+	out.change, out.pending = change, !d.dry
 	out.name = change.Lease.Name
 	out.renewal = rel == holdsIt && (a == actRenew || a == actRebind)
 	return out

@@ -16,7 +16,7 @@ import (
 	"labnet/leases"
 )
 
-// Bounds of what waits for the disk: above the first newcomers' DISCOVERs are shed, at the second REQUESTs too.
+// Bounds of what waits for the disk: above the first newcomers are shed, at the second all that needs a commit.
 const (
 	maxUnderway = 4096
 	shedAbove   = maxUnderway * 3 / 4
@@ -36,6 +36,7 @@ type Server struct {
 	counters  counters
 	sockets   *sockets
 	pools     *pools
+	tracer    *Tracer
 	committed chan *batch  // from the committer to the acknowledger
 	underway  atomic.Int64 // packets that wait for a commit
 	stopping  chan struct{}
@@ -77,6 +78,7 @@ func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) 
 		table:     table,
 		journal:   newJournal(log, cfg.Interface, cfg.Network),
 		counters:  newCounters(),
+		tracer:    new(Tracer),
 		sockets:   sockets,
 		committed: make(chan *batch, maxUnderway+batchSize),
 		stopping:  make(chan struct{}),
