@@ -206,7 +206,7 @@ func (s *settings) classed(set classSet, host string) *profile {
 		}
 	}
 	p := newProfile(s.server, append(layers, own)...)
-	p.classes = strings.Join(names, ",")
+	p.classes = names
 	if len(c.byKey) >= maxClassed {
 		c.byKey = make(map[profileKey]*profile)
 	}

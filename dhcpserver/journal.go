@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,8 +78,8 @@ func (j *journal) packet(p *packet, now time.Time) {
 		slog.String("name", p.name),
 		slog.String("xid", fmt.Sprintf("%08x", p.xid)),
 		slog.String("reason", string(p.reason)))
-	if p.profile != nil && p.profile.classes != "" {
-		attrs = append(attrs, slog.String("class", p.profile.classes))
+	if p.profile != nil && len(p.profile.classes) > 0 {
+		attrs = append(attrs, slog.String("class", strings.Join(p.profile.classes, ",")))
 	}
 	if p.err != nil {
 		attrs = append(attrs, slog.String("err", p.err.Error()))

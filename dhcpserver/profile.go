@@ -14,7 +14,7 @@ type profile struct {
 	boot      bootFields
 	options   []wireOption // by code
 	index     [256]uint8   // into options, plus one; 0 for none
-	classes   string       // the names of the classes that are in it, for the log
+	classes   []string     // the names of the classes that are in it, for people
 }
 
 // has says whether the configuration gives an option to the profile's clients.
