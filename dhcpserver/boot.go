@@ -104,8 +104,8 @@ const (
 
 // vendorReply is option 60 of the reply to m, "" for none. UEFI takes a boot URL only from a server that says "HTTPClient" (UEFI
 // specification, HTTP boot). To "PXEClient" the answer makes the reply one of a PXE boot server, whose option 43 is read and
-// must say where to boot from (PXE specification 2.1, section 2.4): it is given where an option 43 is configured; without,
-// the client shall simply take the boot file of the header.
+// must say where to boot from (PXE specification 2.1, section 2.4): it is given where a class or host has an option 43. One
+// for all of the network is for other clients, which a ROM must not read; and without, it simply takes the header's boot file.
 func (p *profile) vendorReply(m *message) string {
 	vendor, ok := m.options.get(optVendorClass)
 	switch {
@@ -113,7 +113,7 @@ func (p *profile) vendorReply(m *message) string {
 		return ""
 	case p.boot.boots && bytes.HasPrefix(vendor, []byte(vendorHTTP)):
 		return vendorHTTP
-	case p.has(optVendorSpecific) && bytes.HasPrefix(vendor, []byte(vendorPXE)):
+	case p.vendorOwn && bytes.HasPrefix(vendor, []byte(vendorPXE)):
 		return vendorPXE
 	default:
 		return ""

@@ -109,11 +109,17 @@ func TestBootFields(t *testing.T) {
 			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{File: "a"}}}
 		}, with(request{}, asks), `10.0.0.1 "" "a", "" "" "a"`},
 		{"PXE: no option 60 where the boot file says it all", func(c *Config) { c.Boot.File = "a" }, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "" "" "a"`},
-		{"PXE: one with option 43", func(c *Config) {
+		{"PXE: one with a class's option 43", func(c *Config) {
+			c.Boot.File = "a"
+			c.Classes = []Class{{VendorClasses: []string{"PXEClient*"}, Options: []Option{opt(optVendorSpecific, 6, 1, 8, 255)}}}
+		}, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "PXEClient" "" "a"`},
+		{"… not with everybody's", func(c *Config) {
 			c.Boot.File = "a"
 			c.Options = append(c.Options, opt(optVendorSpecific, 6, 1, 8, 255))
-		}, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "PXEClient" "" "a"`},
-		{"… but not for others", func(c *Config) { c.Options = append(c.Options, opt(optVendorSpecific, 6, 1, 8, 255)) }, with(request{}, optString(optVendorClass, "MSFT 5.0")), `0.0.0.0 "" "", "" "" ""`},
+		}, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "" "" "a"`},
+		{"… and not for others", func(c *Config) {
+			c.Classes = []Class{{VendorClasses: []string{"*"}, Options: []Option{opt(optVendorSpecific, 6, 1, 8, 255)}}}
+		}, with(request{}, optString(optVendorClass, "MSFT 5.0")), `0.0.0.0 "" "", "" "" ""`},
 		{"HTTP: one with a boot file, also unasked", func(c *Config) { c.Boot.File = "a" }, with(request{}, optString(optVendorClass, "HTTPClient"), opt(optParameterList, 67)), `10.0.0.1 "" "a", "HTTPClient" "" "a"`},
 		{"HTTP: none without", func(*Config) {}, pxe(request{}, vendorHTTP, 16, ""), `0.0.0.0 "" "", "" "" ""`},
 		{"one's own option 60", func(c *Config) {
