@@ -25,32 +25,29 @@ func (b Boot) check() error {
 	return nil
 }
 
-// over returns b with what upper gives in its place.
+// over returns b with what upper gives in its place. Another server hasn't the name of the former one.
 func (b Boot) over(upper Boot) Boot {
 	b.File = cmp.Or(upper.File, b.File)
-	b.ServerName = cmp.Or(upper.ServerName, b.ServerName)
 	if upper.NextServer.IsValid() {
-		b.NextServer = upper.NextServer
+		b.NextServer, b.ServerName = upper.NextServer, ""
 	}
+	b.ServerName = cmp.Or(upper.ServerName, b.ServerName)
 	return b
 }
 
-// options are 66 and 67, which say again what the header says (RFC 2132 sections 9.4 and 9.5): to those that ask for them,
-// and to everybody what is too long for the header. A server without a name is named by its address: phones and U-Boot
-// read nothing but option 66.
-func (b Boot) options() []Option {
-	var out []Option
+// serverOption and fileOption are options 66 and 67, which say again what the header says (RFC 2132 sections 9.4 and 9.5): to
+// those that ask for them, and to everybody what is too long for the header. A server without a name is named by its
+// address: phones and U-Boot read nothing but option 66.
+func (b Boot) serverOption() Option {
 	name := b.ServerName
 	if name == "" && b.NextServer.IsValid() && !b.NextServer.IsUnspecified() {
 		name = b.NextServer.String()
 	}
-	if name != "" {
-		out = append(out, Option{Code: optTFTPServerName, Data: []byte(name), Always: len(name) > maxSname})
-	}
-	if b.File != "" {
-		out = append(out, Option{Code: optBootFile, Data: []byte(b.File), Always: len(b.File) > maxFile})
-	}
-	return out
+	return Option{Code: optTFTPServerName, Data: []byte(name), Always: len(name) > maxSname}
+}
+
+func (b Boot) fileOption() Option {
+	return Option{Code: optBootFile, Data: []byte(b.File), Always: len(b.File) > maxFile}
 }
 
 // bootFields are the header's fields for booting (RFC 2131 section 2).

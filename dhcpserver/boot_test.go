@@ -108,6 +108,19 @@ func TestBootFields(t *testing.T) {
 			c.Options = append(c.Options, optString(67, "b"))
 			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{File: "a"}}}
 		}, with(request{}, asks), `10.0.0.1 "" "a", "" "" "a"`},
+		{"a class's server hasn't the network's name", func(c *Config) {
+			c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"}
+			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{NextServer: addrOf("10.0.0.6")}}}
+		}, with(request{}, asks), `10.0.0.6 "" "a", "" "10.0.0.6" "a"`},
+		{"… nor has nobody", func(c *Config) {
+			c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"}
+			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{NextServer: addrOf("0.0.0.0")}}}
+		}, with(request{}, asks), `0.0.0.0 "" "a", "" "" "a"`},
+		{"a class's server leaves the network's option 67", func(c *Config) {
+			c.Boot = Boot{File: "a"}
+			c.Options = append(c.Options, optString(67, "b"))
+			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{NextServer: addrOf("10.0.0.6")}}}
+		}, with(request{}, asks), `10.0.0.6 "" "a", "" "10.0.0.6" "b"`},
 		{"PXE: no option 60 where the boot file says it all", func(c *Config) { c.Boot.File = "a" }, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "" "" "a"`},
 		{"PXE: one with a class's option 43", func(c *Config) {
 			c.Boot.File = "a"

@@ -53,11 +53,12 @@ func newProfile(server netip.Addr, layers ...layer) *profile {
 	for i, l := range layers {
 		p.leaseTime = cmp.Or(l.leaseTime, p.leaseTime)
 		boot = boot.over(l.boot)
-		// Within a layer an option says it more precisely than the boot file's argument does.
-		if l.boot != (Boot{}) {
-			for _, o := range boot.options() {
-				byCode[o.Code] = o
-			}
+		// Within a layer an option says it more precisely than what the boot file and server make of it.
+		if l.boot.File != "" {
+			byCode[optBootFile] = boot.fileOption()
+		}
+		if l.boot.ServerName != "" || l.boot.NextServer.IsValid() {
+			byCode[optTFTPServerName] = boot.serverOption()
 		}
 		for _, o := range l.options {
 			byCode[o.Code] = o
