@@ -178,6 +178,8 @@ func TestCompileRefusesClassesRelaysAndBootFiles(t *testing.T) {
 		{"nobody as relay", func(c *Config) { c.Relays = []netip.Addr{addrOf("0.0.0.0")} }, "relay 0.0.0.0"},
 		{"everyone as relay", func(c *Config) { c.Relays = []netip.Addr{broadcastAddr} }, "relay 255"},
 		{"an IPv6 relay", func(c *Config) { c.Relays = []netip.Addr{addrOf("2001:db8::1")} }, "relay 2001"},
+		{"a domain with a long label", func(c *Config) { c.Domain = strings.Repeat("x", 64) + ".org" }, "1 to 63 bytes"},
+		{"a domain with its last dot", func(c *Config) { c.Domain = "example.org." }, "1 to 63 bytes"},
 		{"the echo of a subnet selection", func(c *Config) { c.Options = []Option{opt(118, 1, 2, 3, 4)} }, "option 118"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
