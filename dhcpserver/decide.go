@@ -189,9 +189,9 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, hel
 	return out
 }
 
-// commit makes an ACK of an OFFER (RFC 4039 section 3.1). Should the table take the address back in between, the OFFER stands.
+// commit makes an ACK of an OFFER (RFC 4039 section 3.1). Where that is not to be, the OFFER stands.
 func (d *decider) commit(out decision, s *settings, now time.Time) decision {
-	if out.reply != replyOffer || !d.mayCommit(&out, s, now) {
+	if out.reply != replyOffer || d.dry || !d.proveCommit(&out, s, now) {
 		return out
 	}
 	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)

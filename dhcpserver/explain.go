@@ -53,6 +53,7 @@ type Foretold struct {
 	Addr      netip.Addr // what is offered, confirmed or refused; may be invalid
 	Name      string     // the DNS label that an offered lease would have
 	LeaseTime time.Duration
+	Classes   []string // of an OFFER or ACK: those that the client is of, in the order of the configuration
 	Options   []Option // of an OFFER or ACK as they would be sent, in this order
 	// The fields of the header for booting; empty where they aren't set.
 	NextServer netip.Addr
@@ -166,8 +167,8 @@ func (x *explainer) foretell(data []byte) (Foretold, error) {
 	if out.reply == replyNak {
 		return f, nil
 	}
-	f.LeaseTime = out.profile.leaseTime
-	wire, _ := x.settings.appendReply(nil, m, reply{kind: out.reply, reason: out.reason, yiaddr: out.addr, profile: out.profile})
+	f.LeaseTime, f.Classes = out.profile.leaseTime, out.profile.classes
+	wire, _ := x.settings.appendReply(nil, m, out.say(m))
 	f.readOptions(wire)
 	return f, nil
 }

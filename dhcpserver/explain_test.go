@@ -45,6 +45,9 @@ func asked(q Query, kind messageType, requested netip.Addr) request {
 	add(optString(optHostName, q.Hostname))
 	add(optString(optVendorClass, q.Vendor))
 	add(optString(optUserClass, q.UserClass))
+	if q.Arch >= 0 {
+		add(opt(optArchitecture, byte(q.Arch>>8), byte(q.Arch)))
+	}
 	if requested.IsValid() {
 		add(optIP(optRequestedAddr, requested.String()))
 	}
@@ -211,6 +214,16 @@ func TestExplanationsComeTrue(t *testing.T) {
 			check: func(t *testing.T, e Explanation) {
 				if !errors.Is(e.Leases.Obstacle, leases.ErrQuarantined) || e.Leases.ReservedFor.Addr.String() != "10.0.0.50" {
 					t.Errorf("%+v", e.Leases)
+				}
+			},
+		},
+		{
+			name: "a boot ROM", query: Query{HWAddr: macA, Arch: 7, Vendor: "PXEClient:Arch:00007", UserClass: "iPXE"}, config: chainLoading,
+			reply: "OFFER", reason: ReasonOfferDerived,
+			check: func(t *testing.T, e Explanation) {
+				d := e.Discover
+				if !slices.Equal(d.Classes, []string{"uefi", "ipxe"}) || d.BootFile != "http://10.0.0.5/boot.ipxe" || d.NextServer != addrOf("10.0.0.5") {
+					t.Errorf("classes %v, boots %s from %v", d.Classes, d.BootFile, d.NextServer)
 				}
 			},
 		},

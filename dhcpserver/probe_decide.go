@@ -64,9 +64,9 @@ func (d *decider) prove(out decision, s *settings, requested netip.Addr, tries i
 	return d.offerFrom(out, s, requested, tries, now)
 }
 
-// mayCommit says whether an OFFER may become an ACK at once. One whose address is not proven may not: no REQUEST would follow
-// that could still be refused.
-func (d *decider) mayCommit(out *decision, s *settings, now time.Time) bool {
+// proveCommit says whether an OFFER may become an ACK at once. One whose address is not proven may not: no REQUEST would
+// follow that could still be refused.
+func (d *decider) proveCommit(out *decision, s *settings, now time.Time) bool {
 	if !d.probing(s) || out.reason == ReasonOfferBinding {
 		return true
 	}

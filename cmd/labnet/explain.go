@@ -156,6 +156,9 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	line("asks as", "%s", asks(q))
 	line("known by", "%s", knownBy(e))
 	line("reservation", "%s", reservation(e))
+	if len(e.Discover.Classes) > 0 {
+		line("classes", "%s", printable(strings.Join(e.Discover.Classes, ", ")))
+	}
 	writeLeases(line, e, now)
 	line("would get", "%s", outcome(e.Discover))
 	if e.Reboot != nil {

@@ -39,6 +39,7 @@ func exampleExplanations() []control.DHCPExplanation {
 			Discover: control.DHCPAnswer{
 				Reply: "OFFER", Reason: "offer_reservation", Text: "the address reserved for it", Address: addr("10.0.0.57"), Name: "builder", LeaseTime: "12h0m0s",
 				NextServer: addr("10.0.0.1"), ServerName: "boot", BootFile: "\x1b[31mundionly.kpxe",
+				Classes: []string{"pxe\x1b[31m", "ipxe"},
 				Options: []control.DHCPOption{
 					{Code: 53, Name: "message_type", Value: "OFFER", Hex: "02"},
 					{Code: 3, Name: "routers", Value: "10.0.0.1", Hex: "0a000001"},

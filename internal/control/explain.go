@@ -48,6 +48,7 @@ type DHCPAnswer struct {
 	Address   netip.Addr `json:"address,omitzero"`
 	Name      string     `json:"name,omitempty" doc:"The DNS label that the lease would have"`
 	LeaseTime string     `json:"lease_time,omitempty" doc:"A duration such as 12h0m0s, or infinite"`
+	Classes   []string   `json:"classes,omitempty" doc:"The class blocks that match the client, in the order of the configuration"`
 	// For booting, from the header of the message.
 	NextServer netip.Addr   `json:"next_server,omitzero" doc:"siaddr"`
 	ServerName string       `json:"server_name,omitempty" doc:"sname"`
