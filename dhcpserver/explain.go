@@ -137,15 +137,6 @@ func (q Query) message(kind messageType, requested netip.Addr) []byte {
 	return append(b, optEnd)
 }
 
-// offsetSiaddr is where the address of the next server in a bootstrap lies.
-const offsetSiaddr = 20
-
-// Options that only Query makes.
-const (
-	optUserClass    = 77
-	optArchitecture = 93
-)
-
 // explainer foretells answers.
 type explainer struct {
 	settings *settings
@@ -176,7 +167,7 @@ func (x *explainer) foretell(data []byte) (Foretold, error) {
 		return f, nil
 	}
 	f.LeaseTime = out.profile.leaseTime
-	wire, _ := x.settings.appendReply(nil, m, reply{kind: out.reply, reason: out.reason, yiaddr: out.addr, profile: out.profile})
+	wire, _ := x.settings.appendReply(nil, m, out.say(m))
 	f.readOptions(wire)
 	return f, nil
 }
