@@ -43,7 +43,8 @@ type decider struct {
 	newcomers int
 	// cloned is called when a second machine turns up with the identifier of an active client.
 	cloned func(c leases.Client, holder leases.Lease)
-	// dry says that nothing may change: the decision is only foretold.
+	// dry says that nothing may change: the decision is only foretold. It is for a DISCOVER without rapid commit and for a REQUEST
+	// for an address.
 	dry bool
 }
 

@@ -11,7 +11,8 @@ import (
 	"labnet/leases"
 )
 
-// Query is a client as it would ask, with as much of its message as matters. What is empty is not sent.
+// Query is a client as it would ask, with as much of its message as matters. What is empty is not sent. It sends no parameter
+// request list, so that all options are shown.
 type Query struct {
 	HWAddr    leases.HWAddr // an Ethernet address
 	ClientID  []byte        // option 61, 2 to 255 bytes
@@ -27,6 +28,7 @@ type Explanation struct {
 	Network  string
 	Client   leases.Client // as the server knows it
 	Identity Identity
+	Classes  []string // that it is of, in the order of the configuration
 
 	Discover Foretold // the answer to a DISCOVER
 	// Reboot is the answer to a client that restarts with an address (RFC 2131 section 4.3.2, INIT-REBOOT): the one it
@@ -81,7 +83,7 @@ func explain(settings *settings, table *leases.Table, q Query, now time.Time) (E
 	if e.Discover, err = x.foretell(q.message(typeDiscover, q.Requested)); err != nil {
 		return Explanation{}, err
 	}
-	e.Client, e.Identity = x.client, x.identity(q)
+	e.Client, e.Identity, e.Classes = x.client, x.identity(q), settings.classNames(&x.msg)
 	if e.Leases, err = table.Explain(settings.cfg.Network, e.Client, now); err != nil {
 		return Explanation{}, fmt.Errorf("explaining %s: %w", e.Network, err)
 	}
@@ -170,6 +172,17 @@ func (x *explainer) foretell(data []byte) (Foretold, error) {
 	wire, _ := x.settings.appendReply(nil, m, out.say(m))
 	f.readOptions(wire)
 	return f, nil
+}
+
+// classNames is the classes of the client that sent m.
+func (s *settings) classNames(m *message) []string {
+	var names []string
+	for i := range s.classes {
+		if s.classes[i].matches(m) {
+			names = append(names, s.cfg.Classes[i].Name)
+		}
+	}
+	return names
 }
 
 // readOptions takes an encoded reply apart. The pieces of an option are joined.

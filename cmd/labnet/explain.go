@@ -155,6 +155,9 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	fmt.Fprintf(text, "%s in network %s\n", q.MAC, e.Network)
 	line("asks as", "%s", asks(q))
 	line("known by", "%s", knownBy(e))
+	if len(e.Classes) > 0 {
+		line("classes", "%s", strings.Join(e.Classes, ", "))
+	}
 	line("reservation", "%s", reservation(e))
 	writeLeases(line, e, now)
 	line("would get", "%s", outcome(e.Discover))

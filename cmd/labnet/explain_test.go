@@ -33,7 +33,7 @@ func exampleExplanations() []control.DHCPExplanation {
 	declined.State = "declined"
 	return []control.DHCPExplanation{
 		{
-			Network: "lab", Identity: "client_id", Client: "01:52:54:00:ab:cd:ef",
+			Network: "lab", Identity: "client_id", Client: "01:52:54:00:ab:cd:ef", Classes: []string{"uefi", "ipxe"},
 			Discover: control.DHCPAnswer{
 				Reply: "OFFER", Reason: "offer_reservation", Text: "the address reserved for it", Address: addr("10.0.0.57"), Name: "builder", LeaseTime: "12h0m0s",
 				NextServer: addr("10.0.0.1"), ServerName: "boot", BootFile: "\x1b[31mundionly.kpxe",

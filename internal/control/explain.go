@@ -30,6 +30,7 @@ type DHCPExplanation struct {
 	Network     string           `json:"network"`
 	Identity    string           `json:"identity" doc:"What tells this client from others: client_id, mac, or both for a clone"`
 	Client      string           `json:"client" doc:"The identity itself"`
+	Classes     []string         `json:"classes,omitempty" doc:"The classes that it is of"`
 	Discover    DHCPAnswer       `json:"discover" doc:"What it would be answered if it asked for an address"`
 	Reboot      *DHCPAnswer      `json:"reboot,omitempty" doc:"What it would be answered if it restarted with the address: the requested one, else the one that it holds, was offered or had"`
 	Reservation *DHCPReservation `json:"reservation,omitempty"`

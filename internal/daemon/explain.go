@@ -46,7 +46,7 @@ func (d *daemon) ExplainDHCP(_ context.Context, q control.DHCPQuery) ([]control.
 
 func explanation(e dhcpserver.Explanation) control.DHCPExplanation {
 	out := control.DHCPExplanation{
-		Network: e.Network, Identity: string(e.Identity), Client: e.Client.ID.String(),
+		Network: e.Network, Identity: string(e.Identity), Client: e.Client.ID.String(), Classes: e.Classes,
 		Discover: answer(e.Discover),
 		Running:  leaseOrNil(e.Leases.Running), Held: leaseOrNil(e.Leases.Held), Former: leaseOrNil(e.Leases.Former),
 		Pool:        control.DHCPPool(e.Leases.Pool),
