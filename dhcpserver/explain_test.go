@@ -46,10 +46,10 @@ func explained(t *testing.T, w forecaster, q Query) Explanation {
 		t.Fatal(err)
 	}
 	again, err := w.explain(q)
-	if diff := cmp.Diff(e, again, comparable...); err != nil || diff != "" {
+	if diff := cmp.Diff(e, again, comparableAnswers...); err != nil || diff != "" {
 		t.Fatalf("explained twice: %v\n%s", err, diff)
 	}
-	if diff := cmp.Diff(before, w.leased(), comparable...); diff != "" {
+	if diff := cmp.Diff(before, w.leased(), comparableAnswers...); diff != "" {
 		t.Errorf("explaining changed the leases:\n%s", diff)
 	}
 	return e
@@ -126,7 +126,7 @@ func anyAddr(a netip.Addr) netip.Addr {
 	return a
 }
 
-var comparable = cmp.Options{
+var comparableAnswers = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) && errors.Is(b, a) }),
 }
 

@@ -30,6 +30,7 @@ var reasonTexts = map[Reason]string{
 	ReasonNakOtherBinding: "its lease is another address",
 	ReasonNakUnknown:      "no record of it; not authoritative",
 	ReasonNakNoAddress:    "it asks for no address",
+	ReasonNakInUse:        "another machine answers for the address",
 	ReasonNakDenied:       "it is no host; unknown_clients = deny",
 
 	ReasonDeclined:       "found in use by another: it rests",
@@ -42,6 +43,7 @@ var reasonTexts = map[Reason]string{
 	ReasonUnknownNetwork: "the network is not configured",
 	ReasonDenied:         "it is no host; unknown_clients = deny",
 	ReasonNotOurs:        "no record of it; not authoritative",
+	ReasonProbing:        "ARP is asked first who has the address",
 	ReasonForeignRelay:   "the relay is none of this network's",
 	ReasonForeignSubnet:  "the relay asks for another subnet",
 	ReasonDiscoverServer: "a DISCOVER must name no server",
@@ -67,6 +69,10 @@ var reasonTexts = map[Reason]string{
 	ReasonQueueOverflow:   "lost: more arrive than can be served",
 	ReasonReceiveFailed:   "receiving failed",
 	ReasonCloneDetected:   "two machines with one client identifier",
+	ReasonConflict:        "another machine uses the address",
+	ReasonConflictIgnored: "in use by another; given all the same",
+	ReasonProbeSkipped:    "not probed: too many wait for ARP",
+	ReasonRogueServer:     "another DHCP server was heard",
 	ReasonLinkReplaced:    "the interface was made anew",
 	ReasonAbandoned:       "not durable in time for the stop",
 }
