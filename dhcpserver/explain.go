@@ -56,6 +56,8 @@ type Foretold struct {
 	Name      string     // the DNS label that an offered lease would have
 	LeaseTime time.Duration
 	Options   []Option // of an OFFER or ACK as they would be sent, in this order
+	// UsedBy is another machine that answers ARP for an offered address: the address will rest, and another be offered.
+	UsedBy leases.HWAddr
 	// The fields of the header for booting; empty where they aren't set.
 	NextServer netip.Addr
 	ServerName string
@@ -69,7 +71,22 @@ var ErrQuery = errors.New("no such client can ask")
 // Explain returns what the client of q would get now, found by the code that serves it, and changes nothing. It may be called by
 // any goroutine. A query that can't be a message is an error.
 func (s *Server) Explain(q Query, now time.Time) (Explanation, error) {
-	return explain(s.settings.Load(), s.table, q, now)
+	settings := s.settings.Load()
+	e, err := explain(settings, s.table, q, now)
+	if err == nil && settings.cfg.ConflictProbe && e.Discover.Reply != "" {
+		e.Discover.UsedBy = s.probe.userOf(e.Discover.Addr, q.HWAddr, now)
+	}
+	return e, err
+}
+
+// userOf is another machine than hw that has been found using addr; "" for none. It asks nobody.
+func (p *prober) userOf(addr netip.Addr, hw leases.HWAddr, now time.Time) leases.HWAddr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v, by, known := p.verdictOf(numberOf(addr), hw, p.since(now), convictTime); known && v == inUse {
+		return by
+	}
+	return ""
 }
 
 func explain(settings *settings, table *leases.Table, q Query, now time.Time) (Explanation, error) {

@@ -1,7 +1,9 @@
 package dhcpserver
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"labnet/internal/nettest"
 	"labnet/leases"
 )
 
@@ -383,4 +386,47 @@ func TestExplainRefuses(t *testing.T) {
 	if e, err := explain(p.settings, p.table, largest, time.Now()); err != nil || e.Discover.Reply != "OFFER" {
 		t.Errorf("the largest query: %+v, %v", e, err)
 	}
+}
+
+// Another machine uses the address: it shows in an explanation before and after it is found out, and in the trace when it is.
+func TestAnAddressInUseIsTracedAndExplained(t *testing.T) {
+	l := newProbingLab(t, nil)
+	_, squatter := l.squat(t, "squatter", "10.0.0.120")
+	q := Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.120")}
+	nettest.Eventually(t, patience, func() error {
+		l.server.probe.askBeside(q.Requested, time.Now())
+		if e, err := l.explain(q); err != nil || e.Discover.Addr != q.Requested || e.Discover.UsedBy.String() != squatter {
+			return fmt.Errorf("%+v, %w", e.Discover, err)
+		}
+		return nil
+	})
+	sub := l.server.tracer.Subscribe(func(e *Event) bool { return e.HWAddr == macA })
+	defer sub.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	l.client.send(discover(macA, "10.0.0.120"), broadcastFrom)
+	var reasons []Reason
+	for answered := false; !answered; {
+		e, lost, err := sub.Next(ctx)
+		if err != nil || lost > 0 {
+			t.Fatalf("%v after %v, %d lost", err, reasons, lost)
+		}
+		if reasons = append(reasons, e.Reason); e.Reason == ReasonConflict && (e.Addr != q.Requested || e.Err != "used by "+squatter) {
+			t.Errorf("%+v", e)
+		}
+		if answered = e.Reply != ""; answered && e.Addr == q.Requested {
+			t.Errorf("offered in spite of it: %+v", e)
+		}
+	}
+	if !slices.Contains(reasons, ReasonConflict) {
+		t.Errorf("traced %v", reasons)
+	}
+	nettest.Eventually(t, patience, func() error {
+		e, err := l.explain(q)
+		if err != nil || e.Discover.Addr == q.Requested || e.Reboot.Reason != ReasonNakQuarantined ||
+			len(e.Leases.Quarantined) != 1 || e.Leases.Quarantined[0].HWAddr.String() != squatter {
+			return fmt.Errorf("%+v, %w", e, err)
+		}
+		return nil
+	})
 }

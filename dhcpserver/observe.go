@@ -98,6 +98,16 @@ func (s *Server) traceLost(n uint32, now time.Time) {
 	s.tracer.publish(e)
 }
 
+// traceConflict shows that another machine uses an address.
+func (s *Server) traceConflict(c conflict, r Reason, now time.Time) {
+	if !s.tracer.watched() {
+		return
+	}
+	e := s.event(datagram{}, now)
+	e.HWAddr, e.Addr, e.Reason, e.Err = c.client.HWAddr, c.addr, r, "used by "+c.by.String()
+	s.tracer.publish(e)
+}
+
 // specified is a, or invalid for 0.0.0.0.
 func specified(a netip.Addr) netip.Addr {
 	if a.IsUnspecified() {

@@ -129,7 +129,9 @@ func lastLease(ctx context.Context, client *control.Client, network, mac string)
 	if err != nil {
 		return control.Lease{}, err
 	}
-	found := matching(all, mac)
+	found := slices.DeleteFunc(matching(all, mac), func(l control.Lease) bool {
+		return strings.HasPrefix(l.ClientID, "arp:") // a machine that never asked
+	})
 	if len(found) == 0 {
 		return control.Lease{}, nil
 	}
@@ -184,7 +186,11 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	p := e.Pool
 	line("pool", "%s for all: %d leased, %d offered, %d in quarantine", addresses(int(p.Addresses)), p.Leased, p.Offered, p.Quarantined)
 	for _, l := range e.Quarantined {
-		line("quarantine", "%s, declined by %s, rests until %s", l.Address, orDash(l.MAC), orDash(stamp(l.Expires)))
+		how := "declined by"
+		if strings.HasPrefix(l.ClientID, "arp:") {
+			how = "used without a lease by"
+		}
+		line("quarantine", "%s, %s %s, rests until %s", l.Address, how, orDash(l.MAC), orDash(stamp(l.Expires)))
 	}
 }
 
@@ -272,5 +278,8 @@ func outcome(a control.DHCPAnswer) string {
 		text.WriteString(" (" + printable(a.Name) + ")")
 	}
 	text.WriteString(": " + a.Text + " (" + a.Reason + ")")
+	if a.UsedBy != "" {
+		text.WriteString("; but " + a.UsedBy + " uses it: another will be offered")
+	}
 	return text.String()
 }

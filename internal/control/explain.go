@@ -49,6 +49,7 @@ type DHCPAnswer struct {
 	Address   netip.Addr `json:"address,omitzero"`
 	Name      string     `json:"name,omitempty" doc:"The DNS label that the lease would have"`
 	LeaseTime string     `json:"lease_time,omitempty" doc:"A duration such as 12h0m0s, or infinite"`
+	UsedBy    string     `json:"used_by,omitempty" doc:"Another machine that was found using the address: it will rest, and another be offered"`
 	// For booting, from the header of the message.
 	NextServer netip.Addr   `json:"next_server,omitzero" doc:"siaddr"`
 	ServerName string       `json:"server_name,omitempty" doc:"sname"`

@@ -82,7 +82,7 @@ func leaseOrNil(l leases.Lease) *control.Lease {
 func answer(f dhcpserver.Foretold) control.DHCPAnswer {
 	out := control.DHCPAnswer{
 		Reply: f.Reply, Reason: string(f.Reason), Text: f.Reason.Text(), Address: f.Addr, Name: f.Name,
-		NextServer: f.NextServer, ServerName: f.ServerName, BootFile: f.BootFile, Error: f.Err,
+		NextServer: f.NextServer, ServerName: f.ServerName, BootFile: f.BootFile, UsedBy: f.UsedBy.String(), Error: f.Err,
 	}
 	switch f.LeaseTime {
 	case 0:
