@@ -11,13 +11,13 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Real peers of the tests: Debian packages, installed when root and missing.
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
-            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base busybox util-linux gcc libc6-dev
+            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base busybox util-linux gcc libc6-dev systemd
 
 # The peers of bench-dhcp, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
 
 # The emulator of test-long, which no other test needs.
-LONG_PACKAGES := qemu-system-x86
+LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf kea-admin
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 

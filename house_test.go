@@ -34,7 +34,7 @@ var imports = map[string][]string{
 
 	"internal/nettest":          nil,
 	"internal/nettest/hostdump": {"internal/nettest"},
-	"internal/e2e":              nil,
+	"internal/e2e":              {"bench/dhcp/generator"}, // a crowd of clients, to be served in a flood
 }
 
 // forTests may be imported by every test, and by nothing else.

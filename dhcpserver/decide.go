@@ -40,7 +40,7 @@ func (out *decision) say(m *message) reply {
 type decider struct {
 	table      *leases.Table
 	identities identities
-	// newcomers is how many DISCOVERs of clients without any record are still served in this batch.
+	// newcomers is how many messages of clients without any record are still answered in this batch.
 	newcomers int
 	// cloned is called when a second machine turns up with the identifier of an active client.
 	cloned func(c leases.Client, holder leases.Lease)
@@ -71,6 +71,13 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 		return out.postpone(waiting{addr: held.Addr, to: [6]byte([]byte(held.HWAddr))})
 	}
 	network := s.cfg.Network
+	if !known && mayWait(in.action) {
+		if d.newcomers <= 0 {
+			out.reason = ReasonShed
+			return out
+		}
+		d.newcomers--
+	}
 	switch in.action {
 	case actDrop:
 		return out
@@ -100,9 +107,9 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	out.profile = s.profileFor(m, host)
 	switch in.action {
 	case actOffer:
-		return d.offer(out, s, known, now)
+		return d.offer(out, s, now)
 	case actCommit:
-		return d.commit(d.offer(out, s, known, now), s, now)
+		return d.commit(d.offer(out, s, now), s, now)
 	case actInform:
 		out.reply, out.reason = replyInform, ReasonAckInform
 		return out
@@ -111,15 +118,20 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 	}
 }
 
-// offer answers a DISCOVER.
-func (d *decider) offer(out decision, s *settings, known bool, now time.Time) decision {
-	if !known {
-		if d.newcomers <= 0 {
-			out.reason = ReasonShed
-			return out
-		}
-		d.newcomers--
+// mayWait says whether a newcomer's message is shed while we are overloaded. REQUESTs for the address of another time or place
+// are, since refusing one costs as much as an OFFER, and goes to all ports as a broadcast. One for our offer is not: the flood may
+// be what made us forget the offer.
+func mayWait(a action) bool {
+	switch a {
+	case actOffer, actCommit, actNak, actInitReboot, actRenew, actRebind, actInform:
+		return true
+	default:
+		return false
 	}
+}
+
+// offer answers a DISCOVER.
+func (d *decider) offer(out decision, s *settings, now time.Time) decision {
 	return d.offerFrom(out, s, out.addr, d.waited.tries, now)
 }
 

@@ -179,7 +179,10 @@ func TestNewcomersAreShedBeforeOthers(t *testing.T) {
 	p.silent(discover(macDB, ""), ReasonShed)
 	p.answered(discover(macA, ""), typeOffer, ReasonOfferBinding)
 	p.answered(discover(macB, ""), typeOffer, ReasonOfferHold)
+	p.silent(initReboot(macDB, "10.0.0.50"), ReasonShed)
+	p.silent(initReboot(macDB, "192.0.2.1"), ReasonShed)
 	p.answered(selecting(macDB, "10.0.0.50"), typeAck, ReasonAckSelecting)
+	p.answered(initReboot(macDB, "192.0.2.1"), typeNak, ReasonNakOffLink)
 }
 
 func TestRelation(t *testing.T) {

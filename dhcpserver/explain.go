@@ -94,7 +94,7 @@ func explain(settings *settings, table *leases.Table, q Query, now time.Time) (E
 		return Explanation{}, err
 	}
 	x := explainer{settings: settings, now: now}
-	x.decider = decider{table: table, newcomers: 1, dry: true, cloned: func(leases.Client, leases.Lease) {}}
+	x.decider = decider{table: table, newcomers: 2, dry: true, cloned: func(leases.Client, leases.Lease) {}}
 	e := Explanation{Network: settings.cfg.Network}
 	var err error
 	if e.Discover, err = x.foretell(q.message(typeDiscover, q.Requested)); err != nil {

@@ -35,7 +35,12 @@ type reader struct {
 	n     int
 	errno syscall.Errno
 	drops uint32 // the kernel's count of datagrams that it lost at this socket
+
+	backlogged bool // behind the last batch more waits than backlogShare allows
 }
+
+// backlogShare is the part of the socket's queue, one in so many, that may wait without being a backlog.
+const backlogShare = 8
 
 func newReader(udp *os.File) (*reader, error) {
 	conn, err := udp.SyscallConn()
@@ -83,8 +88,19 @@ func (r *reader) receive(fd uintptr) bool {
 			return false
 		}
 		r.n, r.errno = int(n), errno
+		r.backlogged = r.n == batchSize && backlog(fd)
 		return true
 	}
+}
+
+// backlog says whether the socket's queue is filling up. Where the kernel can't tell, its drops do.
+func backlog(fd uintptr) bool {
+	// SO_MEMINFO, uapi/linux/sock_diag.h: what is queued to be received comes first, then how much may be.
+	var info [unix.SK_MEMINFO_VARS]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	return errno == 0 && info[unix.SK_MEMINFO_RMEM_ALLOC] > info[unix.SK_MEMINFO_RCVBUF]/backlogShare
 }
 
 // datagram returns the i-th datagram of the last read.

@@ -70,7 +70,7 @@ const (
 	ReasonNoType         Reason = "no_type"        // no usable option 53: BOOTP
 	ReasonServerMessage  Reason = "server_message" // OFFER, ACK or NAK
 	ReasonUnknownType    Reason = "unknown_type"
-	ReasonShed           Reason = "shed"          // a DISCOVER dropped because we are overloaded
+	ReasonShed           Reason = "shed"          // a newcomer's message dropped because we are overloaded
 	ReasonOverload       Reason = "overload"      // a REQUEST dropped because too many wait for the disk
 	ReasonCommitFailed   Reason = "commit_failed" // the lease did not become durable
 	ReasonTableError     Reason = "table_error"   // an error of the lease table that has no reason of its own

@@ -72,6 +72,10 @@ const receivePause = 20 * time.Millisecond
 // batch serves the n datagrams that were just read.
 func (r *receiver) batch(n int) {
 	settings := r.s.settings.Load()
+	if r.reader.backlogged {
+		// Before anything is lost: what the kernel throws away may be a renewal.
+		r.overloaded = r.now.Add(overloadMemory)
+	}
 	r.decider.newcomers = batchSize
 	if r.now.Before(r.overloaded) || r.s.underway.Load() > shedAbove {
 		r.decider.newcomers = newcomersOverloaded
@@ -193,7 +197,7 @@ func (r *receiver) sendDirect() {
 	r.direct = r.direct[:0]
 }
 
-// noteDrops notices that the kernel had to throw datagrams away: then DISCOVERs of newcomers give way to the others.
+// noteDrops notices that the kernel had to throw datagrams away: then newcomers give way to the others.
 func (r *receiver) noteDrops() {
 	if lost := r.reader.drops - r.drops; lost != 0 {
 		r.drops = r.reader.drops

@@ -16,7 +16,7 @@ import (
 	"labnet/leases"
 )
 
-// Bounds of what waits for the disk: above the first newcomers' DISCOVERs are shed, at the second REQUESTs too.
+// Bounds of what waits for the disk: above the first newcomers are shed, at the second all that needs a commit.
 const (
 	maxUnderway = 4096
 	shedAbove   = maxUnderway * 3 / 4

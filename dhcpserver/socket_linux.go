@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receiveBuffer is what the receiving socket may queue: a few thousand messages, the burst of a rack of machines that boot.
-const receiveBuffer = 4 << 20
+// receiveBuffer is what the receiving socket may queue, some 25,000 messages: in a flood, what arrives in the time for which a busy
+// machine may let us wait for a CPU. The kernel takes the memory only as long as messages wait.
+const receiveBuffer = 16 << 20
 
 // sendBuffer is what a sending socket may hold that the link hasn't taken yet.
 const sendBuffer = 4 << 20

@@ -9,11 +9,21 @@ import "golang.org/x/sys/unix"
 // guestPorts leads from a port to the rules of its network.
 const guestPorts = "guests"
 
+// What one virtual machine may say to DHCP servers, in messages a second. A machine says a handful a day, so this is far from what
+// any needs, and as far below what the server takes: a few machines that flood it can't keep the others from it.
+const (
+	dhcpRates = "dhcp_rates"
+	dhcpRate  = 1000
+	dhcpBurst = 2000
+)
+
 func bridgeBase() *table {
 	t := newTable()
 	t.counters["impostor"] = true
 	t.counters["rogue"] = true
+	t.counters["flood"] = true
 	t.declare(keyIfname, true, false, guestPorts)
+	t.sets[dhcpRates] = set{key: keyIfname, dynamic: true, elements: map[string]string{}}
 	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre,
 		newRule(familyBridge, "", iifnameVmap(guestPorts)))
 	return t
@@ -43,6 +53,12 @@ func (t *table) addGuests(n Network, mac string, ports map[string]port) {
 		frame("no DHCP server but the host's", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), dport(68), rogue, drop()),
 		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),
 		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()))
+	if n.DHCP {
+		// A TAP device is one machine. Behind a veth may be a host of containers, behind a network card a rack or a relay: they are
+		// not limited. The kind is asked of each packet, since a link may come back as another.
+		rules = append(rules, frame("DHCP of one machine", iifkind("tun"), etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), dport(67),
+			overRate(dhcpRates, dhcpRate, dhcpBurst), counted("flood"), drop()))
+	}
 	t.chains["guest_"+n.Name] = chain{rules: rules}
 	for name, p := range ports {
 		if p.bridge == n.Bridge {

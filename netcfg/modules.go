@@ -16,6 +16,7 @@ import (
 // expressionModules are the modules of those expressions of ours that a kernel may have apart from nf_tables itself.
 var expressionModules = map[string]map[family]string{
 	"ct":      {familyInet: "nft_ct", familyBridge: "nft_ct"},
+	"dynset":  {familyBridge: "nft_limit"}, // of its limit; it is in nf_tables itself
 	"notrack": {familyInet: "nft_ct", familyBridge: "nft_ct"},
 	"fib":     {familyInet: "nft_fib_inet"},
 	"masq":    {familyInet: "nft_masq"},

@@ -79,7 +79,7 @@ func TestRefusalNamesModules(t *testing.T) {
 		{"all", func(op operation) bool {
 			_, modules := op.needs()
 			return modules != nil
-		}, nil, unix.ENOENT, "load them by `modprobe -a nft_counter nft_chain_nat nft_objref nft_ct nft_reject_inet nft_masq nft_meta_bridge nft_fib_inet`"},
+		}, nil, unix.ENOENT, "load them by `modprobe -a nft_counter nft_chain_nat nft_objref nft_ct nft_reject_inet nft_masq nft_meta_bridge nft_fib_inet nft_limit`"},
 		{"another reason", needing("nft_ct"), nil, unix.EPERM, ""},
 		// Someone removed our table: what is in it isn't missing from the kernel.
 		{"everything", func(operation) bool { return true }, nil, unix.ENOENT, ""},

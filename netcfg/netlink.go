@@ -92,6 +92,10 @@ func attrBig32(kind uint16, v uint32) netlink.Attribute {
 	return netlink.Attribute{Type: kind, Data: binary.BigEndian.AppendUint32(nil, v)}
 }
 
+func attrBig64(kind uint16, v uint64) netlink.Attribute {
+	return netlink.Attribute{Type: kind, Data: binary.BigEndian.AppendUint64(nil, v)}
+}
+
 func attrNested(kind uint16, list ...netlink.Attribute) netlink.Attribute {
 	return netlink.Attribute{Type: kind | unix.NLA_F_NESTED, Data: attributes(list...)}
 }

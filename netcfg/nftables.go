@@ -327,7 +327,11 @@ func (t *table) readSets(conn *netlink.Conn, id tableID) error {
 		if in != id.name || flags&unix.NFT_SET_ANONYMOUS != 0 {
 			continue
 		}
-		s.interval, s.verdicts = flags&unix.NFT_SET_INTERVAL != 0, flags&unix.NFT_SET_MAP != 0
+		s.interval, s.verdicts, s.dynamic = flags&unix.NFT_SET_INTERVAL != 0, flags&unix.NFT_SET_MAP != 0, flags&unix.NFT_SET_EVAL != 0
+		if s.dynamic {
+			t.sets[name] = s
+			continue
+		}
 		if err := s.read(conn, id, name); err != nil {
 			return fmt.Errorf("listing the elements of %s: %w", name, err)
 		}

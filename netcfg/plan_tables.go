@@ -40,7 +40,7 @@ func inPlace(from, to *table) bool {
 		}
 	}
 	for name, s := range to.sets {
-		if old, ok := from.sets[name]; ok && (old.key != s.key || old.verdicts != s.verdicts || old.interval != s.interval) {
+		if old, ok := from.sets[name]; ok && (old.key != s.key || old.verdicts != s.verdicts || old.interval != s.interval || old.dynamic != s.dynamic) {
 			return false
 		}
 	}

@@ -200,7 +200,7 @@ func TestOrder(t *testing.T) {
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
 	want := `firewall   + table inet labnet (12 chains, 42 rules)
-firewall   + table bridge labnet (2 chains, 12 rules)
+firewall   + table bridge labnet (2 chains, 13 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
 sysctls    + sysctl net.ipv6.conf.br0.accept_ra 0
@@ -229,7 +229,7 @@ sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
 firewall   - table inet labnet (12 chains, 42 rules)
-firewall   - table bridge labnet (2 chains, 12 rules)
+firewall   - table bridge labnet (2 chains, 13 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("down: %s", diff)

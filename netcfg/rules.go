@@ -79,6 +79,24 @@ func ifnamesIn(set string) part {
 	}
 }
 
+// metaIIFKIND is NFT_META_IIFKIND of uapi/linux/netfilter/nf_tables.h, from Linux 5.1 on.
+const metaIIFKIND expr.MetaKey = 26
+
+// iifkind matches what kind of link a packet came in by, as `ip -d link` calls it.
+func iifkind(kind string) part { return part{meta(metaIIFKIND), eq(ifname(kind))} }
+
+// overRate matches the packets of each interface that exceed a rate, in packets a second, after a burst. It keeps account in a
+// dynamic set.
+func overRate(set string, rate uint64, burst uint32) part {
+	return part{
+		meta(expr.MetaKeyIIFNAME),
+		&expr.Dynset{
+			SrcRegKey: unix.NFT_REG_1, SetName: set, Operation: unix.NFT_DYNSET_OP_UPDATE,
+			Exprs: []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: rate, Unit: expr.LimitTimeSecond, Burst: burst, Over: true}},
+		},
+	}
+}
+
 func nfproto(proto byte) part { return part{meta(expr.MetaKeyNFPROTO), eq([]byte{proto})} }
 func l4proto(proto byte) part { return part{meta(expr.MetaKeyL4PROTO), eq([]byte{proto})} }
 

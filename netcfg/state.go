@@ -3,6 +3,7 @@ package netcfg
 import (
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // state is what labnet manages in a network namespace, as wanted or as observed. Only what it holds is compared: the kernel
@@ -171,8 +172,15 @@ type set struct {
 	key      keyType
 	verdicts bool
 	interval bool
+	dynamic  bool // filled by rules as packets come: elements is empty, whatever the kernel's has
 	elements map[string]string
 }
+
+// A dynamic set forgets an element that no packet has refreshed for dynamicTimeout, and holds dynamicSize of them.
+const (
+	dynamicTimeout = 10 * time.Minute
+	dynamicSize    = 1 << 16
+)
 
 type keyType uint32
 

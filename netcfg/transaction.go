@@ -109,6 +109,12 @@ func (c addSet) encode(tx *transaction) {
 		flags |= unix.NFT_SET_MAP
 		list = append(list, attrBig32(unix.NFTA_SET_DATA_TYPE, verdictType))
 	}
+	if c.to.dynamic {
+		flags |= unix.NFT_SET_EVAL | unix.NFT_SET_TIMEOUT
+		list = append(list,
+			attrBig64(unix.NFTA_SET_TIMEOUT, uint64(dynamicTimeout.Milliseconds())),
+			attrNested(unix.NFTA_SET_DESC, attrBig32(unix.NFTA_SET_DESC_SIZE, dynamicSize)))
+	}
 	list = append(list, attrBig32(unix.NFTA_SET_FLAGS, flags))
 	tx.declare = append(tx.declare, operation{nfMessage(unix.NFT_MSG_NEWSET, netlink.Create, c.table.family, list...), c})
 	tx.elements(c, c.table, c.name, c.to, c.to.elements, unix.NFT_MSG_NEWSETELEM)

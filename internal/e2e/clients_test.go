@@ -21,7 +21,7 @@ const labConfig = `network "lab" {
 }
 `
 
-// TestRealClients is the whole of routed mode for three guests with different DHCP clients.
+// TestRealClients is the whole of routed mode for guests with different DHCP clients.
 func TestRealClients(t *testing.T) {
 	nettest.NeedRoot(t)
 	l := newLab(t)
@@ -29,10 +29,11 @@ func TestRealClients(t *testing.T) {
 	_, took := l.start(t)
 	t.Logf("ready after %v", took)
 
-	guests := []*guest{l.newGuest(t, "udhcpc", "vm1"), l.newGuest(t, "dhclient", "vm2"), l.newGuest(t, "dhcpcd", "vm3")}
+	guests := []*guest{l.newGuest(t, "udhcpc", "vm1"), l.newGuest(t, "dhclient", "vm2"), l.newGuest(t, "dhcpcd", "vm3"), l.newGuest(t, "networkd", "vm4")}
 	guests[0].udhcpc(t)
 	guests[1].dhclient(t)
 	guests[2].dhcpcd(t)
+	guests[3].networkd(t)
 	addrs := map[string]string{}
 	for _, g := range guests {
 		got := g.leased(t)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,6 +69,27 @@ func (g *guest) dhcpcd(t *testing.T) {
 	write(t, conf, fmt.Sprintf("hostname %s\nclientid\nipv4only\noption domain_name_servers, domain_name, routers\nenv GUEST_LEASE=%s\nenv GUEST_SETS_ADDRESS=no\nscript %s\n",
 		g.name, g.leaseFile, script(t)))
 	g.Start(t, append(g.env("no"), "dhcpcd", "-B", "-4", "-f", conf, "eth0")...)
+}
+
+// networkd starts systemd's client, with an RFC 4361 identifier: an IAID and a DUID. It gives its lease back at SIGTERM.
+func (g *guest) networkd(t *testing.T) *exec.Cmd {
+	t.Helper()
+	start, err := filepath.Abs("testdata/networkd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No two machines have one DUID: of an address that belongs to this one.
+	duid := strings.TrimSpace(g.Run(t, "cat", "/sys/class/net/eth0/address"))
+	network := filepath.Join(g.dir, "eth0.network")
+	write(t, network, fmt.Sprintf("[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n[DHCPv4]\nHostname=%s\nUseHostname=no\nIAID=42\nDUIDType=vendor\nDUIDRawData=00:00:ab:11:00:00:%s\n", g.name, duid))
+	// By a shell of its own: the mounts are for it alone.
+	cmd, output := g.Start(t, append(g.env("no"), "unshare", "-m", start, filepath.Join(g.dir, "netif"), network)...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("systemd-networkd says:\n%s", output())
+		}
+	})
+	return cmd
 }
 
 // leased waits for the client's lease and returns what the script was told.
