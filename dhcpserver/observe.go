@@ -63,7 +63,8 @@ func (s *Server) done(p *packet, now time.Time) {
 	e.Addr, e.Name, e.Reason = specified(p.addr), p.name, p.reason
 	switch {
 	case p.unsent != nil:
-		e.Err = "the reply could not be sent: " + p.unsent.Error()
+		e.Reason, e.Beside = ReasonSendFailed, append(e.Beside, p.reason)
+		e.Err = p.unsent.Error()
 	case p.reason == ReasonCommitFailed, p.reason == ReasonAckDurable, p.reason == ReasonTableError: // of the others the reason says it
 		e.Err = p.err.Error()
 	}
