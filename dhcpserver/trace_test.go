@@ -288,11 +288,11 @@ func TestNobodyWatching(t *testing.T) {
 
 // What the kernel refuses to send is traced with its error, whatever else was decided.
 func TestTraceOfWhatIsNotSent(t *testing.T) {
-	_, pipe, err := os.Pipe() // no socket: every message is refused
+	end, pipe, err := os.Pipe() // no socket: every message is refused
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pipe.Close() }()
+	defer func() { _, _ = end.Close(), pipe.Close() }()
 	var out sender
 	if err := out.init(pipe); err != nil {
 		t.Fatal(err)

@@ -110,10 +110,10 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 		return q, err
 	}
 	if !cmd.Flags().Changed("hostname") {
-		q.Hostname = lease.Hostname
+		q.Hostname = fit(lease.Hostname)
 	}
 	if !cmd.Flags().Changed("vendor") {
-		q.VendorClass = lease.VendorClass
+		q.VendorClass = fit(lease.VendorClass)
 	}
 	if !cmd.Flags().Changed("client-id") && !strings.HasPrefix(lease.ClientID, "mac:") {
 		if q.ClientID, err = control.ParseHex(lease.ClientID); err != nil {
@@ -122,6 +122,9 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 	}
 	return q, nil
 }
+
+// fit cuts what a guest sent to what an option holds: in JSON, bytes that aren't UTF-8 have become longer.
+func fit(s string) string { return s[:min(len(s), 255)] }
 
 // lastLease is the lease in force of a MAC, else the one that was heard of last; without any it is empty.
 func lastLease(ctx context.Context, client *control.Client, network, mac string) (control.Lease, error) {

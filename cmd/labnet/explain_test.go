@@ -101,6 +101,11 @@ func TestWhoIsExplained(t *testing.T) {
 			harmless(t, got.Out)
 		})
 	}
+	long := &fake{leases: exampleLeases()[:1]}
+	long.leases[0].Hostname, long.leases[0].VendorClass = strings.Repeat("\xff", 255), strings.Repeat("v", 255)
+	if got := ask(t, long, "explain", "dhcp", "10.0.0.57"); got.Code != exitDone || len(long.asked.Hostname) != 255 || len(long.asked.VendorClass) != 255 {
+		t.Errorf("%d and %d bytes: %+v", len(long.asked.Hostname), len(long.asked.VendorClass), got)
+	}
 	for args, want := range map[string]string{
 		"nobody":                              `no lease has the address, name or MAC "nobody"`,
 		"10.0.0.200":                          "nobody has leased 10.0.0.200",
