@@ -65,8 +65,8 @@ func (s *Server) done(p *packet, now time.Time) {
 	case p.unsent != nil:
 		e.Reason, e.Beside = ReasonSendFailed, append(e.Beside, p.reason)
 		e.Err = p.unsent.Error()
-	case p.reason == ReasonCommitFailed, p.reason == ReasonAckDurable, p.reason == ReasonTableError: // of the others the reason says it
-		e.Err = p.err.Error()
+	case p.err != nil && (p.reason == ReasonCommitFailed || p.reason == ReasonAckDurable || p.reason == ReasonTableError):
+		e.Err = p.err.Error() // of the others the reason says it
 	}
 	e.Took = time.Since(e.Time)
 	s.tracer.publish(e)

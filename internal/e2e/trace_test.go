@@ -232,6 +232,47 @@ func TestWhyDidMyGuestNotGetAnAddress(t *testing.T) {
 	}
 }
 
+// A trace that was started before a reload sees the networks that the reload has brought; and both are explained.
+func TestATraceOutlivesAReload(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, labConfig)
+	d, _ := l.start(t)
+	tr := l.trace(t)
+	l.configure(t, strings.Replace(labConfig, "bridge {", "bridge {\n    name = \"br0\"", 1)+`
+network "dmz" {
+  address = "10.1.0.1/24"
+  bridge {
+    name   = "br1"
+    attach = ["dm*"]
+  }
+}
+`)
+	l.reload(t, d, "the configuration is reloaded")
+	g := l.newGuest(t, "guest", "dm1")
+	g.udhcpc(t)
+	addr := g.leased(t)["address"]
+	tr.until("ACK   " + addr)
+	if code := tr.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	said := l.labnet(t, "explain", "dhcp", "52:54:00:00:00:77")
+	for _, want := range []string{"52:54:00:00:00:77 in network dmz\n", "\n\n52:54:00:00:00:77 in network lab\n"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	if said := l.labnet(t, "explain", "dhcp", addr); strings.Contains(said, "network lab") || !strings.Contains(said, "OFFER of "+addr) {
+		t.Errorf("a lease of one network:\n%s", said)
+	}
+	if out, err := l.tryLabnet(t, "trace", "dhcp", "--network", "nowhere"); err == nil || !strings.Contains(out, `DHCP is served in no network "nowhere"; it is in: dmz, lab`) {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := l.tryLabnet(t, "trace", "dhcp", "--reason", "nonsense"); err == nil || !strings.Contains(out, `there is no reason "nonsense"`) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // TestASlowTraceHoldsNobodyUp stops a trace (as Ctrl-Z does) under more messages than fit into its buffers: every one is answered,
 // and what it can't see it is told the number of.
 func TestASlowTraceHoldsNobodyUp(t *testing.T) {
