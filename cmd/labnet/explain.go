@@ -166,6 +166,9 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	line("reservation", "%s", reservation(e))
 	writeLeases(line, e, now)
 	line("would get", "%s", outcome(e.Discover))
+	if e.Discover.Reply != "" && e.Discover.Name == "" && q.Hostname != "" {
+		line("name", "none: %s is taken, reserved, or not a valid name", printable(q.Hostname))
+	}
 	if e.Reboot != nil {
 		line("restarting", "with %s: %s", e.Reboot.Address, outcome(*e.Reboot))
 	}

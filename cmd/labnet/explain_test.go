@@ -70,8 +70,15 @@ func TestExplanations(t *testing.T) {
 	q := control.DHCPQuery{
 		MAC: mac, ClientID: []byte{1, 2}, Hostname: "\x1b[31mowned", VendorClass: "PXEClient", UserClass: "iPXE", Arch: 7, Requested: netip.MustParseAddr("10.0.0.57"),
 	}
+	examples := exampleExplanations()
+	nameless := examples[0]
+	nameless.Discover.Name, nameless.Discover.Options, nameless.Network = "", nil, "third"
+	nameless.Discover.UsedBy = "52:54:00:00:00:99"
+	nameless.Quarantined = []control.Lease{nameless.Quarantined[0]}
+	nameless.Quarantined[0].ClientID = "arp:52:54:00:00:00:99"
+	nameless.Identity = "client_id and mac"
 	var out bytes.Buffer
-	if err := writeExplanations(&out, q, exampleExplanations(), at("2030-01-02T12:00:00Z")); err != nil {
+	if err := writeExplanations(&out, q, append(examples, nameless), at("2030-01-02T12:00:00Z")); err != nil {
 		t.Fatal(err)
 	}
 	harmless(t, out.String())
