@@ -87,7 +87,7 @@ func (d *decider) proveRequest(out *decision, s *settings, rel relation, held le
 	if rel != hasIt || held.State != leases.Offered {
 		// Nothing is asked about what the client would not get anyway. It may use the address already, although there is no
 		// record of that: its own voice is no conflict.
-		if d.table.MayBind(s.cfg.Network, out.client, out.addr, now) != nil {
+		if d.table.Allowed(s.cfg.Network, out.client, out.addr, now) != nil {
 			return false
 		}
 		if v, by = d.probe.vet(out.addr, out.client.HWAddr, d.isSettled(out.addr), false, now); v == unproven {

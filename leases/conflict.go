@@ -67,6 +67,21 @@ func (r *record) restsFor(hw HWAddr) bool {
 	return r != nil && r.state == Declined && r.id[0] == fromARP && hw != "" && r.hw == hw
 }
 
+// Allowed reports why Bind would refuse addr to c, or nil. Nothing changes.
+func (t *Table) Allowed(network string, c Client, addr netip.Addr, now time.Time) error {
+	sec := floorUnix(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, err := t.configured(network)
+	if err != nil {
+		return err
+	}
+	t.expire(sec, expireQuickly)
+	n.expireHolds(sec)
+	a := n.ask(c, sec)
+	return n.check(&a, addr, sec)
+}
+
 // Candidates appends to dst addresses of a network that newcomers are likely to be offered next: those that addresses are
 // derived in, reserved ones, then up to next others, the first to be handed out in front. Addresses that are leased, offered,
 // or at rest are none. It looks at about a thousand addresses, and as many reservations.

@@ -74,7 +74,7 @@ func TestTheMachineThatUsesAnAddressMayHaveIt(t *testing.T) {
 			c.make(&n)
 			b := newBench(t, n)
 			b.conflict("192.0.2.40", hw(5), 0)
-			if err := b.MayBind("lab", guest(6, ""), ip("192.0.2.40"), at(1)); err == nil {
+			if err := b.Allowed("lab", guest(6, ""), ip("192.0.2.40"), at(1)); err == nil {
 				t.Error("another client may have it")
 			}
 			l, _, err := b.Offer("lab", guest(5, ""), ip("192.0.2.40"), at(1))
