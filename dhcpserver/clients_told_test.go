@@ -32,7 +32,8 @@ func TestRealClientsAreToldMore(t *testing.T) {
 					return []string{"udhcpc", "-f", "-i", "eth0", "-s", dir + "/hook", "-t", "20", "-T", "1", "-F", "UDHCPC", "-O", "staticroutes"}
 				},
 			},
-			map[string]string{"staticroutes": "10.1.0.0/16 10.0.0.10 0.0.0.0/0 10.0.0.1", "router": "10.0.0.1", "opt81": "01ffff" + fmt.Sprintf("%x", "udhcpc.lab.example.org")}, ReasonAckSelecting,
+			map[string]string{"staticroutes": "10.1.0.0/16 10.0.0.10 0.0.0.0/0 10.0.0.1", "router": "10.0.0.1", "opt81": "01ffff" + fmt.Sprintf("%x", "udhcpc.lab.example.org")},
+			ReasonAckSelecting,
 		},
 		{
 			realClient{
@@ -49,7 +50,8 @@ func TestRealClientsAreToldMore(t *testing.T) {
 			map[string]string{
 				"new_classless": "16 10 1 10 0 0 10 0 10 0 0 1", "new_microsoft": "16 10 1 10 0 0 10 0 10 0 0 1", "new_routers": "10.0.0.1",
 				"new_host_name": "dhclient", "new_fqdn_fqdn": "dhclient.lab.example.org", "new_fqdn_encoded": "true", "new_fqdn_server_update": "true",
-			}, ReasonAckSelecting,
+			},
+			ReasonAckSelecting,
 		},
 		{
 			realClient{
@@ -62,7 +64,8 @@ func TestRealClientsAreToldMore(t *testing.T) {
 			map[string]string{
 				"new_classless_static_routes": "10.1.0.0/16 10.0.0.10 0.0.0.0/0 10.0.0.1", "new_host_name": "dhcpcd",
 				"new_fqdn": "dhcpcd.lab.example.org", "new_fqdn_flags": "ES",
-			}, ReasonAckRapid,
+			},
+			ReasonAckRapid,
 		},
 	} {
 		t.Run(tc.client.name, func(t *testing.T) {

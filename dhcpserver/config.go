@@ -17,6 +17,7 @@ type Config struct {
 	UnknownDenied bool           // serve only clients that have a reservation
 	RapidCommit   bool           // a DISCOVER with option 80 is acknowledged at once (RFC 4039)
 	Relays        []netip.Addr   // the only relays that are heard, on the subnet or not; none: any host of the subnet
+	ConflictProbe bool           // ask by ARP who uses an address before it is given to a new client (RFC 2131 section 2.2)
 	Domain        string         // where leases have their names in DNS, for option 81; "" where they have none
 	Boot          Boot
 	Options       []Option // sent to everyone; of two with one code the later counts

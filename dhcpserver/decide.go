@@ -18,8 +18,9 @@ type decision struct {
 	profile *profile
 	change  leases.Change // to be committed, if pending: before the reply, if there is one
 	pending bool
-	renewal bool  // an ACK that only prolongs what the client has
-	err     error // of the table, if it has no reason of its own
+	renewal bool    // an ACK that only prolongs what the client has
+	err     error   // of the table, if it has no reason of its own
+	wait    waiting // what must be found out before the message is decided
 }
 
 // say is what the reply to m says.
@@ -43,12 +44,19 @@ type decider struct {
 	newcomers int
 	// cloned is called when a second machine turns up with the identifier of an active client.
 	cloned func(c leases.Client, holder leases.Lease)
+
+	probe     *prober    // nil: addresses are not probed
+	conflicts []conflict // of addresses that other machines use: to be reported and submitted
+	ignored   []conflict // those that don't count any more: to be reported
+	skipped   int        // decisions that could not wait for ARP: to be counted
+	waited    waiting    // what the message has waited for, if it has
+	settled   bool       // nobody has answered
 }
 
 // decide decides one message.
 func (d *decider) decide(s *settings, m *message, in intent, now time.Time) decision {
 	out := decision{reason: in.reason, addr: in.addr}
-	c, held, known, ok := d.identify(s, m, now)
+	c, held, known, ok, waits := d.identify(s, m, in.action, now)
 	if !ok {
 		if in.action != actDrop {
 			out.reason = ReasonNoIdentity
@@ -56,6 +64,9 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 		return out
 	}
 	out.client = c
+	if waits {
+		return out.postpone(waiting{addr: held.Addr, to: [6]byte([]byte(held.HWAddr))})
+	}
 	network := s.cfg.Network
 	if !known && mayWait(in.action) {
 		if d.newcomers <= 0 {
@@ -100,7 +111,7 @@ func (d *decider) decide(s *settings, m *message, in intent, now time.Time) deci
 		out.reply, out.reason = replyInform, ReasonAckInform
 		return out
 	default:
-		return d.request(out, s, in.action, relationOf(held, known, in.addr, now), now)
+		return d.request(out, s, in.action, relationOf(held, known, in.addr, now), held, now)
 	}
 }
 
@@ -118,21 +129,35 @@ func mayWait(a action) bool {
 
 // offer answers a DISCOVER.
 func (d *decider) offer(out decision, s *settings, now time.Time) decision {
-	lease, choice, err := d.table.Offer(s.cfg.Network, out.client, out.addr, now)
+	return d.offerFrom(out, s, out.addr, d.waited.tries, now)
+}
+
+// offerFrom offers what the table has, once nobody else uses it. tries is what that has cost so far.
+func (d *decider) offerFrom(out decision, s *settings, requested netip.Addr, tries int, now time.Time) decision {
+	lease, choice, err := d.table.Offer(s.cfg.Network, out.client, requested, now)
 	if err != nil {
-		out.reason = silence(err)
+		out.reply, out.reason = replyNone, silence(err)
 		out.err = err
 		return out
 	}
 	out.reply, out.reason = replyOffer, offerReason(choice)
 	out.addr, out.name = lease.Addr, lease.Name
-	return out
+	switch {
+	case choice == leases.ChoseBinding:
+		return out
+	case choice == leases.ChoseHold && lease.Addr == d.waited.addr && d.waited.chosen != "":
+		out.reason = d.waited.chosen // it is held since that decision
+	}
+	return d.prove(out, s, requested, tries, now)
 }
 
 // request answers a REQUEST that asks us for an address.
-func (d *decider) request(out decision, s *settings, a action, rel relation, now time.Time) decision {
+func (d *decider) request(out decision, s *settings, a action, rel relation, held leases.Lease, now time.Time) decision {
 	var final bool
 	if out.reply, out.reason, final = beforeBind(a, s.cfg.Authoritative, rel); final {
+		return out
+	}
+	if d.proveRequest(&out, s, rel, held, now) {
 		return out
 	}
 	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
@@ -282,26 +307,31 @@ func denied(a action, authoritative bool) (replyKind, Reason) {
 	}
 }
 
-// identify says who sent m and what the table has of it. ok is false if nothing tells who it is.
-func (d *decider) identify(s *settings, m *message, now time.Time) (c leases.Client, held leases.Lease, known, ok bool) {
+// identify says who sent m and what the table has of it. ok is false if nothing tells who it is; waits is true if it must be
+// found out whether the machine that holds held is there.
+func (d *decider) identify(s *settings, m *message, a action, now time.Time) (c leases.Client, held leases.Lease, known, ok, waits bool) {
 	if c, ok = d.identities.client(m, s.cfg.Identity); !ok {
-		return c, held, false, false
+		return c, held, false, false, false
 	}
 	network := s.cfg.Network
 	held, known = d.table.ByClient(network, c.ID)
 	id, _ := m.options.get(optClientID)
 	if s.cfg.Identity != IdentityAuto || len(id) == 0 || m.hlen == 0 || known && held.HWAddr == c.HWAddr {
-		return c, held, known, true
+		return c, held, known, true, false
 	}
 	// Machines cloned from one image send one client identifier. Whoever isn't its holder is a client of its own as long
 	// as the holder lives, and stays one.
 	other := clone(m, c)
 	if l, found := d.table.ByClient(network, other.ID); found {
-		return other, l, true, true
+		return other, l, true, true, false
 	}
-	if known && liveHolder(held, c.HWAddr, now) {
-		d.cloned(other, held)
-		return other, leases.Lease{}, false, true
+	if known {
+		lives, waits := d.holderLives(s, a, held, c.HWAddr, now)
+		if lives {
+			d.cloned(other, held)
+			return other, leases.Lease{}, false, true, false
+		}
+		return c, held, known, true, waits
 	}
-	return c, held, known, true
+	return c, held, known, true, false
 }

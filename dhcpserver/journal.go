@@ -12,7 +12,8 @@ import (
 
 // journal writes the log: what changes something at level info, every message at level debug, and nothing so often that
 // a guest could fill the disk with it. Keys: iface, network, client, addr, name, xid, reason, err; suppressed, lost, length;
-// other (the second of two clones), message and stack (of a bug).
+// other (the second of two clones, the machine that uses an address or is another server), rests_until, server, source, message
+// and stack (of a bug).
 type journal struct {
 	log *slog.Logger
 
@@ -104,6 +105,10 @@ func severity(p *packet) (slog.Level, string) {
 		return slog.LevelInfo, "decline ignored"
 	case p.reason == ReasonShed, p.reason == ReasonOverload:
 		return slog.LevelWarn, "message dropped: overloaded"
+	case p.reason == ReasonProbing:
+		return slog.LevelDebug, "answer waits for ARP"
+	case p.reason == ReasonNakInUse:
+		return slog.LevelWarn, "request refused: another machine uses the address"
 	case p.reply == replyNak:
 		return slog.LevelInfo, "request refused"
 	case p.reply == replyAck && !p.renewal:

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func (l *lab) exchange(t *testing.T, q request, from string) (*answer, Reason) {
 			if Reason(r) == ReasonAckRenew {
 				n-- // the marker's
 			}
-			if n != 0 && Reason(r) != ReasonCloneDetected {
+			if n != 0 && !slices.Contains(beside, Reason(r)) {
 				seen = append(seen, Reason(r))
 			}
 		}
@@ -188,6 +189,9 @@ func (l *lab) exchange(t *testing.T, q request, from string) (*answer, Reason) {
 	})
 	return got, reason
 }
+
+// beside are reasons that are counted besides that of the decision.
+var beside = []Reason{ReasonCloneDetected, ReasonRogueServer, ReasonProbing, ReasonConflict}
 
 // bindMarker gives the marker its lease.
 func (l *lab) bindMarker(t *testing.T) {

@@ -36,6 +36,7 @@ const (
 	ReasonNakUnknown      Reason = "nak_unknown"       // no record, and not authoritative
 	ReasonNakNoAddress    Reason = "nak_no_address"    // the request names no address
 	ReasonNakDenied       Reason = "nak_denied"        // unknown clients are not served
+	ReasonNakInUse        Reason = "nak_in_use"        // another machine answers ARP for the address
 )
 
 // Messages that change a lease and are not answered.
@@ -46,6 +47,9 @@ const (
 	ReasonIgnoredDecline Reason = "ignored_decline" // not our server identifier, or not the client's address
 	ReasonIgnoredRelease Reason = "ignored_release"
 )
+
+// Messages that are decided a moment later, and counted again then.
+const ReasonProbing Reason = "probing" // ARP is asked first who uses the address
 
 // Silence.
 const (
@@ -83,6 +87,10 @@ const (
 	ReasonCloneDetected   Reason = "clone_detected"    // a client identifier that another active client has
 	ReasonLinkReplaced    Reason = "link_replaced"     // the interface was made anew
 	ReasonAbandoned       Reason = "abandoned_on_stop" // an ACK that was not durable in time for the stop
+	ReasonConflict        Reason = "address_conflict"  // another machine uses an address that was to be given to a client
+	ReasonConflictIgnored Reason = "conflict_ignored"  // another machine does, but too many do: the address is given all the same
+	ReasonProbeSkipped    Reason = "probe_skipped"     // decided without waiting for ARP: too many wait
+	ReasonRogueServer     Reason = "rogue_server"      // another DHCP server was heard, or a client named it
 )
 
 // reasons is the closed set, for the counters.
@@ -92,13 +100,14 @@ var reasons = [...]Reason{
 	ReasonAckSelecting, ReasonAckInitReboot, ReasonAckRenew, ReasonAckRebind, ReasonAckAdopted, ReasonAckDurable, ReasonAckInform,
 	ReasonAckRapid,
 	ReasonNakTaken, ReasonNakReserved, ReasonNakMoved, ReasonNakOutOfPool, ReasonNakQuarantined, ReasonNakOffLink,
-	ReasonNakOtherBinding, ReasonNakUnknown, ReasonNakNoAddress, ReasonNakDenied,
-	ReasonDeclined, ReasonReleased, ReasonChoseAnother, ReasonIgnoredDecline, ReasonIgnoredRelease,
+	ReasonNakOtherBinding, ReasonNakUnknown, ReasonNakNoAddress, ReasonNakDenied, ReasonNakInUse,
+	ReasonDeclined, ReasonReleased, ReasonChoseAnother, ReasonIgnoredDecline, ReasonIgnoredRelease, ReasonProbing,
 	ReasonExhausted, ReasonUnknownNetwork, ReasonDenied, ReasonNotOurs, ReasonForeignRelay, ReasonForeignSubnet, ReasonDiscoverServer,
 	ReasonNoIdentity, ReasonInformNowhere, ReasonTooShort, ReasonTooLong, ReasonNotRequest, ReasonBadCookie, ReasonBadHeader,
 	ReasonNoType, ReasonServerMessage, ReasonUnknownType, ReasonShed, ReasonOverload, ReasonCommitFailed, ReasonTableError, ReasonPanic,
 	ReasonMalformedServed, ReasonOptionsDropped, ReasonSendFailed, ReasonQueueOverflow, ReasonReceiveFailed,
 	ReasonCloneDetected, ReasonLinkReplaced, ReasonAbandoned,
+	ReasonConflict, ReasonConflictIgnored, ReasonProbeSkipped, ReasonRogueServer,
 }
 
 // offerReason is the reason of an OFFER whose address was chosen as c says.
@@ -136,6 +145,8 @@ func nakText(r Reason) string {
 		return "this address is not given out"
 	case ReasonNakQuarantined:
 		return "this address was found in use"
+	case ReasonNakInUse:
+		return "another machine uses this address"
 	case ReasonNakOffLink:
 		return "this address is not on this network"
 	case ReasonNakOtherBinding:

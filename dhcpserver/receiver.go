@@ -20,7 +20,6 @@ type receiver struct {
 	decider  decider
 	msg      message
 	now      time.Time
-	warned   map[leases.ClientID]struct{} // identifiers whose clones have been reported
 
 	direct  []*packet // replies that wait for nothing
 	pending *batch
@@ -35,12 +34,9 @@ const (
 	overloadMemory      = time.Second
 )
 
-// maxWarned bounds the memory of clones that were reported.
-const maxWarned = 1024
-
 func (s *Server) newReceiver() (*receiver, error) {
-	r := &receiver{s: s, warned: make(map[leases.ClientID]struct{})}
-	r.decider = decider{table: s.table, cloned: r.cloned}
+	r := &receiver{s: s}
+	r.decider = decider{table: s.table, probe: s.probe, cloned: r.cloned}
 	var err error
 	if r.reader, err = newReader(s.sockets.udp); err != nil {
 		return nil, err
@@ -89,6 +85,12 @@ func (r *receiver) batch(n int) {
 		r.serve(settings, r.reader.datagram(i, settings.broadcast))
 	}
 	r.noteDrops()
+	r.flush()
+}
+
+// flush sends what may be sent at once, and hands the rest to the committer.
+func (r *receiver) flush() {
+	r.noteConflicts()
 	r.sendDirect()
 	if len(r.pending.packets) == 0 {
 		r.s.pools.release(r.pending)
@@ -125,6 +127,12 @@ func (r *receiver) serve(s *settings, d datagram) {
 		p.decision = decision{reason: ReasonOverload, addr: in.addr}
 	} else {
 		p.decision = r.decider.decide(s, m, in, r.now)
+	}
+	if p.wait.addr.IsValid() {
+		r.s.probe.park(p.client, d, p.wait, r.now)
+	}
+	if p.reason == ReasonChoseAnother {
+		r.s.choseAnother(m, p.client, r.now)
 	}
 	if p.pending { // first of all: the table wants every change back
 		r.s.underway.Add(1)
@@ -196,14 +204,12 @@ func (r *receiver) noteDrops() {
 	}
 }
 
-// cloned reports a clone, each identifier once.
+// cloned reports a clone.
 func (r *receiver) cloned(c leases.Client, holder leases.Lease) {
 	r.s.counters.add(ReasonCloneDetected, 1)
-	if _, ok := r.warned[holder.ID]; ok || len(r.warned) >= maxWarned {
-		return
+	if r.s.clones.first(clonePair{holder.ID, holder.HWAddr, c.HWAddr}, r.now) {
+		r.s.journal.clone(c, holder, r.now)
 	}
-	r.warned[holder.ID] = struct{}{}
-	r.s.journal.clone(c, holder, r.now)
 }
 
 // mayChange says whether an action may need a commit.

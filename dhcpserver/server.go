@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,6 +39,16 @@ type Server struct {
 	committed chan *batch  // from the committer to the acknowledger
 	underway  atomic.Int64 // packets that wait for a commit
 	stopping  chan struct{}
+	probe     *prober
+	rogues    rogues
+	clones    warnings[clonePair]
+	crowds    warnings[struct{}]
+}
+
+// clonePair is two machines with one client identifier.
+type clonePair struct {
+	id             leases.ClientID
+	holder, second leases.HWAddr
 }
 
 // Listen opens the sockets of a link and returns its server; Run serves. It must be called in the network namespace of
@@ -69,6 +80,7 @@ func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) 
 		sockets:   sockets,
 		committed: make(chan *batch, maxUnderway+batchSize),
 		stopping:  make(chan struct{}),
+		probe:     newProber(sockets.sendProbe),
 	}
 	s.settings.Store(settings)
 	s.pools = newPools(s.committed)
@@ -87,6 +99,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	replayer, err := s.newReplayer()
+	if err != nil {
+		return err
+	}
 	s.journal.log.Info("serving DHCP", "addr", s.settings.Load().cfg.Address)
 	received, drained, abandon := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var g errgroup.Group
@@ -95,10 +111,16 @@ func (s *Server) Run(ctx context.Context) error {
 		s.stop(drained, abandon)
 		return nil
 	})
+	var receivers sync.WaitGroup
+	receivers.Go(func() { s.probe.run(s.stopping, replayer.replay, s.probeFailed) })
 	g.Go(func() error {
 		defer close(received)
+		defer receivers.Wait()
 		return receiver.run()
 	})
+	g.Go(func() error { s.sweep(); return nil })
+	g.Go(func() error { s.listenARP(); return nil })
+	g.Go(func() error { s.listenServers(); return nil })
 	g.Go(func() error {
 		defer close(drained)
 		acknowledger.run(received, abandon)

@@ -19,12 +19,14 @@ const receiveBuffer = 16 << 20
 // sendBuffer is what a sending socket may hold that the link hasn't taken yet.
 const sendBuffer = 4 << 20
 
-// sockets are the three sockets of a link: one receives, one sends frames, one sends what the kernel shall route.
+// sockets are the sockets of a link: one receives, one sends frames, one sends what the kernel shall route, and two hear
+// what others say.
 type sockets struct {
 	iface  string
 	udp    *os.File // UDP port 67 on the link
 	packet *os.File // AF_PACKET, sends only
 	raw    *os.File // raw IPv4 with headers of our own, sends only: see finishFrame about checksums
+	ears   ears
 	link   atomic.Pointer[linkState]
 }
 
@@ -63,7 +65,10 @@ func openSockets(iface string) (_ *sockets, err error) {
 	if s.packet, err = s.open("packet", unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
 		return nil, err
 	}
-	return s, nil
+	if err := s.openEars(); err != nil {
+		return nil, err
+	}
+	return s, s.hearOn(link.index)
 }
 
 func (s *sockets) open(what string, family, kind, protocol int) (*os.File, error) {
@@ -82,7 +87,7 @@ func (s *sockets) open(what string, family, kind, protocol int) (*os.File, error
 }
 
 func (s *sockets) close() {
-	for _, f := range []*os.File{s.udp, s.packet, s.raw} {
+	for _, f := range []*os.File{s.udp, s.packet, s.raw, s.ears.arp, s.ears.servers} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -127,7 +132,11 @@ func (s *sockets) bindToDevice(fd int) error {
 }
 
 // interrupt ends waiting reads, now and from now on.
-func (s *sockets) interrupt() { _ = s.udp.SetReadDeadline(time.Unix(1, 0)) }
+func (s *sockets) interrupt() {
+	for _, f := range []*os.File{s.udp, s.ears.arp, s.ears.servers} {
+		_ = f.SetReadDeadline(time.Unix(1, 0))
+	}
+}
 
 // refresh follows a link that was made anew under the same name, with another index or another hardware address, and
 // says whether its index has changed. It works in the sockets' namespace, whichever thread calls it.
@@ -141,7 +150,7 @@ func (s *sockets) refresh() (replaced bool, err error) {
 		return false, nil
 	}
 	if old.index != now.index {
-		if err := errors.Join(control(s.udp, s.bindToDevice), control(s.raw, s.bindToDevice)); err != nil {
+		if err := errors.Join(control(s.udp, s.bindToDevice), control(s.raw, s.bindToDevice), s.hearOn(now.index)); err != nil {
 			return false, err
 		}
 	}

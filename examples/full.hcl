@@ -32,6 +32,7 @@ network "lab" {
     lease_time      = "12h"
     identity        = "auto"
     authoritative   = true
+    conflict_probe  = true
     unknown_clients = "serve"
     rapid_commit    = false
     relays          = [cidrhost(local.lab, 5), "192.0.2.7"]

@@ -55,6 +55,8 @@ func (n *netTable) takeable(a *ask, addr uint32, now int64) error {
 		return nil
 	}
 	switch {
+	case s.cur.restsFor(a.client.HWAddr):
+		return nil
 	case s.cur.state == Declined:
 		return ErrQuarantined
 	case s.cur.id != a.client.ID && !a.follows(s.cur.hw):
@@ -88,6 +90,8 @@ func (n *netTable) check(a *ask, addr netip.Addr, now int64) error {
 	s := n.slots[v]
 	switch {
 	case s == nil:
+		return nil
+	case s.cur.busy(now) && s.cur.restsFor(a.client.HWAddr):
 		return nil
 	case s.cur.busy(now) && s.cur.state == Declined:
 		return ErrQuarantined

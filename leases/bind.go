@@ -12,7 +12,7 @@ import (
 // maxText bounds what is kept of the texts that a client sends.
 const maxText = 255
 
-// A quarantine is quarantineTime seconds, doubled for each decline in a row up to maxStrikes times, and at most one in
+// A quarantine is quarantineTime seconds, doubled for each decline or conflict in a row up to maxStrikes times, and at most one in
 // quarantineShare of a pool's addresses rests at a time: a client that declines everything must not starve the rest.
 const (
 	quarantineTime  = 600
@@ -198,11 +198,7 @@ func (t *Table) Decline(network string, c Client, addr netip.Addr, now time.Time
 		default:
 			return nil, ErrNotHolder
 		}
-		r.seen, r.expiry = sec, sec
-		if n.resting < n.maxResting() {
-			r.expiry += quarantineTime << s.strikes
-			s.strikes = min(s.strikes+1, maxStrikes)
-		}
+		r.seen, r.expiry = sec, n.rest(s, sec)
 		return r, nil
 	})
 	if err == nil {

@@ -11,13 +11,14 @@ import (
 type HWAddr string
 
 // ClientID identifies a client within a network (RFC 2131 section 2, RFC 4361): opaque bytes.
-// Make one by ClientIDFromOption or ClientIDFromHardware; the two never collide.
+// Make one by ClientIDFromOption, ClientIDFromHardware or ClientIDFromARP; they never collide.
 type ClientID string
 
 // The first byte of a ClientID says where the rest comes from.
 const (
 	fromHardware = 0 // then the hardware type and the address
 	fromOption   = 1 // then the value of option 61
+	fromARP      = 2 // then the hardware address: no client, but a machine that uses an address without asking for it
 )
 
 // ClientIDFromOption makes the identity of a client that sent a client identifier (option 61); value is the whole
@@ -40,6 +41,15 @@ func ClientIDFromHardware(htype uint8, addr []byte) ClientID {
 	return ClientID(append(append(id, fromHardware, htype), addr...))
 }
 
+// ClientIDFromARP makes what stands for the machine that was found using an address which nobody leases. An empty address
+// gives "".
+func ClientIDFromARP(addr HWAddr) ClientID {
+	if addr == "" {
+		return ""
+	}
+	return ClientID(append([]byte{fromARP}, addr...))
+}
+
 // String gives the bytes as hex with colons: 52:54:00:12:34:56.
 func (a HWAddr) String() string { return colonHex(string(a)) }
 
@@ -57,13 +67,16 @@ func (a *HWAddr) UnmarshalText(text []byte) error {
 }
 
 // String gives a client identifier as hex with colons (01:52:54:00:12:34:56), and an identity that was made from the
-// hardware as mac:52:54:00:12:34:56, or hw32:… for a hardware type other than Ethernet.
+// hardware as mac:52:54:00:12:34:56, or hw32:… for a hardware type other than Ethernet. What stands for a machine that uses
+// an address without asking is arp:52:54:00:12:34:56.
 func (id ClientID) String() string {
 	switch {
 	case id == "":
 		return ""
 	case id[0] == fromOption:
 		return colonHex(string(id[1:]))
+	case id[0] == fromARP:
+		return "arp:" + colonHex(string(id[1:]))
 	case id[0] == fromHardware && len(id) > 2:
 		if id[1] == 1 {
 			return "mac:" + colonHex(string(id[2:]))
@@ -87,6 +100,8 @@ func (id *ClientID) UnmarshalText(text []byte) error {
 	prefix := []byte{fromOption}
 	if kind, rest, ok := strings.Cut(s, ":"); ok && kind == "mac" {
 		prefix, s = []byte{fromHardware, 1}, rest
+	} else if ok && kind == "arp" {
+		prefix, s = []byte{fromARP}, rest
 	} else if number, isHW := strings.CutPrefix(kind, "hw"); ok && isHW {
 		htype, err := strconv.ParseUint(number, 10, 8)
 		if err != nil {

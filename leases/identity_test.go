@@ -17,6 +17,8 @@ func TestIdentitiesAsText(t *testing.T) {
 		{"option with hardware type", ClientIDFromOption(append([]byte{1}, mac...)), "01:52:54:00:12:34:56"},
 		{"option of one byte", ClientIDFromOption([]byte{0xff}), "ff"},
 		{"option that looks like hardware", ClientIDFromOption([]byte{0, 1, 2}), "00:01:02"},
+		{"found by ARP", ClientIDFromARP(HWAddr(mac)), "arp:52:54:00:12:34:56"},
+		{"nothing found", ClientIDFromARP(""), ""},
 		{"none", ClientIDFromOption(nil), ""},
 		{"no hardware", ClientIDFromHardware(1, nil), ""},
 	} {
@@ -28,7 +30,7 @@ func TestIdentitiesAsText(t *testing.T) {
 			t.Errorf("%s: read back as %q, %v", c.name, back, err)
 		}
 	}
-	for _, text := range []string{"mac:", "mac", "5", "52:5", "52-54", "hw999:01", "hw:01", "zz", "mac:52:54:", ":52"} {
+	for _, text := range []string{"mac:", "mac", "arp:", "arp", "5", "52:5", "52-54", "hw999:01", "hw:01", "zz", "mac:52:54:", ":52"} {
 		var id ClientID
 		if err := id.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was read as %v", text, id)

@@ -113,6 +113,10 @@ func randomSequence(t *testing.T, seed uint64) {
 				decided, all = append(decided, ch), append(all, ch)
 			}
 			b.Withdraw("lab", c.ID, at(clock))
+			// A free address is found in use, by a machine that may be a client too.
+			if ch, err := b.Conflict("lab", anyAddr(), hw(random.IntN(8)), at(clock)); err == nil {
+				decided, all = append(decided, ch), append(all, ch)
+			}
 		case op < 17 && len(decided) > 0:
 			// One change or two, not always in the order of their decisions.
 			var group []Change

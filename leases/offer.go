@@ -8,8 +8,12 @@ import (
 // holdTime is how long an offered address is kept for its client, in seconds.
 const holdTime = 60
 
-// derivedTries is how many addresses from the derived one on are looked at before the oldest is taken.
-const derivedTries = 16
+// derivedTries is how many addresses from the derived one on are looked at before the oldest is taken. Addresses are derived
+// within the first derivedWindow of the pool: so few can be known to be free before a client that nobody knows yet asks.
+const (
+	derivedTries  = 16
+	derivedWindow = 1024
+)
 
 // maxBlank bounds how many addresses of a network are remembered that nobody ever had, but for an offer. It is more than
 // ask at a time, and keeps a flood of invented clients from using up the memory in a network of millions of addresses.
@@ -70,16 +74,21 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choic
 		}
 	}
 	if addr, ok := key(requested); ok && n.pool.open(addr) {
-		if s := n.slots[addr]; s == nil && n.blank < maxBlank || s != nil && s.vacant(nil, now) {
+		if s := n.slots[addr]; s == nil && n.blank < maxBlank || s != nil && (s.vacant(nil, now) || s.cur.restsFor(a.client.HWAddr)) {
 			return n.slotAt(addr), ChoseRequested
 		}
 	}
 	if n.pool.size == 0 {
 		return nil, ""
 	}
-	first := a.client.derived() % n.pool.size
-	for i := range min(derivedTries, n.pool.size) {
-		addr := n.pool.at((first + i) % n.pool.size)
+	window := n.pool.window()
+	tries := min(derivedTries, window)
+	if uint64(len(n.slots)) > 2*window {
+		tries = 0 // hardly any of them can be untouched
+	}
+	first := a.client.derived() % window
+	for i := range tries {
+		addr := n.pool.at((first + i) % window)
 		// What another client had is left to it while there is something else.
 		if s := n.slots[addr]; n.pool.open(addr) && (s == nil && n.blank < maxBlank || s != nil && s.cur == nil && s.hold == nil) {
 			return n.slotAt(addr), ChoseDerived

@@ -182,6 +182,9 @@ func (p *pool) open(a uint32) bool {
 	return p.inSpans(a) && !p.excluded(a) && p.byAddr[a] == nil
 }
 
+// window is how many addresses, from the first one on, derived ones lie in.
+func (p *pool) window() uint64 { return min(p.size, derivedWindow) }
+
 // at returns the address with the index i < size.
 func (p *pool) at(i uint64) uint32 {
 	k, exact := slices.BinarySearchFunc(p.spans, i, func(s span, i uint64) int { return cmp.Compare(s.before, i) })

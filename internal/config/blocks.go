@@ -114,6 +114,10 @@ func dhcpBlock() *block {
 				doc: "whether clients that ask for an address which is not right here are told so at once, as the only DHCP server of the link does",
 			},
 			{
+				name: "conflict_probe", kind: boolean(), fallback: "true", example: "false",
+				doc: "whether ARP is asked who uses an address before a new client gets it, and whether the holder of a lease is still there when a second machine sends its client identifier",
+			},
+			{
 				name: "unknown_clients", kind: oneOf("serve", "deny"), fallback: `"serve"`, example: `"deny"`,
 				doc: "`deny`: only clients with a `host` block get an address",
 			},

@@ -148,6 +148,7 @@ func (b *builder) dhcpOf(p *networkParts) {
 		LeaseTime:      get[time.Duration](n, "lease_time"),
 		Identity:       get[string](n, "identity"),
 		Authoritative:  get[bool](n, "authoritative"),
+		ConflictProbe:  get[bool](n, "conflict_probe"),
 		UnknownClients: get[string](n, "unknown_clients"),
 		RapidCommit:    get[bool](n, "rapid_commit"),
 		Boot:           b.boot(n),

@@ -59,6 +59,7 @@ type DHCP struct {
 	LeaseTime      time.Duration // Infinite for "infinite"
 	Identity       string        // auto, client_id, mac
 	Authoritative  bool
+	ConflictProbe  bool
 	UnknownClients string      // serve, deny
 	Ranges         []AddrRange // disjoint, in order, without the gateway; none if not enabled
 	RapidCommit    bool

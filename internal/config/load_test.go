@@ -52,7 +52,7 @@ func TestOneBlockIsEnough(t *testing.T) {
 			Bridge:  Bridge{Name: "br0", MTU: 1500, Guard: "subnet"},
 			Uplink:  Uplink{Interface: "auto", Masquerade: true},
 			DHCP: DHCP{
-				Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, UnknownClients: "serve",
+				Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, ConflictProbe: true, UnknownClients: "serve",
 				Ranges: []AddrRange{{addr("10.0.0.2"), addr("10.0.0.254")}},
 			},
 			DNS:   DNS{Enabled: true, Domain: "lab.internal", NameConflict: "first_wins"},
@@ -79,7 +79,7 @@ func TestEverythingArrives(t *testing.T) {
 		Bridge:  Bridge{Name: "br0", MTU: 1500, Attach: []string{"tap-lab*"}, Guard: "subnet"},
 		Uplink:  Uplink{Interface: "auto", Masquerade: true},
 		DHCP: DHCP{
-			Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, UnknownClients: "serve",
+			Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, ConflictProbe: true, UnknownClients: "serve",
 			Ranges: []AddrRange{{addr("10.0.0.100"), addr("10.0.0.149")}, {addr("10.0.0.200"), addr("10.0.0.249")}},
 			Relays: []netip.Addr{addr("10.0.0.5"), addr("192.0.2.7")},
 			Boot:   Boot{NextServer: addr("10.0.0.10"), ServerName: "builder"},

@@ -131,6 +131,7 @@ func dhcpLink(n config.Network) dhcpserver.Config {
 		Address:       n.Address,
 		LeaseTime:     n.DHCP.LeaseTime, // Infinite is the same value in both packages
 		Authoritative: n.DHCP.Authoritative,
+		ConflictProbe: n.DHCP.ConflictProbe,
 		MTU:           n.Bridge.MTU,
 		UnknownDenied: n.DHCP.UnknownClients == "deny",
 		RapidCommit:   n.DHCP.RapidCommit,
