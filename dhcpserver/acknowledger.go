@@ -51,8 +51,7 @@ func (a *acknowledger) batch(b *batch, now time.Time) {
 		a.s.send(a.transmit, a.out, now)
 	}
 	for _, p := range b.packets {
-		a.s.counters.add(p.reason, 1)
-		a.s.journal.packet(p, now)
+		a.s.done(p, now)
 	}
 	clear(a.out)
 	a.out = a.out[:0]

@@ -51,6 +51,8 @@ type decider struct {
 	skipped   int        // decisions that could not wait for ARP: to be counted
 	waited    waiting    // what the message has waited for, if it has
 	settled   bool       // nobody has answered
+	// dry says that nothing may change: the decision is only foretold.
+	dry bool
 }
 
 // decide decides one message.
@@ -134,7 +136,14 @@ func (d *decider) offer(out decision, s *settings, now time.Time) decision {
 
 // offerFrom offers what the table has, once nobody else uses it. tries is what that has cost so far.
 func (d *decider) offerFrom(out decision, s *settings, requested netip.Addr, tries int, now time.Time) decision {
-	lease, choice, err := d.table.Offer(s.cfg.Network, out.client, requested, now)
+	var lease leases.Lease
+	var choice leases.Choice
+	var err error
+	if d.dry {
+		lease, choice, err = d.table.WouldOffer(s.cfg.Network, out.client, requested, now)
+	} else {
+		lease, choice, err = d.table.Offer(s.cfg.Network, out.client, requested, now)
+	}
 	if err != nil {
 		out.reply, out.reason = replyNone, silence(err)
 		out.err = err
@@ -160,13 +169,19 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, hel
 	if d.proveRequest(&out, s, rel, held, now) {
 		return out
 	}
-	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	var change leases.Change
+	var err error
+	if d.dry {
+		err = d.table.MayBind(s.cfg.Network, out.client, out.addr, now)
+	} else {
+		change, err = d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
+	}
 	out.reply, out.reason = afterBind(a, rel, err)
 	if err != nil {
 		out.err = err
 		return out
 	}
-	out.change, out.pending = change, true
+	out.change, out.pending = change, !d.dry
 	out.name = change.Lease.Name
 	out.renewal = rel == holdsIt && (a == actRenew || a == actRebind)
 	return out

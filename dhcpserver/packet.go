@@ -14,6 +14,8 @@ type packet struct {
 	settings *settings // that it was decided by
 	xid      uint32
 	seed     uint64 // of the jitter in its times
+	event    *Event // if somebody watches
+	unsent   error  // why the kernel refused the reply
 }
 
 // finish completes the headers around the encoded message.

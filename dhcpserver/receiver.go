@@ -114,6 +114,7 @@ func (r *receiver) serve(s *settings, d datagram) {
 	if reason != "" {
 		r.s.counters.add(reason, 1)
 		r.s.journal.garbage(d, reason, r.now)
+		r.s.traceGarbage(d, &r.msg, reason, r.now)
 		return
 	}
 	m := &r.msg
@@ -123,6 +124,9 @@ func (r *receiver) serve(s *settings, d datagram) {
 	in := s.classify(m, d.from, d.broadcast)
 	p = r.s.pools.packet()
 	p.settings, p.xid, p.seed = s, m.xid, jitterSeed(m)
+	if r.s.tracer.watched() {
+		p.event = r.s.observe(m, d, r.now)
+	}
 	if r.s.underway.Load() >= maxUnderway && mayChange(in.action) {
 		p.decision = decision{reason: ReasonOverload, addr: in.addr}
 	} else {
@@ -147,8 +151,7 @@ func (r *receiver) serve(s *settings, d datagram) {
 	case p.reply != replyNone:
 		r.direct = append(r.direct, p)
 	default:
-		r.s.counters.add(p.reason, 1)
-		r.s.journal.packet(p, r.now)
+		r.s.done(p, r.now)
 		r.s.pools.releasePacket(p)
 	}
 }
@@ -160,6 +163,7 @@ func (r *receiver) survive(v any, d datagram, p *packet) {
 		p.reply = replyNone
 	}
 	r.s.counters.add(ReasonPanic, 1)
+	r.s.traceGarbage(d, &r.msg, ReasonPanic, r.now)
 	r.s.journal.event(ReasonPanic, r.now, "a message could not be handled: this is a bug, please report it",
 		slog.String("err", fmt.Sprint(v)), slog.String("message", fmt.Sprintf("%x", d.data)), slog.String("stack", string(debug.Stack())))
 }
@@ -186,8 +190,7 @@ func (r *receiver) sendDirect() {
 	}
 	r.s.send(r.transmit, r.direct, r.now)
 	for i, p := range r.direct {
-		r.s.counters.add(p.reason, 1)
-		r.s.journal.packet(p, r.now)
+		r.s.done(p, r.now)
 		r.s.pools.releasePacket(p)
 		r.direct[i] = nil
 	}
@@ -200,6 +203,7 @@ func (r *receiver) noteDrops() {
 		r.drops = r.reader.drops
 		r.overloaded = r.now.Add(overloadMemory)
 		r.s.counters.add(ReasonQueueOverflow, int(lost))
+		r.s.traceLost(lost, r.now)
 		r.s.journal.event(ReasonQueueOverflow, r.now, "messages lost: more arrive than can be served", slog.Int("lost", int(lost)))
 	}
 }

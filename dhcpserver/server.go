@@ -36,6 +36,7 @@ type Server struct {
 	counters  counters
 	sockets   *sockets
 	pools     *pools
+	tracer    *Tracer
 	committed chan *batch  // from the committer to the acknowledger
 	underway  atomic.Int64 // packets that wait for a commit
 	stopping  chan struct{}
@@ -77,6 +78,7 @@ func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) 
 		table:     table,
 		journal:   newJournal(log, cfg.Interface, cfg.Network),
 		counters:  newCounters(),
+		tracer:    new(Tracer),
 		sockets:   sockets,
 		committed: make(chan *batch, maxUnderway+batchSize),
 		stopping:  make(chan struct{}),

@@ -55,6 +55,7 @@ type sender struct {
 	iovs  [batchSize]unix.Iovec
 	links [batchSize]unix.RawSockaddrLinklayer
 	addrs [batchSize]unix.RawSockaddrInet4
+	from  [batchSize]*packet
 
 	try   func(fd uintptr) bool // s.transmit, bound once
 	n     int                   // queued
@@ -85,20 +86,21 @@ func (s *sender) addFrame(p *packet, link *linkState) {
 		Halen:    uint8(len(p.to.mac)),
 	}
 	copy(s.links[s.n].Addr[:], p.to.mac[:])
-	s.add(p.buf, unsafe.Pointer(&s.links[s.n]), unix.SizeofSockaddrLinklayer)
+	s.add(p, p.buf, unsafe.Pointer(&s.links[s.n]), unix.SizeofSockaddrLinklayer)
 }
 
 // addRouted queues an IPv4 packet.
 func (s *sender) addRouted(p *packet) {
 	s.addrs[s.n] = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: p.to.to.Addr().As4()}
-	s.add(p.buf[ethernetHeaderLen:], unsafe.Pointer(&s.addrs[s.n]), unix.SizeofSockaddrInet4)
+	s.add(p, p.buf[ethernetHeaderLen:], unsafe.Pointer(&s.addrs[s.n]), unix.SizeofSockaddrInet4)
 }
 
-func (s *sender) add(b []byte, name unsafe.Pointer, nameLen uint32) {
+func (s *sender) add(p *packet, b []byte, name unsafe.Pointer, nameLen uint32) {
 	s.iovs[s.n].Base = &b[0]
 	s.iovs[s.n].SetLen(len(b))
 	h := &s.hdrs[s.n].hdr
 	h.Name, h.Namelen = (*byte)(name), nameLen
+	s.from[s.n] = p
 	s.n++
 }
 
@@ -107,13 +109,18 @@ func (s *sender) flush() (failed int, last error) {
 	for s.sent < s.n {
 		if err := s.conn.Write(s.try); err != nil {
 			failed, last = failed+s.n-s.sent, err
+			for _, p := range s.from[s.sent:s.n] {
+				p.unsent = err
+			}
 			break
 		}
 		if s.errno != 0 { // about the first message that wasn't sent
 			failed, last = failed+1, s.errno
+			s.from[s.sent].unsent = s.errno
 			s.sent++
 		}
 	}
+	clear(s.from[:s.n])
 	s.n, s.sent = 0, 0
 	return failed, last
 }

@@ -88,12 +88,19 @@ func randomSequence(t *testing.T, seed uint64) {
 		c, addr := anyClient(), anyAddr()
 		switch op := random.IntN(20); {
 		case op < 4:
-			_, _, _ = b.Offer("lab", c, addr, at(clock))
+			if err := b.offerAsExplained(c, addr, at(clock), random.IntN(2) == 0); err != nil {
+				t.Fatalf("seed %d, step %d: %v", seed, step, err)
+			}
 		case op < 10:
 			if l, ok := b.ByClient("lab", c.ID); ok && random.IntN(2) == 0 {
 				addr = l.Addr
 			}
-			if ch, err := b.Bind("lab", c, addr, time.Duration(1+random.IntN(200))*time.Second, at(clock)); err == nil {
+			foretold := b.MayBind("lab", c, addr, at(clock))
+			ch, err := b.Bind("lab", c, addr, time.Duration(1+random.IntN(200))*time.Second, at(clock))
+			if !errors.Is(err, foretold) {
+				t.Fatalf("seed %d, step %d: binding %v: %v, foretold %v", seed, step, addr, err, foretold)
+			}
+			if err == nil {
 				decided, all = append(decided, ch), append(all, ch)
 			}
 		case op < 12:

@@ -29,34 +29,54 @@ func (t *Table) Offer(network string, c Client, requested netip.Addr, now time.T
 	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n, err := t.configured(network)
+	var a ask
+	n, p, err := t.search(network, &a, c, requested, sec)
 	if err != nil {
 		return Lease{}, "", err
 	}
-	t.expire(sec, expireQuickly)
-	n.expireHolds(sec)
-	a := n.ask(c, sec)
-	s, choice := n.choose(&a, requested, sec)
-	if s == nil && t.due(sec) {
-		t.expire(sec, expireAll)
-		s, choice = n.choose(&a, requested, sec)
-	}
-	if s == nil {
-		return Lease{}, "", ErrExhausted
-	}
+	s := n.take(p)
 	lease := n.offer(&a, s, sec)
-	if choice == ChoseTakenBack {
+	if p.choice == ChoseTakenBack {
 		// Offers that nobody requests must not keep it from the client that was offered it before: a guest that invents
 		// hardware addresses makes them faster than any client requests what it was offered.
 		s.contested = true
 	}
-	return lease, choice, nil
+	return lease, p.choice, nil
 }
 
-// choose returns the address for a's client, nil for none.
-func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choice) {
+// search makes a the question of c and finds the address for it, once what has run out is ended. It changes nothing else.
+func (t *Table) search(network string, a *ask, c Client, requested netip.Addr, now int64) (*netTable, pick, error) {
+	n, err := t.configured(network)
+	if err != nil {
+		return nil, pick{}, err
+	}
+	t.expire(now, expireQuickly)
+	n.expireHolds(now)
+	*a = n.ask(c, now)
+	p := n.choose(a, requested, now)
+	if p.choice == "" && t.due(now) {
+		t.expire(now, expireAll)
+		p = n.choose(a, requested, now)
+	}
+	if p.choice == "" {
+		return n, pick{}, ErrExhausted
+	}
+	return n, p, nil
+}
+
+// pick is an address as it was chosen. No choice: there is none.
+type pick struct {
+	addr   uint32
+	slot   *slot // nil: never touched
+	choice Choice
+}
+
+func (s *slot) pick(c Choice) pick { return pick{s.addr, s, c} }
+
+// choose returns the address for a's client. It changes nothing.
+func (n *netTable) choose(a *ask, requested netip.Addr, now int64) pick {
 	if addr, ok := a.reserved(); ok && n.takeable(a, addr, now) == nil {
-		return n.slotAt(addr), ChoseReservation
+		return pick{addr, n.slots[addr], ChoseReservation}
 	}
 	if c := n.clients[a.client.ID]; c != nil {
 		last := c.slot
@@ -64,22 +84,22 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choic
 			last = nil
 		}
 		if last != nil && last.cur.running(now) {
-			return last, ChoseBinding
+			return last.pick(ChoseBinding)
 		}
 		if c.hold != nil && n.pool.open(c.hold.addr) && !c.hold.cur.busy(now) {
-			return c.hold, ChoseHold
+			return c.hold.pick(ChoseHold)
 		}
 		if last != nil && last.vacant(c, now) {
-			return last, ChoseFormer
+			return last.pick(ChoseFormer)
 		}
 	}
 	if addr, ok := key(requested); ok && n.pool.open(addr) {
 		if s := n.slots[addr]; s == nil && n.blank < maxBlank || s != nil && (s.vacant(nil, now) || s.cur.restsFor(a.client.HWAddr)) {
-			return n.slotAt(addr), ChoseRequested
+			return pick{addr, s, ChoseRequested}
 		}
 	}
 	if n.pool.size == 0 {
-		return nil, ""
+		return pick{}
 	}
 	window := n.pool.window()
 	tries := min(derivedTries, window)
@@ -91,28 +111,39 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) (*slot, Choic
 		addr := n.pool.at((first + i) % window)
 		// What another client had is left to it while there is something else.
 		if s := n.slots[addr]; n.pool.open(addr) && (s == nil && n.blank < maxBlank || s != nil && s.cur == nil && s.hold == nil) {
-			return n.slotAt(addr), ChoseDerived
+			return pick{addr, s, ChoseDerived}
 		}
 	}
 	if n.blank < maxBlank {
 		if addr, ok := n.nextVirgin(); ok {
-			return n.slotAt(addr), ChoseOldest
+			return pick{addr, nil, ChoseOldest}
 		}
 	}
 	if s := n.free.front; s != nil {
-		return s, ChoseOldest
+		return s.pick(ChoseOldest)
 	}
 	if s := n.held.front; s != nil {
-		c := s.hold
-		n.dropHold(c)
-		n.forget(c)
-		return s, ChoseTakenBack
+		return s.pick(ChoseTakenBack)
 	}
 	// All the blank ones lie where the pool was before.
 	if addr, ok := n.nextVirgin(); ok {
-		return n.slotAt(addr), ChoseOldest
+		return pick{addr, nil, ChoseOldest}
 	}
-	return nil, ""
+	return pick{}
+}
+
+// take makes a choice good: the address has a slot, and is held for nobody else if it was taken back.
+func (n *netTable) take(p pick) *slot {
+	s := p.slot
+	if s == nil {
+		s = n.slotAt(p.addr)
+	}
+	if p.choice == ChoseTakenBack {
+		c := s.hold
+		n.dropHold(c)
+		n.forget(c)
+	}
+	return s
 }
 
 // vacant reports whether c may have s, which is in the pool: nobody else has it or was offered it.
@@ -128,9 +159,7 @@ func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
 		}
 		return s.cur.lease(s)
 	}
-	offer := a.record(s, now)
-	offer.name, _ = n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
-	offer.state, offer.expiry = Offered, now+holdTime
+	offer := n.draft(a, s, now)
 	if old := s.hold; old != nil && old.id != a.client.ID {
 		n.dropHold(old) // the address is reserved
 		n.forget(old)
@@ -140,6 +169,14 @@ func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
 		return s.cur.lease(s)
 	}
 	return offer.lease(s)
+}
+
+// draft is the offer of s to a's client, not made yet.
+func (n *netTable) draft(a *ask, s *slot, now int64) *record {
+	offer := a.record(s, now)
+	offer.name, _ = n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
+	offer.state, offer.expiry = Offered, now+holdTime
+	return offer
 }
 
 // Withdraw ends the hold that c has on an offered address (it chose another server). A binding stays.

@@ -25,6 +25,9 @@ type fake struct {
 	leases []control.Lease
 	ended  []netip.Addr
 	downs  int
+	film   []shot
+	seen   control.TraceFilter
+	asked  control.DHCPQuery
 }
 
 func (f *fake) Status(context.Context) control.Status { return exampleStatus() }
@@ -52,21 +55,28 @@ func (f *fake) Down(context.Context) ([]control.Change, error) {
 func ask(t *testing.T, f *fake, args ...string) result {
 	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	dir := t.TempDir()
-	socket := filepath.Join(dir, "labnet.sock")
+	socket, stop := serveFake(t, f)
+	defer stop()
+	return labnet(t, nil, append(args, "--socket", socket, "-c", socket+".none")...)
+}
+
+// serveFake runs a daemon with f's answers until stop is called, and returns its socket.
+func serveFake(t *testing.T, f *fake) (socket string, stop func()) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "labnet.sock")
 	server, err := control.Listen(socket, f, "test", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
-	got := labnet(t, nil, append(args, "--socket", socket, "-c", filepath.Join(dir, "none.hcl"))...)
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
+	return socket, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
-	return got
 }
 
 func TestAskingTheDaemon(t *testing.T) {
@@ -76,6 +86,7 @@ func TestAskingTheDaemon(t *testing.T) {
 		{"leases-csv", "leases list -o csv"},
 		{"leases-csv-network", "leases --network dmz -o csv"},
 		{"lease-json", "leases show 10.0.0.66 -o json"},
+		{"explain-json", "explain dhcp 10.0.0.66 -o json"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ask(t, &fake{leases: exampleLeases()}, strings.Fields(test.args)...)
@@ -208,7 +219,7 @@ func TestPlan(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
-	for _, verb := range []string{"status", "leases", "leases show x", "leases release x"} {
+	for _, verb := range []string{"status", "leases", "leases show x", "leases release x", "trace dhcp", "explain dhcp x", "explain dhcp 52:54:00:00:00:01"} {
 		got := labnet(t, nil, append(strings.Fields(verb), "--socket", none, "-c", none)...)
 		if got.Code != exitFailed || got.Out != "" || !strings.Contains(got.ErrOut, "no labnet daemon answers at "+none) {
 			t.Errorf("%s: %+v", verb, got)

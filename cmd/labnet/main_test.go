@@ -84,6 +84,16 @@ func TestWrongUse(t *testing.T) {
 		{"fmt's file twice", "fmt a -c b", "not both"},
 		{"init without a mode", "init", "wants a mode"},
 		{"unknown mode", "init bridged -", `there is no mode "bridged"`},
+		{"nothing to trace", "trace dns", `unknown command "dns"`},
+		{"nothing to explain", "explain dhpc x", "did you mean dhcp?"},
+		{"a MAC that is none", "trace dhcp --mac 52:5x", "--mac: \"52:5x\" is no MAC"},
+		{"an address that is none", "trace dhcp --addr 10.0.0", "--addr: \"10.0.0\" is neither"},
+		{"no number of messages", "trace dhcp --count -1", "--count wants"},
+		{"a trace of something", "trace dhcp 52:54", "takes no arguments"},
+		{"nobody to explain", "explain dhcp", "wants a MAC, or the name"},
+		{"a client id that is none", "explain dhcp 52:54:00:00:00:01 --client-id 0", "--client-id: \"0\" is not bytes"},
+		{"an architecture that is none", "explain dhcp 52:54:00:00:00:01 --arch 65536", "--arch wants"},
+		{"a requested address that is none", "explain dhcp 52:54:00:00:00:01 --requested vm1", "--requested: \"vm1\""},
 		{"init's file twice", "init routed a -c b", "wants one file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -142,7 +152,7 @@ func TestVerbsExplainThemselves(t *testing.T) {
 	root := newRoot()
 	adoptCompletion(root)
 	look(root)
-	if seen < 18 {
+	if seen < 22 {
 		t.Errorf("%d verbs looked at", seen)
 	}
 }

@@ -57,8 +57,25 @@ func writeJSON(w io.Writer, v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	escaped := make([]byte, 0, text.Len())
-	for _, r := range text.String() {
+	_, err := w.Write(escapeJSON(text.String()))
+	return err
+}
+
+// writeJSONLine prints v as one line.
+func writeJSONLine(w io.Writer, v any) error {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(text.String()))
+	return err
+}
+
+func escapeJSON(text string) []byte {
+	escaped := make([]byte, 0, len(text))
+	for _, r := range text {
 		if r == '\n' || unicode.IsPrint(r) {
 			escaped = utf8.AppendRune(escaped, r)
 			continue
@@ -67,8 +84,7 @@ func writeJSON(w io.Writer, v any) error {
 			escaped = fmt.Appendf(escaped, `\u%04x`, unit)
 		}
 	}
-	_, err := w.Write(escaped)
-	return err
+	return escaped
 }
 
 // writeDiagnostics prints what is wrong with a configuration, in the width and the colours of a terminal if w is one. $NO_COLOR

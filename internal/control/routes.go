@@ -25,8 +25,8 @@ type releaseInput struct {
 	Address netip.Addr `path:"address" doc:"The leased address" example:"10.0.0.57"`
 }
 
-// handler is the API's routes.
-func handler(backend Backend, version string, log *slog.Logger) http.Handler {
+// handler is the API's routes. Streams end with stopping.
+func handler(backend Backend, version string, log *slog.Logger, stopping context.Context) http.Handler {
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("labnet", version)
 	// The page at DocsPath would load its scripts from the Internet; the bodies stay free of $schema links.
@@ -78,6 +78,8 @@ func handler(backend Backend, version string, log *slog.Logger) http.Handler {
 		}
 		return respond(changes), nil
 	}))
+	registerTrace(api, backend, stopping)
+	registerExplain(api, backend)
 	return mux
 }
 
@@ -96,6 +98,8 @@ func problem(err error) error {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, ErrInvalid):
+		return huma.Error422UnprocessableEntity(err.Error())
 	case errors.Is(err, ErrConflict):
 		return huma.Error409Conflict(err.Error())
 	default:

@@ -26,6 +26,7 @@ type Server struct {
 	path     string
 	http     *http.Server
 	log      *slog.Logger
+	stop     context.CancelFunc // ends the streams
 }
 
 // Listen opens the socket at path (0660, group labnet where that group exists) and returns its server; Run serves. A
@@ -51,12 +52,14 @@ func Listen(path string, backend Backend, version string, log *slog.Logger) (*Se
 			}
 		}
 	}
+	stopping, stop := context.WithCancel(context.Background())
 	s := &Server{
+		stop:     stop,
 		listener: listener,
 		path:     path,
 		log:      log,
 		http: &http.Server{
-			Handler:           handler(backend, version, log),
+			Handler:           handler(backend, version, log, stopping),
 			ConnContext:       withPeer,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
@@ -79,6 +82,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		<-groupCtx.Done()
+		s.stop()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err := s.http.Shutdown(stop); err != nil {
@@ -90,7 +94,10 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Close closes the socket of a server that was never run.
-func (s *Server) Close() error { return s.listener.Close() }
+func (s *Server) Close() error {
+	s.stop()
+	return s.listener.Close()
+}
 
 // clearStale removes the socket file of a daemon that died.
 func clearStale(path string) error {

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type table struct {
 	leases []Lease
 	down   []Change
+	traces chan *reel // what Trace returned
 }
 
 func (b *table) Status(context.Context) Status {
@@ -46,20 +47,7 @@ func (b *table) Release(_ context.Context, network string, addr netip.Addr) (Lea
 // serve runs a server for backend until the test ends, and returns the path of its socket.
 func serve(t *testing.T, backend Backend) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "run", "labnet.sock")
-	server, err := Listen(path, backend, "test", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	path, _ := serveWith(t, backend, nil)
 	return path
 }
 
@@ -136,6 +124,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 	want := map[string]bool{
 		"get /v1/status status": true, "get /v1/leases list-leases": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
+		"get /v1/trace/dhcp trace-dhcp":                       true, "get /v1/explain/dhcp explain-dhcp": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(document.OpenAPI, "3.1") {
 		t.Errorf("OpenAPI %s:\n%s", document.OpenAPI, diff)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -16,8 +18,9 @@ import (
 
 // links is the DHCP servers, one a served link.
 type links struct {
-	table *leases.Table
-	log   *slog.Logger
+	table  *leases.Table
+	log    *slog.Logger
+	tracer dhcpserver.Tracer
 
 	mu      sync.Mutex // guards servers
 	servers map[string]*link
@@ -51,6 +54,7 @@ func (l *links) listen(cfg dhcpserver.Config) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serving DHCP on %s: %w", cfg.Interface, err)
 	}
+	server.TraceTo(&l.tracer)
 	return &link{cfg: cfg, server: server}, nil
 }
 
@@ -116,4 +120,15 @@ func (l *links) counters(network string) control.Counters {
 		return nil
 	}
 	return s.server.Stats()
+}
+
+// all returns the links as they are, by the names of their networks.
+func (l *links) all() []link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []link
+	for _, name := range slices.Sorted(maps.Keys(l.servers)) {
+		out = append(out, *l.servers[name])
+	}
+	return out
 }

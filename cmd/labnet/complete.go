@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"labnet/internal/control"
+)
+
+// networkNames is the daemon's networks, for the shell.
+func networkNames(ctx context.Context, client *control.Client) []string {
+	status, _ := client.Status(ctx)
+	var names []string
+	for _, n := range status.Networks {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// reasonCodes is every reason of DHCP: the counters have them all.
+func reasonCodes(ctx context.Context, client *control.Client) []string {
+	status, _ := client.Status(ctx)
+	reasons := map[string]bool{}
+	for _, n := range status.Networks {
+		for reason := range n.DHCP {
+			reasons[reason] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(reasons))
+}
+
+// leasedMACs is the MACs that have or had a lease.
+func leasedMACs(ctx context.Context, client *control.Client) []string {
+	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC} })
+}
+
+// leaseKeys is what a lease may be named by.
+func leaseKeys(ctx context.Context, client *control.Client) []string {
+	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC, l.Name, l.Address.String()} })
+}
+
+func leaseWords(ctx context.Context, client *control.Client, of func(control.Lease) []string) []string {
+	found, _ := client.Leases(ctx, "")
+	var words []string
+	for _, l := range found {
+		words = append(words, of(l)...)
+	}
+	slices.Sort(words)
+	return slices.DeleteFunc(slices.Compact(words), func(w string) bool { return w == "" })
+}

@@ -1,0 +1,304 @@
+package dhcpserver
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"labnet/leases"
+)
+
+// explain is what the client of q is told, and must change nothing.
+func (p *paper) explain(t *testing.T, q Query) Explanation {
+	t.Helper()
+	before := p.table.Leases("")
+	e, err := explain(p.settings, p.table, q, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := explain(p.settings, p.table, q, time.Now())
+	if diff := cmp.Diff(e, again, comparableAnswers...); err != nil || diff != "" {
+		t.Fatalf("explained twice: %v\n%s", err, diff)
+	}
+	if diff := cmp.Diff(before, p.table.Leases(""), comparableAnswers...); diff != "" {
+		t.Errorf("explaining changed the leases:\n%s", diff)
+	}
+	return e
+}
+
+// asked is what the client of q sends.
+func asked(q Query, kind messageType, requested netip.Addr) request {
+	r := request{kind: kind, mac: string(q.HWAddr)}
+	add := func(o Option) {
+		if len(o.Data) > 0 {
+			r.options = append(r.options, o)
+		}
+	}
+	add(opt(optMaxMessageSize, 0xff, 0xff))
+	add(Option{Code: optClientID, Data: q.ClientID})
+	add(optString(optHostName, q.Hostname))
+	add(optString(optVendorClass, q.Vendor))
+	add(optString(optUserClass, q.UserClass))
+	if requested.IsValid() {
+		add(optIP(optRequestedAddr, requested.String()))
+	}
+	return r
+}
+
+// agrees sends a message and compares the answer with the explanation.
+func (p *paper) agrees(t *testing.T, what string, want Foretold, q request) {
+	t.Helper()
+	a, reason := p.exchange(t, q, broadcastFrom)
+	if reason != want.Reason {
+		t.Errorf("%s: decided %s, explained %s", what, reason, want.Reason)
+	}
+	if a == nil {
+		if want.Reply != "" {
+			t.Errorf("%s: no answer, explained %s", what, want.Reply)
+		}
+		return
+	}
+	if a.kind.String() != want.Reply {
+		t.Fatalf("%s: answered %v, explained %q", what, a.kind, want.Reply)
+	}
+	if a.kind == typeNak {
+		return
+	}
+	if a.yiaddr != want.Addr {
+		t.Errorf("%s: given %v, explained %v", what, a.yiaddr, want.Addr)
+	}
+	var codes []uint8
+	for _, o := range want.Options {
+		codes = append(codes, o.Code)
+		// The times to renew differ with the message's id.
+		if got := a.get(o.Code); !slices.Equal(got, o.Data) && o.Code != optRenewal && o.Code != optRebinding {
+			t.Errorf("%s: option %d is %x, explained %x", what, o.Code, got, o.Data)
+		}
+	}
+	if !slices.Equal(codes, a.codes) {
+		t.Errorf("%s: options %v, explained %v", what, a.codes, codes)
+	}
+	if got := time.Duration(a.seconds(optLeaseTime)) * time.Second; got != want.LeaseTime {
+		t.Errorf("%s: leased for %v, explained %v", what, got, want.LeaseTime)
+	}
+}
+
+var comparableAnswers = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) && errors.Is(b, a) }),
+}
+
+// TestExplanationsComeTrue explains clients in every state, and then asks as they would.
+func TestExplanationsComeTrue(t *testing.T) {
+	ask := func(mac string) Query { return Query{HWAddr: leases.HWAddr(mac), Arch: -1} }
+	for _, test := range []struct {
+		name          string
+		config        func(*Config)
+		network       func(*leases.Network)
+		before        func(*play)
+		query         Query
+		reply, reboot string // "" for none
+		reason, why   Reason // of the two answers
+		check         func(*testing.T, Explanation)
+	}{
+		{
+			name: "a new client", query: ask(macA),
+			reply: "OFFER", reason: ReasonOfferDerived,
+			check: func(t *testing.T, e Explanation) {
+				if e.Identity != IdentifiedByMAC || e.Leases.MatchedBy != leases.MatchNone || e.Leases.Pool.Addresses != 100 {
+					t.Errorf("%+v", e)
+				}
+			},
+		},
+		{
+			name: "a reservation", query: ask(macDB), config: func(c *Config) {
+				c.Hosts = []HostOptions{{Host: "db", LeaseTime: time.Minute, Options: []Option{optString(12, "db"), optString(67, "pxelinux.0")}}}
+			},
+			reply: "OFFER", reason: ReasonOfferReservation,
+			check: func(t *testing.T, e Explanation) {
+				if e.Leases.MatchedBy != leases.MatchHWAddr || e.Discover.Name != "db" || e.Discover.LeaseTime != time.Minute ||
+					!slices.ContainsFunc(e.Discover.Options, func(o Option) bool { return o.Code == 67 }) {
+					t.Errorf("%+v", e)
+				}
+			},
+		},
+		{
+			name: "a lease", query: ask(macA), before: func(p *play) { p.lease(macA, "10.0.0.120") },
+			reply: "OFFER", reason: ReasonOfferBinding, reboot: "ACK", why: ReasonAckInitReboot,
+		},
+		{
+			name: "a lease, asking for another address", before: func(p *play) { p.lease(macA, "10.0.0.120") },
+			query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.130")},
+			reply: "OFFER", reason: ReasonOfferBinding, reboot: "NAK", why: ReasonNakOtherBinding,
+		},
+		{
+			name: "an offer made a moment ago", query: ask(macA), before: func(p *play) { p.exchange(p.t, discover(macA, "10.0.0.140"), "") },
+			reply: "OFFER", reason: ReasonOfferHold, reboot: "ACK", why: ReasonAckInitReboot,
+		},
+		{
+			name: "a former lease", query: ask(macA), before: func(p *play) { p.lease(macA, "10.0.0.120"); p.wait(2 * time.Hour) },
+			reply: "OFFER", reason: ReasonOfferFormer, reboot: "ACK", why: ReasonAckInitReboot,
+		},
+		{
+			name:  "a free address requested",
+			query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.130"), Hostname: "vm1", Vendor: "PXEClient:Arch:7", UserClass: "iPXE"},
+			reply: "OFFER", reason: ReasonOfferRequested, reboot: "ACK", why: ReasonAckAdopted,
+			check: func(t *testing.T, e Explanation) {
+				if e.Discover.Name != "vm1" || e.Client.VendorClass != "PXEClient:Arch:7" {
+					t.Errorf("%+v", e)
+				}
+			},
+		},
+		{
+			name: "another's address requested", before: func(p *play) { p.lease(macB, "10.0.0.120") },
+			query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.120")},
+			reply: "OFFER", reason: ReasonOfferDerived, reboot: "NAK", why: ReasonNakTaken,
+		},
+		{
+			name: "another network's address requested", query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("192.0.2.9")},
+			reply: "OFFER", reason: ReasonOfferDerived, reboot: "NAK", why: ReasonNakOffLink,
+		},
+		{
+			name: "denied", query: ask(macA), config: func(c *Config) { c.UnknownDenied = true },
+			reason: ReasonDenied,
+		},
+		{
+			name: "denied, with a lease of former times", query: ask(macA), before: func(p *play) { p.lease(macA, "10.0.0.120") },
+			config: func(c *Config) { c.UnknownDenied = true },
+			reason: ReasonDenied, reboot: "NAK", why: ReasonNakDenied,
+		},
+		{
+			name: "denied, but reserved", query: ask(macDB), config: func(c *Config) { c.UnknownDenied = true },
+			reply: "OFFER", reason: ReasonOfferReservation,
+		},
+		{
+			name: "exhausted", query: ask(macA), network: oneAddress, before: func(p *play) { p.lease(macB, "10.0.0.100") },
+			reason: ReasonExhausted,
+			check: func(t *testing.T, e Explanation) {
+				if want := (leases.PoolUse{Addresses: 1, Leased: 1}); e.Leases.Pool != want {
+					t.Errorf("the pool is %+v", e.Leases.Pool)
+				}
+			},
+		},
+		{
+			name: "all offered", query: ask(macA), network: oneAddress, before: func(p *play) { p.exchange(p.t, discover(macB, ""), "") },
+			reply: "OFFER", reason: ReasonOfferTakenBack,
+		},
+		{
+			name: "quarantined", query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.120")},
+			before: func(p *play) {
+				p.lease(macB, "10.0.0.120")
+				p.exchange(p.t, decline(macB, "10.0.0.120"), "")
+			},
+			reply: "OFFER", reason: ReasonOfferDerived, reboot: "NAK", why: ReasonNakQuarantined,
+			check: func(t *testing.T, e Explanation) {
+				if len(e.Leases.Quarantined) != 1 || e.Leases.Quarantined[0].Addr.String() != "10.0.0.120" || e.Leases.Pool.Quarantined != 1 {
+					t.Errorf("%+v", e.Leases)
+				}
+			},
+		},
+		{
+			name: "a reservation whose address is quarantined", query: ask(macDB), before: func(p *play) {
+				p.lease(macDB, "10.0.0.50")
+				p.exchange(p.t, decline(macDB, "10.0.0.50"), "")
+			},
+			reply: "OFFER", reason: ReasonOfferDerived,
+			check: func(t *testing.T, e Explanation) {
+				if !errors.Is(e.Leases.Obstacle, leases.ErrQuarantined) || e.Leases.ReservedFor.Addr.String() != "10.0.0.50" {
+					t.Errorf("%+v", e.Leases)
+				}
+			},
+		},
+		{
+			name: "not authoritative", query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.120")}, config: humble,
+			reply: "OFFER", reason: ReasonOfferRequested, why: ReasonNotOurs,
+		},
+		{
+			name: "a client identifier", query: Query{HWAddr: macA, Arch: 7, ClientID: []byte("\xffabc")},
+			before: func(p *play) {
+				p.exchange(p.t, with(discover(macA, "10.0.0.133"), optString(optClientID, "\xffabc")), "")
+			},
+			reply: "OFFER", reason: ReasonOfferHold, reboot: "ACK", why: ReasonAckInitReboot,
+			check: func(t *testing.T, e Explanation) {
+				if e.Identity != IdentifiedByClientID {
+					t.Errorf("known by %s", e.Identity)
+				}
+			},
+		},
+		{
+			name: "a clone", query: Query{HWAddr: macA, Arch: -1, ClientID: []byte("\xffabc")},
+			before: func(p *play) {
+				id := optString(optClientID, "\xffabc")
+				p.exchange(p.t, with(selecting(macB, "10.0.0.133"), id), "")
+			},
+			reply: "OFFER", reason: ReasonOfferDerived,
+			check: func(t *testing.T, e Explanation) {
+				if e.Identity != IdentifiedAsClone {
+					t.Errorf("known by %s", e.Identity)
+				}
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			// Each answer in a world of its own: the one would change the other.
+			for _, kind := range []messageType{typeDiscover, typeRequest} {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPaper(t, row{config: test.config, network: test.network})
+					runTable(t, p.table)
+					if test.before != nil {
+						denied := p.settings.cfg.UnknownDenied
+						p.settings.cfg.UnknownDenied = false
+						test.before(&play{t: t, world: p})
+						p.settings.cfg.UnknownDenied = denied
+					}
+					e := p.explain(t, test.query)
+					if kind == typeDiscover {
+						p.agrees(t, "DISCOVER", e.Discover, asked(test.query, kind, test.query.Requested))
+					} else if e.Reboot.Reason != "" {
+						p.agrees(t, "INIT-REBOOT", e.Reboot, asked(test.query, kind, e.Reboot.Addr))
+					}
+					if e.Discover.Reply != test.reply || e.Discover.Reason != test.reason || e.Reboot.Reply != test.reboot || e.Reboot.Reason != test.why {
+						t.Errorf("DISCOVER %s %s, INIT-REBOOT %s %s", e.Discover.Reply, e.Discover.Reason, e.Reboot.Reply, e.Reboot.Reason)
+					}
+					if test.check != nil {
+						test.check(t, e)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestExplainRefuses(t *testing.T) {
+	p := newPaper(t, row{})
+	for _, test := range []struct {
+		name  string
+		query Query
+		want  string
+	}{
+		{"no MAC", Query{Arch: -1}, "is no MAC"},
+		{"a long MAC", Query{HWAddr: "12345678", Arch: -1}, "is no MAC"},
+		{"a client identifier of one byte", Query{HWAddr: macA, ClientID: []byte{1}, Arch: -1}, "2 to 255 bytes"},
+		{"a long client identifier", Query{HWAddr: macA, ClientID: make([]byte, 256), Arch: -1}, "2 to 255 bytes"},
+		{"a long name", Query{HWAddr: macA, Hostname: strings.Repeat("x", 256), Arch: -1}, "at most 255 bytes"},
+		{"a long vendor class", Query{HWAddr: macA, Vendor: strings.Repeat("x", 256), Arch: -1}, "at most 255 bytes"},
+		{"no architecture", Query{HWAddr: macA, Arch: 65536}, "architecture 65536"},
+		{"IPv6", Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("2001:db8::1")}, "no IPv4"},
+	} {
+		if _, err := explain(p.settings, p.table, test.query, time.Now()); !errors.Is(err, ErrQuery) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+	largest := Query{
+		HWAddr: macA, ClientID: make([]byte, 255), Hostname: strings.Repeat("x", 255), Vendor: strings.Repeat("v", 255),
+		UserClass: strings.Repeat("u", 255), Arch: 65535, Requested: netip.MustParseAddr("10.0.0.120"),
+	}
+	if e, err := explain(p.settings, p.table, largest, time.Now()); err != nil || e.Discover.Reply != "OFFER" {
+		t.Errorf("the largest query: %+v, %v", e, err)
+	}
+}

@@ -1,0 +1,98 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// farewell is how long the end of a stream may take to be written: its reader may be stopped.
+const farewell = time.Second
+
+const ndjson = "application/x-ndjson"
+
+type traceInput struct {
+	MAC     string `query:"mac" doc:"Only MACs that begin with this, or that match it where it has * or ?" example:"52:54:00"`
+	Address string `query:"address" doc:"Only what is about this address, or an address of this prefix" example:"10.0.0.0/28"`
+	Network string `query:"network" doc:"Only this network's messages"`
+	Reason  string `query:"reason" doc:"Only this reason code"`
+}
+
+func (in *traceInput) filter() (f TraceFilter, err error) {
+	f.Network, f.Reason = in.Network, in.Reason
+	if f.MAC, err = ParseMACPattern(in.MAC); err != nil {
+		return f, huma.Error422UnprocessableEntity(err.Error())
+	}
+	if in.Address != "" {
+		if f.Address, err = ParseAddressFilter(in.Address); err != nil {
+			return f, huma.Error422UnprocessableEntity(err.Error())
+		}
+	}
+	return f, nil
+}
+
+// registerTrace adds the stream of events. It ends, by a line that says so, when stopping does.
+func registerTrace(api huma.API, backend Backend, stopping context.Context) {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[traceLine](), true, "TraceLine")
+	huma.Register(api, huma.Operation{
+		OperationID: "trace-dhcp", Method: http.MethodGet, Path: "/v1/trace/dhcp",
+		Summary: "DHCP messages and what becomes of them, live: one JSON object a line, until the caller goes away",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "A line is an event; or only lost, how many are missing at this place; or only end, why nothing more comes",
+			Content:     map[string]*huma.MediaType{ndjson: {Schema: schema}},
+		}},
+	}, func(_ context.Context, in *traceInput) (*huma.StreamResponse, error) {
+		filter, err := in.filter()
+		if err != nil {
+			return nil, err
+		}
+		trace, err := backend.Trace(filter)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return &huma.StreamResponse{Body: func(c huma.Context) {
+			defer trace.Close()
+			stream(c, trace, stopping)
+		}}, nil
+	})
+}
+
+// stream writes what trace gives until the caller goes away, or stopping ends.
+func stream(c huma.Context, trace Trace, stopping context.Context) {
+	request, w := humago.Unwrap(c)
+	control := http.NewResponseController(w)
+	ctx, cancel := context.WithCancel(request.Context())
+	defer cancel()
+	// A reader that is stopped must not hold up the end of the daemon.
+	defer context.AfterFunc(stopping, func() {
+		_ = control.SetWriteDeadline(time.Now().Add(farewell))
+		cancel()
+	})()
+	w.Header().Set("Content-Type", ndjson)
+	w.WriteHeader(http.StatusOK)
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	for {
+		if control.Flush() != nil {
+			return
+		}
+		event, lost, err := trace.Next(ctx)
+		line := traceLine{Lost: lost}
+		switch {
+		case err != nil && stopping.Err() != nil:
+			line.End = "the daemon is stopping"
+		case err != nil:
+			return // the caller is gone
+		case lost == 0:
+			line.TraceEvent = &event
+		}
+		if out.Encode(line) != nil || line.End != "" {
+			return
+		}
+	}
+}
