@@ -63,16 +63,22 @@ func TestNetworkBootInFirmware(t *testing.T) {
 		behind string
 	}{
 		{
-			"iPXE in a BIOS", []string{"-device", "virtio-net-pci,netdev=lab,mac=52:54:00:aa:00:00"},
-			[]string{"bios.ipxe", "bios-second.ipxe"}, "the script for bios runs at ", " on pcbios",
+			"iPXE in a BIOS",
+			[]string{"-device", "virtio-net-pci,netdev=lab,mac=52:54:00:aa:00:00"},
+			[]string{"bios.ipxe", "bios-second.ipxe"},
+			"the script for bios runs at ", " on pcbios",
 		},
 		{
-			"iPXE in UEFI", []string{"-drive", uefi, "-device", "virtio-net-pci,netdev=lab,mac=52:54:00:aa:00:01"},
-			[]string{"uefi.ipxe", "uefi-second.ipxe"}, "the script for uefi runs at ", " on efi",
+			"iPXE in UEFI",
+			[]string{"-drive", uefi, "-device", "virtio-net-pci,netdev=lab,mac=52:54:00:aa:00:01"},
+			[]string{"uefi.ipxe", "uefi-second.ipxe"},
+			"the script for uefi runs at ", " on efi",
 		},
 		{
-			"UEFI itself", []string{"-drive", uefi, "-device", "virtio-net-pci,netdev=lab,mac=52:54:00:aa:00:02,romfile="},
-			[]string{"uefi.bin"}, "Station IP address is ", "",
+			"UEFI itself",
+			[]string{"-drive", uefi, "-device", "virtio-net-pci,netdev=lab,mac=52:54:00:aa:00:02,romfile="},
+			[]string{"uefi.bin"},
+			"Station IP address is ", "",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
