@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ func newLab(t testing.TB, config func(*Config), network func(*leases.Network)) *
 	l := &lab{router: nettest.NewHost(t, "router"), guest: nettest.NewHost(t, "guest"), store: leases.NewMemory(), log: new(logBuffer), xid: 0x1000}
 	bridge(t, l.router, "br0", "10.0.0.1/24")
 	plug(t, l.router, "br0", "tap0", l.guest, "eth0")
+	awaitUp(t, l.router, "br0")
+	awaitUp(t, l.guest, "eth0")
 	l.table = newTable(t, l.store, network)
 	runTable(t, l.table)
 	cfg := testConfig()
@@ -62,6 +65,18 @@ func plug(t testing.TB, router *nettest.Host, bridge, port string, guest *nettes
 	t.Helper()
 	nettest.Link(t, router, port, guest, iface)
 	router.Run(t, "ip", "link", "set", port, "master", bridge)
+}
+
+// awaitUp waits until the link takes packets to send: the kernel begins that behind everybody's back, up to a second after the
+// link has a carrier, and drops what is sent before.
+func awaitUp(t testing.TB, h *nettest.Host, iface string) {
+	t.Helper()
+	nettest.Eventually(t, patience, func() error {
+		if out := h.Run(t, "ip", "-o", "link", "show", iface); !strings.Contains(out, "state UP") {
+			return fmt.Errorf("it isn't up: %s", out)
+		}
+		return nil
+	})
 }
 
 func macOf(t testing.TB, h *nettest.Host, iface string) (mac [6]byte) {

@@ -139,6 +139,12 @@ func TestTooManyWaitForTheDisk(t *testing.T) {
 		t.Errorf("a known client's DISCOVER gets type %d", a.kind)
 	}
 	l.server.underway.Add(-maxUnderway)
+	nettest.Eventually(t, patience, func() error {
+		if l.server.Stats()[string(ReasonOfferReservation)] != 1 {
+			return errors.New("the OFFER isn't counted")
+		}
+		return nil
+	})
 	(&play{t: t, world: l}).answered(selecting(macA, "10.0.0.120"), typeAck, ReasonAckSelecting)
 }
 

@@ -27,8 +27,8 @@ func (b *bench) reportConditions(out *strings.Builder) {
 	}
 	fmt.Fprint(out, "- labnet has its defaults: logging, firewall, and a sync before each ACK. Kea (memfile, persist) and dnsmasq never sync; both have what slows "+
 		"them down switched off: logging of leases, Kea's host reservations, dnsmasq's ping before an offer.\n")
-	fmt.Fprintf(out, "- %d runs, the servers in turn in each; medians of the runs; repeated, lost and NAK are sums. A measurement is %d exchanges or %v.\n",
-		b.opts.runs, b.opts.count, b.opts.limit)
+	fmt.Fprintf(out, "- %d runs, the servers in turn in each; medians of the runs; repeated, lost and NAK are sums. A measurement is %v, or %s new leases; "+
+		"its CPU time includes what the server puts off until afterwards.\n", b.opts.runs, b.opts.limit, thousands(float64(b.opts.count)))
 }
 
 // lookAround finds out what the results will hold for; a server that isn't there is an error.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,6 +79,30 @@ func (p *process) cpu() (time.Duration, error) {
 		return 0, fmt.Errorf("reading the server's CPU time: %w", err)
 	}
 	return time.Duration(at.Nano()), nil
+}
+
+// A server is calm when it computes for less than calmShare of calmTime; it is waited for at most calmLimit.
+const (
+	calmTime  = 200 * time.Millisecond
+	calmShare = 50
+	calmLimit = 10 * time.Second
+)
+
+// calm waits until the server has nothing more to do, and returns its CPU time then.
+func (p *process) calm(ctx context.Context) (time.Duration, error) {
+	last, err := p.cpu()
+	for deadline := time.Now().Add(calmLimit); err == nil && time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(calmTime):
+		}
+		before := last
+		if last, err = p.cpu(); last-before < calmTime/calmShare {
+			break
+		}
+	}
+	return last, err
 }
 
 // memory is the server's resident memory in bytes.
