@@ -19,7 +19,7 @@ BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
 # Emulated machines with their firmware, and Kea's tester: for test-long alone.
 LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf kea-admin
 # Those of internal/e2e with the build tag long that need no kernel of their own.
-LONG_TESTS := TestFloodOfAMillion|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware
+LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 
