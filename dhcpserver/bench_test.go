@@ -27,6 +27,22 @@ func BenchmarkCodec(b *testing.B) {
 	}
 }
 
+// BenchmarkClasses is the same with classes of which several match, and with option 81: no allocation either.
+func BenchmarkClasses(b *testing.B) {
+	s := testSettings(b, chainLoading, layered)
+	q := pxe(discover(macA, ""), vendorPXE, 7, "iPXE")
+	data := with(q, optString(optFQDN, "\x05\x00\x00\x05guest")).bytes()
+	var m message
+	buf := make([]byte, 0, 2048)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := m.parse(data); r != "" {
+			b.Fatal(r)
+		}
+		buf, _ = s.appendReply(buf[:headersLen], &m, reply{kind: replyOffer, yiaddr: testAddr, profile: s.profileFor(&m, "db"), name: "guest"})
+	}
+}
+
 // BenchmarkDiscover is parse, decide and encode of a DISCOVER of one of a thousand clients that are known.
 func BenchmarkDiscover(b *testing.B) {
 	benchmarkMessages(b, func(i int) request {

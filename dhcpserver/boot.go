@@ -25,32 +25,29 @@ func (b Boot) check() error {
 	return nil
 }
 
-// over returns b with what upper gives in its place.
+// over returns b with what upper gives in its place. Another server hasn't the name of the former one.
 func (b Boot) over(upper Boot) Boot {
 	b.File = cmp.Or(upper.File, b.File)
-	b.ServerName = cmp.Or(upper.ServerName, b.ServerName)
 	if upper.NextServer.IsValid() {
-		b.NextServer = upper.NextServer
+		b.NextServer, b.ServerName = upper.NextServer, ""
 	}
+	b.ServerName = cmp.Or(upper.ServerName, b.ServerName)
 	return b
 }
 
-// options are 66 and 67, which say again what the header says (RFC 2132 sections 9.4 and 9.5): to those that ask for them,
-// and to everybody what is too long for the header. A server without a name is named by its address: phones and U-Boot
-// read nothing but option 66.
-func (b Boot) options() []Option {
-	var out []Option
+// serverOption and fileOption are options 66 and 67, which say again what the header says (RFC 2132 sections 9.4 and 9.5): to
+// those that ask for them, and to everybody what is too long for the header. A server without a name is named by its
+// address: phones and U-Boot read nothing but option 66.
+func (b Boot) serverOption() Option {
 	name := b.ServerName
 	if name == "" && b.NextServer.IsValid() && !b.NextServer.IsUnspecified() {
 		name = b.NextServer.String()
 	}
-	if name != "" {
-		out = append(out, Option{Code: optTFTPServerName, Data: []byte(name), Always: len(name) > maxSname})
-	}
-	if b.File != "" {
-		out = append(out, Option{Code: optBootFile, Data: []byte(b.File), Always: len(b.File) > maxFile})
-	}
-	return out
+	return Option{Code: optTFTPServerName, Data: []byte(name), Always: len(name) > maxSname}
+}
+
+func (b Boot) fileOption() Option {
+	return Option{Code: optBootFile, Data: []byte(b.File), Always: len(b.File) > maxFile}
 }
 
 // bootFields are the header's fields for booting (RFC 2131 section 2).
@@ -104,8 +101,8 @@ const (
 
 // vendorReply is option 60 of the reply to m, "" for none. UEFI takes a boot URL only from a server that says "HTTPClient" (UEFI
 // specification, HTTP boot). To "PXEClient" the answer makes the reply one of a PXE boot server, whose option 43 is read and
-// must say where to boot from (PXE specification 2.1, section 2.4): it is given where an option 43 is configured; without,
-// the client shall simply take the boot file of the header.
+// must say where to boot from (PXE specification 2.1, section 2.4): it is given where a class or host has an option 43. One
+// for all of the network is for other clients, which a ROM must not read; and without, it simply takes the header's boot file.
 func (p *profile) vendorReply(m *message) string {
 	vendor, ok := m.options.get(optVendorClass)
 	switch {
@@ -113,7 +110,7 @@ func (p *profile) vendorReply(m *message) string {
 		return ""
 	case p.boot.boots && bytes.HasPrefix(vendor, []byte(vendorHTTP)):
 		return vendorHTTP
-	case p.has(optVendorSpecific) && bytes.HasPrefix(vendor, []byte(vendorPXE)):
+	case p.vendorOwn && bytes.HasPrefix(vendor, []byte(vendorPXE)):
 		return vendorPXE
 	default:
 		return ""

@@ -30,7 +30,7 @@ func pxe(q request, vendor string, arch byte, user string) request {
 
 // chainLoading is the guide's example: the ROM loads iPXE for its architecture, and iPXE the script.
 func chainLoading(c *Config) {
-	c.Boot = Boot{NextServer: addr("10.0.0.5")}
+	c.Boot = Boot{NextServer: addrOf("10.0.0.5")}
 	c.Classes = []Class{
 		{Name: "bios", VendorClasses: []string{"PXEClient*"}, Architectures: []uint16{0}, Boot: Boot{File: "undionly.kpxe"}},
 		{Name: "uefi", VendorClasses: []string{"PXEClient*"}, Architectures: []uint16{7, 9}, Boot: Boot{File: "ipxe.efi"}},
@@ -92,10 +92,10 @@ func TestBootFields(t *testing.T) {
 	}{
 		{"nothing", func(*Config) {}, request{}, `0.0.0.0 "" "", "" "" ""`},
 		{"a file alone is on this host", func(c *Config) { c.Boot.File = "a" }, request{}, `10.0.0.1 "" "a", "" "" "a"`},
-		{"options are for who asks", func(c *Config) { c.Boot = Boot{"a", addr("10.0.0.5"), "boot"} }, with(request{}, opt(optParameterList, 1)), `10.0.0.5 "boot" "a", "" "" ""`},
-		{"… for them", func(c *Config) { c.Boot = Boot{"a", addr("10.0.0.5"), "boot"} }, with(request{}, asks), `10.0.0.5 "boot" "a", "" "boot" "a"`},
-		{"a server without a name is named by its address", func(c *Config) { c.Boot = Boot{NextServer: addr("10.0.0.5")} }, with(request{}, asks), `10.0.0.5 "" "", "" "10.0.0.5" ""`},
-		{"nobody's address", func(c *Config) { c.Boot = Boot{File: "a", NextServer: addr("0.0.0.0")} }, with(request{}, asks), `0.0.0.0 "" "a", "" "" "a"`},
+		{"options are for who asks", func(c *Config) { c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"} }, with(request{}, opt(optParameterList, 1)), `10.0.0.5 "boot" "a", "" "" ""`},
+		{"… for them", func(c *Config) { c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"} }, with(request{}, asks), `10.0.0.5 "boot" "a", "" "boot" "a"`},
+		{"a server without a name is named by its address", func(c *Config) { c.Boot = Boot{NextServer: addrOf("10.0.0.5")} }, with(request{}, asks), `10.0.0.5 "" "", "" "10.0.0.5" ""`},
+		{"nobody's address", func(c *Config) { c.Boot = Boot{File: "a", NextServer: addrOf("0.0.0.0")} }, with(request{}, asks), `0.0.0.0 "" "a", "" "" "a"`},
 		{"too long for the header: in the option, asked or not", func(c *Config) { c.Boot = Boot{File: long} }, with(request{}, opt(optParameterList, 1)), `10.0.0.1 "" "", "" "" "` + long + `"`},
 		{"127 bytes fit", func(c *Config) { c.Boot = Boot{File: long[:127]} }, with(request{}, opt(optParameterList, 1)), `10.0.0.1 "" "` + long[:127] + `", "" "" ""`},
 		{"63 bytes fit", func(c *Config) { c.Boot = Boot{ServerName: long[:63]} }, with(request{}, opt(optParameterList, 1)), `0.0.0.0 "` + long[:63] + `" "", "" "" ""`},
@@ -108,12 +108,31 @@ func TestBootFields(t *testing.T) {
 			c.Options = append(c.Options, optString(67, "b"))
 			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{File: "a"}}}
 		}, with(request{}, asks), `10.0.0.1 "" "a", "" "" "a"`},
+		{"a class's server hasn't the network's name", func(c *Config) {
+			c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"}
+			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{NextServer: addrOf("10.0.0.6")}}}
+		}, with(request{}, asks), `10.0.0.6 "" "a", "" "10.0.0.6" "a"`},
+		{"… nor has nobody", func(c *Config) {
+			c.Boot = Boot{"a", addrOf("10.0.0.5"), "boot"}
+			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{NextServer: addrOf("0.0.0.0")}}}
+		}, with(request{}, asks), `0.0.0.0 "" "a", "" "" "a"`},
+		{"a class's server leaves the network's option 67", func(c *Config) {
+			c.Boot = Boot{File: "a"}
+			c.Options = append(c.Options, optString(67, "b"))
+			c.Classes = []Class{{MACPrefixes: []string{"\x52"}, Boot: Boot{NextServer: addrOf("10.0.0.6")}}}
+		}, with(request{}, asks), `10.0.0.6 "" "a", "" "10.0.0.6" "b"`},
 		{"PXE: no option 60 where the boot file says it all", func(c *Config) { c.Boot.File = "a" }, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "" "" "a"`},
-		{"PXE: one with option 43", func(c *Config) {
+		{"PXE: one with a class's option 43", func(c *Config) {
+			c.Boot.File = "a"
+			c.Classes = []Class{{VendorClasses: []string{"PXEClient*"}, Options: []Option{opt(optVendorSpecific, 6, 1, 8, 255)}}}
+		}, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "PXEClient" "" "a"`},
+		{"… not with everybody's", func(c *Config) {
 			c.Boot.File = "a"
 			c.Options = append(c.Options, opt(optVendorSpecific, 6, 1, 8, 255))
-		}, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "PXEClient" "" "a"`},
-		{"… but not for others", func(c *Config) { c.Options = append(c.Options, opt(optVendorSpecific, 6, 1, 8, 255)) }, with(request{}, optString(optVendorClass, "MSFT 5.0")), `0.0.0.0 "" "", "" "" ""`},
+		}, pxe(request{}, vendorPXE, 7, ""), `10.0.0.1 "" "a", "" "" "a"`},
+		{"… and not for others", func(c *Config) {
+			c.Classes = []Class{{VendorClasses: []string{"*"}, Options: []Option{opt(optVendorSpecific, 6, 1, 8, 255)}}}
+		}, with(request{}, optString(optVendorClass, "MSFT 5.0")), `0.0.0.0 "" "", "" "" ""`},
 		{"HTTP: one with a boot file, also unasked", func(c *Config) { c.Boot.File = "a" }, with(request{}, optString(optVendorClass, "HTTPClient"), opt(optParameterList, 67)), `10.0.0.1 "" "a", "HTTPClient" "" "a"`},
 		{"HTTP: none without", func(*Config) {}, pxe(request{}, vendorHTTP, 16, ""), `0.0.0.0 "" "", "" "" ""`},
 		{"one's own option 60", func(c *Config) {
@@ -145,7 +164,7 @@ func TestOverloadSparesTheBootFile(t *testing.T) {
 			for code := range uint8(n) {
 				c.Options = append(c.Options, optString(150+code, strings.Repeat("x", 23)))
 			}
-			c.Boot = Boot{File: "pxelinux.0", NextServer: addr("10.0.0.5")}
+			c.Boot = Boot{File: "pxelinux.0", NextServer: addrOf("10.0.0.5")}
 		}
 	}
 	for _, tc := range []struct {

@@ -21,6 +21,7 @@ type class struct {
 	architectures []uint16
 	macs          []string
 	layer         layer
+	name          string
 }
 
 // pattern is an exact text, or the beginning of one.
@@ -57,7 +58,7 @@ func anyMatches(patterns []pattern, b []byte) bool {
 func newClass(c Class) (class, error) {
 	out := class{
 		vendor: newPatterns(c.VendorClasses), user: newPatterns(c.UserClasses), architectures: c.Architectures, macs: c.MACPrefixes,
-		layer: layer{c.LeaseTime, c.Boot, c.Options},
+		layer: layer{c.LeaseTime, c.Boot, c.Options}, name: c.Name,
 	}
 	errs := []error{c.Boot.check(), checkOptions(c.Options)}
 	if len(c.VendorClasses)+len(c.UserClasses)+len(c.Architectures)+len(c.MACPrefixes) == 0 {
@@ -198,12 +199,14 @@ func (s *settings) classed(set classSet, host string) *profile {
 		return p
 	}
 	layers := append(make([]layer, 0, len(s.classes)+2), s.baseLayer)
+	var names []string
 	for i := range s.classes {
 		if set&(1<<i) != 0 {
-			layers = append(layers, s.classes[i].layer)
+			layers, names = append(layers, s.classes[i].layer), append(names, s.classes[i].name)
 		}
 	}
 	p := newProfile(s.server, append(layers, own)...)
+	p.classes = names
 	if len(c.byKey) >= maxClassed {
 		c.byKey = make(map[profileKey]*profile)
 	}

@@ -172,12 +172,14 @@ func TestCompileRefusesClassesRelaysAndBootFiles(t *testing.T) {
 			}
 		}, "65 classes"},
 		{"a zero byte in a boot file", func(c *Config) { c.Boot.File = "a\x00b" }, "zero bytes"},
-		{"an IPv6 next server", func(c *Config) { c.Boot.NextServer = addr("2001:db8::1") }, "must be an IPv4"},
+		{"an IPv6 next server", func(c *Config) { c.Boot.NextServer = addrOf("2001:db8::1") }, "must be an IPv4"},
 		{"a host's boot file", func(c *Config) { c.Hosts = []HostOptions{{Host: "db", Boot: Boot{ServerName: "\x00"}}} }, `host "db"`},
-		{"ourselves as relay", func(c *Config) { c.Relays = []netip.Addr{addr(server)} }, "relay 10.0.0.1"},
-		{"nobody as relay", func(c *Config) { c.Relays = []netip.Addr{addr("0.0.0.0")} }, "relay 0.0.0.0"},
+		{"ourselves as relay", func(c *Config) { c.Relays = []netip.Addr{addrOf(server)} }, "relay 10.0.0.1"},
+		{"nobody as relay", func(c *Config) { c.Relays = []netip.Addr{addrOf("0.0.0.0")} }, "relay 0.0.0.0"},
 		{"everyone as relay", func(c *Config) { c.Relays = []netip.Addr{broadcastAddr} }, "relay 255"},
-		{"an IPv6 relay", func(c *Config) { c.Relays = []netip.Addr{addr("2001:db8::1")} }, "relay 2001"},
+		{"an IPv6 relay", func(c *Config) { c.Relays = []netip.Addr{addrOf("2001:db8::1")} }, "relay 2001"},
+		{"a domain with a long label", func(c *Config) { c.Domain = strings.Repeat("x", 64) + ".org" }, "1 to 63 bytes"},
+		{"a domain with its last dot", func(c *Config) { c.Domain = "example.org." }, "1 to 63 bytes"},
 		{"the echo of a subnet selection", func(c *Config) { c.Options = []Option{opt(118, 1, 2, 3, 4)} }, "option 118"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -202,13 +204,16 @@ func TestReconfigureClassesRelaysAndRapidCommit(t *testing.T) {
 
 	cfg := testConfig()
 	cfg.RapidCommit = true
-	cfg.Relays = []netip.Addr{addr("10.0.0.8")}
+	cfg.Relays = []netip.Addr{addrOf("10.0.0.8")}
 	cfg.Classes = []Class{{Name: "phones", VendorClasses: []string{"phone"}, LeaseTime: 10 * time.Minute}}
 	if err := l.server.Reconfigure(cfg); err != nil {
 		t.Fatal(err)
 	}
 	if a := p.answered(q, typeAck, ReasonAckRapid); a.seconds(51) != 600 {
 		t.Errorf("lease time %d", a.seconds(51))
+	}
+	if text := l.log.String(); !strings.Contains(text, "reason=ack_rapid_commit class=phones") {
+		t.Errorf("the log doesn't name the class:\n%s", text)
 	}
 	p.silentFrom(relayed, "10.0.0.9", ReasonForeignRelay)
 	relayed.giaddr = "10.0.0.8"

@@ -41,7 +41,7 @@ type Option struct {
 type Boot struct {
 	File       string     // path or URL, at most 255 bytes; "": not given here
 	NextServer netip.Addr // invalid: not given here; if nowhere, with a File, our own address
-	ServerName string     // at most 255 bytes; "": not given here
+	ServerName string     // at most 255 bytes; "": not given here, and none if NextServer is
 }
 
 // Class is a kind of clients, and what they get. Of a client's classes each later one overrides the earlier ones and all the

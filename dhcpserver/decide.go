@@ -51,7 +51,8 @@ type decider struct {
 	skipped   int        // decisions that could not wait for ARP: to be counted
 	waited    waiting    // what the message has waited for, if it has
 	settled   bool       // nobody has answered
-	// dry says that nothing may change: the decision is only foretold.
+	// dry says that nothing may change: the decision is only foretold. It is for a DISCOVER without rapid commit and for a REQUEST
+	// for an address.
 	dry bool
 }
 
@@ -172,7 +173,7 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, hel
 	var change leases.Change
 	var err error
 	if d.dry {
-		err = d.table.MayBind(s.cfg.Network, out.client, out.addr, now)
+		err = d.table.Allowed(s.cfg.Network, out.client, out.addr, now)
 	} else {
 		change, err = d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)
 	}
@@ -187,9 +188,9 @@ func (d *decider) request(out decision, s *settings, a action, rel relation, hel
 	return out
 }
 
-// commit makes an ACK of an OFFER (RFC 4039 section 3.1). Should the table take the address back in between, the OFFER stands.
+// commit makes an ACK of an OFFER (RFC 4039 section 3.1). Where that is not to be, the OFFER stands.
 func (d *decider) commit(out decision, s *settings, now time.Time) decision {
-	if out.reply != replyOffer {
+	if out.reply != replyOffer || d.dry || !d.proveCommit(out, s, now) {
 		return out
 	}
 	change, err := d.table.Bind(s.cfg.Network, out.client, out.addr, out.profile.leaseTime, now)

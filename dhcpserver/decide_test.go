@@ -86,6 +86,7 @@ func (p *paper) exchange(t *testing.T, q request, from string) (*answer, Reason)
 	}
 	b, _ := p.settings.appendReply(nil, &m, out.say(&m))
 	a := readAnswer(t, b)
+	checkInvariants(t, q, &a)
 	return &a, out.reason
 }
 

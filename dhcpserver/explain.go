@@ -11,7 +11,8 @@ import (
 	"labnet/leases"
 )
 
-// Query is a client as it would ask, with as much of its message as matters. What is empty is not sent.
+// Query is a client as it would ask, with as much of its message as matters. What is empty is not sent. It sends no parameter
+// request list, so that all options are shown.
 type Query struct {
 	HWAddr    leases.HWAddr // an Ethernet address
 	ClientID  []byte        // option 61, 2 to 255 bytes
@@ -27,6 +28,7 @@ type Explanation struct {
 	Network  string
 	Client   leases.Client // as the server knows it
 	Identity Identity
+	Classes  []string // that it is of, in the order of the configuration
 
 	Discover Foretold // the answer to a DISCOVER
 	// Reboot is the answer to a client that restarts with an address (RFC 2131 section 4.3.2, INIT-REBOOT): the one it
@@ -54,6 +56,8 @@ type Foretold struct {
 	Name      string     // the DNS label that an offered lease would have
 	LeaseTime time.Duration
 	Options   []Option // of an OFFER or ACK as they would be sent, in this order
+	// UsedBy is another machine that answers ARP for an offered address: the address will rest, and another be offered.
+	UsedBy leases.HWAddr
 	// The fields of the header for booting; empty where they aren't set.
 	NextServer netip.Addr
 	ServerName string
@@ -67,7 +71,22 @@ var ErrQuery = errors.New("no such client can ask")
 // Explain returns what the client of q would get now, found by the code that serves it, and changes nothing. It may be called by
 // any goroutine. A query that can't be a message is an error.
 func (s *Server) Explain(q Query, now time.Time) (Explanation, error) {
-	return explain(s.settings.Load(), s.table, q, now)
+	settings := s.settings.Load()
+	e, err := explain(settings, s.table, q, now)
+	if err == nil && settings.cfg.ConflictProbe && e.Discover.Reply != "" {
+		e.Discover.UsedBy = s.probe.userOf(e.Discover.Addr, q.HWAddr, now)
+	}
+	return e, err
+}
+
+// userOf is another machine than hw that has been found using addr; "" for none. It asks nobody.
+func (p *prober) userOf(addr netip.Addr, hw leases.HWAddr, now time.Time) leases.HWAddr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v, by, known := p.verdictOf(numberOf(addr), hw, p.since(now), convictTime); known && v == inUse {
+		return by
+	}
+	return ""
 }
 
 func explain(settings *settings, table *leases.Table, q Query, now time.Time) (Explanation, error) {
@@ -81,7 +100,7 @@ func explain(settings *settings, table *leases.Table, q Query, now time.Time) (E
 	if e.Discover, err = x.foretell(q.message(typeDiscover, q.Requested)); err != nil {
 		return Explanation{}, err
 	}
-	e.Client, e.Identity = x.client, x.identity(q)
+	e.Client, e.Identity, e.Classes = x.client, x.identity(q), x.classes
 	if e.Leases, err = table.Explain(settings.cfg.Network, e.Client, now); err != nil {
 		return Explanation{}, fmt.Errorf("explaining %s: %w", e.Network, err)
 	}
@@ -143,6 +162,7 @@ type explainer struct {
 	decider  decider
 	now      time.Time
 	client   leases.Client // of the last message
+	classes  []string      // and the classes that decided what it gets
 	msg      message
 }
 
@@ -166,8 +186,8 @@ func (x *explainer) foretell(data []byte) (Foretold, error) {
 	if out.reply == replyNak {
 		return f, nil
 	}
-	f.LeaseTime = out.profile.leaseTime
-	wire, _ := x.settings.appendReply(nil, m, reply{kind: out.reply, reason: out.reason, yiaddr: out.addr, profile: out.profile})
+	f.LeaseTime, x.classes = out.profile.leaseTime, out.profile.classes
+	wire, _ := x.settings.appendReply(nil, m, out.say(m))
 	f.readOptions(wire)
 	return f, nil
 }

@@ -1,7 +1,9 @@
 package dhcpserver
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,22 +13,46 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"labnet/internal/nettest"
 	"labnet/leases"
 )
 
-// explain is what the client of q is told, and must change nothing.
-func (p *paper) explain(t *testing.T, q Query) Explanation {
+// forecaster is a world that can also be asked what it would answer.
+type forecaster interface {
+	world
+	explain(q Query) (Explanation, error)
+	leased() []leases.Lease
+	deny(unknown bool)
+}
+
+func (p *paper) explain(q Query) (Explanation, error) {
+	return explain(p.settings, p.table, q, time.Now())
+}
+func (p *paper) leased() []leases.Lease { return p.table.Leases("") }
+func (p *paper) deny(unknown bool)      { p.settings.cfg.UnknownDenied = unknown }
+
+func (l *lab) explain(q Query) (Explanation, error) { return l.server.Explain(q, time.Now()) }
+func (l *lab) leased() []leases.Lease               { return l.table.Leases("") }
+
+func (l *lab) deny(unknown bool) {
+	cfg := l.server.settings.Load().cfg
+	cfg.UnknownDenied = unknown
+	_ = l.server.Reconfigure(cfg)
+}
+
+// explained is what the client of q is told, and must change nothing.
+func explained(t *testing.T, w forecaster, q Query) Explanation {
 	t.Helper()
-	before := p.table.Leases("")
-	e, err := explain(p.settings, p.table, q, time.Now())
+	before := w.leased()
+	e, err := w.explain(q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := explain(p.settings, p.table, q, time.Now())
+	again, err := w.explain(q)
 	if diff := cmp.Diff(e, again, comparableAnswers...); err != nil || diff != "" {
 		t.Fatalf("explained twice: %v\n%s", err, diff)
 	}
-	if diff := cmp.Diff(before, p.table.Leases(""), comparableAnswers...); diff != "" {
+	if diff := cmp.Diff(before, w.leased(), comparableAnswers...); diff != "" {
 		t.Errorf("explaining changed the leases:\n%s", diff)
 	}
 	return e
@@ -45,6 +71,9 @@ func asked(q Query, kind messageType, requested netip.Addr) request {
 	add(optString(optHostName, q.Hostname))
 	add(optString(optVendorClass, q.Vendor))
 	add(optString(optUserClass, q.UserClass))
+	if q.Arch >= 0 {
+		add(opt(optArchitecture, byte(q.Arch>>8), byte(q.Arch)))
+	}
 	if requested.IsValid() {
 		add(optIP(optRequestedAddr, requested.String()))
 	}
@@ -52,9 +81,9 @@ func asked(q Query, kind messageType, requested netip.Addr) request {
 }
 
 // agrees sends a message and compares the answer with the explanation.
-func (p *paper) agrees(t *testing.T, what string, want Foretold, q request) {
+func agrees(t *testing.T, w forecaster, what string, want Foretold, q request) {
 	t.Helper()
-	a, reason := p.exchange(t, q, broadcastFrom)
+	a, reason := w.exchange(t, q, broadcastFrom)
 	if reason != want.Reason {
 		t.Errorf("%s: decided %s, explained %s", what, reason, want.Reason)
 	}
@@ -69,6 +98,9 @@ func (p *paper) agrees(t *testing.T, what string, want Foretold, q request) {
 	}
 	if a.kind == typeNak {
 		return
+	}
+	if file := string(bound(a.raw[offsetFile:offsetCookie])); file != want.BootFile || netip.AddrFrom4([4]byte(a.raw[offsetSiaddr:])) != anyAddr(want.NextServer) {
+		t.Errorf("%s: boots %q, explained %q from %v", what, file, want.BootFile, want.NextServer)
 	}
 	if a.yiaddr != want.Addr {
 		t.Errorf("%s: given %v, explained %v", what, a.yiaddr, want.Addr)
@@ -89,23 +121,88 @@ func (p *paper) agrees(t *testing.T, what string, want Foretold, q request) {
 	}
 }
 
+// anyAddr is a, or 0.0.0.0 for none.
+func anyAddr(a netip.Addr) netip.Addr {
+	if !a.IsValid() {
+		return netip.IPv4Unspecified()
+	}
+	return a
+}
+
 var comparableAnswers = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) && errors.Is(b, a) }),
 }
 
-// TestExplanationsComeTrue explains clients in every state, and then asks as they would.
+// forecast is a client's explanation and what comes of it.
+type forecast struct {
+	name          string
+	config        func(*Config)
+	network       func(*leases.Network)
+	before        func(*play)
+	slow          bool // time passes
+	query         Query
+	reply, reboot string // "" for none
+	reason, why   Reason // of the two answers
+	check         func(*testing.T, Explanation)
+}
+
+// comesTrue explains the client, and then asks one of the two as it would.
+func (f *forecast) comesTrue(t *testing.T, w forecaster, kind messageType) {
+	t.Helper()
+	if f.before != nil {
+		// Who is denied may have a lease of former times.
+		w.deny(false)
+		f.before(&play{t: t, world: w})
+	}
+	var cfg Config
+	if f.config != nil {
+		f.config(&cfg)
+	}
+	w.deny(cfg.UnknownDenied)
+	e := explained(t, w, f.query)
+	if kind == typeDiscover {
+		agrees(t, w, "DISCOVER", e.Discover, asked(f.query, kind, f.query.Requested))
+	} else if e.Reboot.Reason != "" {
+		agrees(t, w, "INIT-REBOOT", e.Reboot, asked(f.query, kind, e.Reboot.Addr))
+	}
+	if e.Discover.Reply != f.reply || e.Discover.Reason != f.reason || e.Reboot.Reply != f.reboot || e.Reboot.Reason != f.why {
+		t.Errorf("DISCOVER %s %s, INIT-REBOOT %s %s", e.Discover.Reply, e.Discover.Reason, e.Reboot.Reply, e.Reboot.Reason)
+	}
+	if f.check != nil {
+		f.check(t, e)
+	}
+}
+
+// Each answer in a world of its own: the one would change the other.
 func TestExplanationsComeTrue(t *testing.T) {
+	for _, f := range forecasts() {
+		for _, kind := range []messageType{typeDiscover, typeRequest} {
+			t.Run(f.name+"/"+kind.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPaper(t, row{config: f.config, network: f.network})
+					runTable(t, p.table)
+					f.comesTrue(t, p, kind)
+				})
+			})
+		}
+	}
+}
+
+func TestExplanationsComeTrueOnTheWire(t *testing.T) {
+	for _, f := range forecasts() {
+		if f.slow {
+			continue // time is only fake without sockets
+		}
+		t.Run(f.name, func(t *testing.T) {
+			f.comesTrue(t, newLab(t, f.config, withMarker(f.network)), typeDiscover)
+		})
+	}
+}
+
+// forecasts are clients in every state.
+func forecasts() []forecast {
 	ask := func(mac string) Query { return Query{HWAddr: leases.HWAddr(mac), Arch: -1} }
-	for _, test := range []struct {
-		name          string
-		config        func(*Config)
-		network       func(*leases.Network)
-		before        func(*play)
-		query         Query
-		reply, reboot string // "" for none
-		reason, why   Reason // of the two answers
-		check         func(*testing.T, Explanation)
-	}{
+	return []forecast{
 		{
 			name: "a new client", query: ask(macA),
 			reply: "OFFER", reason: ReasonOfferDerived,
@@ -141,7 +238,7 @@ func TestExplanationsComeTrue(t *testing.T) {
 			reply: "OFFER", reason: ReasonOfferHold, reboot: "ACK", why: ReasonAckInitReboot,
 		},
 		{
-			name: "a former lease", query: ask(macA), before: func(p *play) { p.lease(macA, "10.0.0.120"); p.wait(2 * time.Hour) },
+			name: "a former lease", query: ask(macA), slow: true, before: func(p *play) { p.lease(macA, "10.0.0.120"); p.wait(2 * time.Hour) },
 			reply: "OFFER", reason: ReasonOfferFormer, reboot: "ACK", why: ReasonAckInitReboot,
 		},
 		{
@@ -162,6 +259,22 @@ func TestExplanationsComeTrue(t *testing.T) {
 		{
 			name: "another network's address requested", query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("192.0.2.9")},
 			reply: "OFFER", reason: ReasonOfferDerived, reboot: "NAK", why: ReasonNakOffLink,
+		},
+		{
+			name: "classes", query: Query{HWAddr: macA, Arch: 7, UserClass: "iPXE", Vendor: "PXEClient:Arch:00007"}, config: func(c *Config) {
+				c.Classes = []Class{
+					{Name: "bios", Architectures: []uint16{0}, Boot: Boot{File: "undionly.kpxe"}},
+					{Name: "uefi", Architectures: []uint16{7}, Boot: Boot{File: "ipxe.efi", NextServer: netip.MustParseAddr("10.0.0.3")}, LeaseTime: time.Minute},
+					{Name: "ipxe", UserClasses: []string{"iPXE"}, Boot: Boot{File: "http://10.0.0.3/boot.ipxe"}},
+				}
+			},
+			reply: "OFFER", reason: ReasonOfferDerived,
+			check: func(t *testing.T, e Explanation) {
+				if !slices.Equal(e.Classes, []string{"uefi", "ipxe"}) || e.Discover.BootFile != "http://10.0.0.3/boot.ipxe" ||
+					e.Discover.NextServer.String() != "10.0.0.3" || e.Discover.LeaseTime != time.Minute {
+					t.Errorf("%+v", e)
+				}
+			},
 		},
 		{
 			name: "denied", query: ask(macA), config: func(c *Config) { c.UnknownDenied = true },
@@ -215,6 +328,16 @@ func TestExplanationsComeTrue(t *testing.T) {
 			},
 		},
 		{
+			name: "a boot ROM", query: Query{HWAddr: macA, Arch: 7, Vendor: "PXEClient:Arch:00007", UserClass: "iPXE"}, config: chainLoading,
+			reply: "OFFER", reason: ReasonOfferDerived,
+			check: func(t *testing.T, e Explanation) {
+				d := e.Discover
+				if !slices.Equal(e.Classes, []string{"uefi", "ipxe"}) || d.BootFile != "http://10.0.0.5/boot.ipxe" || d.NextServer != addrOf("10.0.0.5") {
+					t.Errorf("classes %v, boots %s from %v", e.Classes, d.BootFile, d.NextServer)
+				}
+			},
+		},
+		{
 			name: "not authoritative", query: Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.120")}, config: humble,
 			reply: "OFFER", reason: ReasonOfferRequested, why: ReasonNotOurs,
 		},
@@ -243,34 +366,6 @@ func TestExplanationsComeTrue(t *testing.T) {
 				}
 			},
 		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			// Each answer in a world of its own: the one would change the other.
-			for _, kind := range []messageType{typeDiscover, typeRequest} {
-				synctest.Test(t, func(t *testing.T) {
-					p := newPaper(t, row{config: test.config, network: test.network})
-					runTable(t, p.table)
-					if test.before != nil {
-						denied := p.settings.cfg.UnknownDenied
-						p.settings.cfg.UnknownDenied = false
-						test.before(&play{t: t, world: p})
-						p.settings.cfg.UnknownDenied = denied
-					}
-					e := p.explain(t, test.query)
-					if kind == typeDiscover {
-						p.agrees(t, "DISCOVER", e.Discover, asked(test.query, kind, test.query.Requested))
-					} else if e.Reboot.Reason != "" {
-						p.agrees(t, "INIT-REBOOT", e.Reboot, asked(test.query, kind, e.Reboot.Addr))
-					}
-					if e.Discover.Reply != test.reply || e.Discover.Reason != test.reason || e.Reboot.Reply != test.reboot || e.Reboot.Reason != test.why {
-						t.Errorf("DISCOVER %s %s, INIT-REBOOT %s %s", e.Discover.Reply, e.Discover.Reason, e.Reboot.Reply, e.Reboot.Reason)
-					}
-					if test.check != nil {
-						test.check(t, e)
-					}
-				})
-			}
-		})
 	}
 }
 
@@ -301,4 +396,47 @@ func TestExplainRefuses(t *testing.T) {
 	if e, err := explain(p.settings, p.table, largest, time.Now()); err != nil || e.Discover.Reply != "OFFER" {
 		t.Errorf("the largest query: %+v, %v", e, err)
 	}
+}
+
+// Another machine uses the address: it shows in an explanation before and after it is found out, and in the trace when it is.
+func TestAnAddressInUseIsTracedAndExplained(t *testing.T) {
+	l := newProbingLab(t, nil)
+	_, squatter := l.squat(t, "squatter", "10.0.0.120")
+	q := Query{HWAddr: macA, Arch: -1, Requested: netip.MustParseAddr("10.0.0.120")}
+	nettest.Eventually(t, patience, func() error {
+		l.server.probe.askBeside(q.Requested, time.Now())
+		if e, err := l.explain(q); err != nil || e.Discover.Addr != q.Requested || e.Discover.UsedBy.String() != squatter {
+			return fmt.Errorf("%+v, %w", e.Discover, err)
+		}
+		return nil
+	})
+	sub := l.server.tracer.Subscribe(func(e *Event) bool { return e.HWAddr == macA })
+	defer sub.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	l.client.send(discover(macA, "10.0.0.120"), broadcastFrom)
+	var reasons []Reason
+	for answered := false; !answered; {
+		e, lost, err := sub.Next(ctx)
+		if err != nil || lost > 0 {
+			t.Fatalf("%v after %v, %d lost", err, reasons, lost)
+		}
+		if reasons = append(reasons, e.Reason); e.Reason == ReasonConflict && (e.Addr != q.Requested || e.Err != "used by "+squatter) {
+			t.Errorf("%+v", e)
+		}
+		if answered = e.Reply != ""; answered && e.Addr == q.Requested {
+			t.Errorf("offered in spite of it: %+v", e)
+		}
+	}
+	if !slices.Contains(reasons, ReasonConflict) {
+		t.Errorf("traced %v", reasons)
+	}
+	nettest.Eventually(t, patience, func() error {
+		e, err := l.explain(q)
+		if err != nil || e.Discover.Addr == q.Requested || e.Reboot.Reason != ReasonNakQuarantined ||
+			len(e.Leases.Quarantined) != 1 || e.Leases.Quarantined[0].HWAddr.String() != squatter {
+			return fmt.Errorf("%+v, %w", e, err)
+		}
+		return nil
+	})
 }

@@ -1,6 +1,9 @@
 package dhcpserver
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Flags of option 81 (RFC 4702 section 2.1).
 const (
@@ -19,15 +22,19 @@ type fqdnDomain struct {
 	wire string
 }
 
-func newFQDNDomain(domain string) fqdnDomain {
+// newFQDNDomain checks and encodes a domain (RFC 1035 section 3.1).
+func newFQDNDomain(domain string) (fqdnDomain, error) {
 	if domain == "" {
-		return fqdnDomain{}
+		return fqdnDomain{}, nil
 	}
 	var wire []byte
 	for label := range strings.SplitSeq(domain, ".") {
+		if label == "" || len(label) > 63 {
+			return fqdnDomain{}, fmt.Errorf("domain %q: a label must have 1 to 63 bytes", domain)
+		}
 		wire = append(append(wire, byte(len(label))), label...)
 	}
-	return fqdnDomain{text: "." + domain, wire: string(wire) + "\x00"}
+	return fqdnDomain{text: "." + domain, wire: string(wire) + "\x00"}, nil
 }
 
 // appendFQDN appends option 81 in answer to the client's data: the name of its lease in the encoding that it chose, or that it has

@@ -27,7 +27,7 @@ func FuzzServe(f *testing.F) {
 			c.Hosts = []HostOptions{{Host: "db", LeaseTime: time.Minute, Options: []Option{optString(15, "db.example.org")}}}
 		}), newTable(f, leases.NewMemory(), nil)},
 		true: {testSettings(f, manyOptions, chainLoading, layered, rapid, namesRelay, func(c *Config) {
-			c.Boot = Boot{File: "pxelinux.0", ServerName: strings.Repeat("b", 63), NextServer: addr("192.0.2.5")}
+			c.Boot = Boot{File: "pxelinux.0", ServerName: strings.Repeat("b", 63), NextServer: addrOf("192.0.2.5")}
 			c.Domain = "lab.example.org"
 			c.Options = append(c.Options, optString(optClasslessRoutes, "\x10\x0a\x01\x0a\x00\x00\x0a"))
 		}), newTable(f, leases.NewMemory(), nil)},

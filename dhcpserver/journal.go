@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // journal writes the log: what changes something at level info, every message at level debug, and nothing so often that
-// a guest could fill the disk with it. Keys: iface, network, client, addr, name, xid, reason, err; suppressed, lost, length;
+// a guest could fill the disk with it. Keys: iface, network, client, addr, name, class, xid, reason, err; suppressed, lost, length;
 // other (the second of two clones, the machine that uses an address or is another server), rests_until, server, source, message
 // and stack (of a bug).
 type journal struct {
@@ -77,6 +78,9 @@ func (j *journal) packet(p *packet, now time.Time) {
 		slog.String("name", p.name),
 		slog.String("xid", fmt.Sprintf("%08x", p.xid)),
 		slog.String("reason", string(p.reason)))
+	if p.profile != nil && len(p.profile.classes) > 0 {
+		attrs = append(attrs, slog.String("class", strings.Join(p.profile.classes, ",")))
+	}
 	if p.err != nil {
 		attrs = append(attrs, slog.String("err", p.err.Error()))
 	}

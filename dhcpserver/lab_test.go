@@ -65,6 +65,17 @@ func plug(t testing.TB, router *nettest.Host, bridge, port string, guest *nettes
 	t.Helper()
 	nettest.Link(t, router, port, guest, iface)
 	router.Run(t, "ip", "link", "set", port, "master", bridge)
+	// The kernel notices a carrier in its own time; until then the links drop what comes.
+	nettest.Eventually(t, patience, func() error {
+		for _, out := range []string{
+			router.Run(t, "ip", "link", "show", "dev", port), router.Run(t, "ip", "link", "show", "dev", bridge), guest.Run(t, "ip", "link", "show", "dev", iface),
+		} {
+			if !strings.Contains(out, "state UP") {
+				return fmt.Errorf("not up yet: %s", out)
+			}
+		}
+		return nil
+	})
 }
 
 // awaitUp waits until the link takes packets to send: the kernel begins that behind everybody's back, up to a second after the
@@ -179,6 +190,7 @@ func (l *lab) exchange(t *testing.T, q request, from string) (*answer, Reason) {
 		}
 		got = &a
 		checkAddresses(t, l, q, from, h, a)
+		checkInvariants(t, q, &a)
 	}
 	var reason Reason
 	nettest.Eventually(t, patience, func() error {
@@ -206,7 +218,7 @@ func (l *lab) exchange(t *testing.T, q request, from string) (*answer, Reason) {
 }
 
 // beside are reasons that are counted besides that of the decision.
-var beside = []Reason{ReasonCloneDetected, ReasonRogueServer, ReasonProbing, ReasonConflict}
+var beside = []Reason{ReasonCloneDetected, ReasonRogueServer, ReasonProbing, ReasonConflict, ReasonOptionsDropped, ReasonMalformedServed}
 
 // bindMarker gives the marker its lease.
 func (l *lab) bindMarker(t *testing.T) {

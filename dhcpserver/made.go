@@ -13,7 +13,7 @@ func (s *settings) makesOptions(m *message, r reply) bool {
 	}
 	_, fqdn := m.options.get(optFQDN)
 	_, vendor := m.options.get(optVendorClass)
-	return r.name != "" || r.rapid || fqdn || m.relayed() || vendor && (r.profile.boot.boots || r.profile.has(optVendorSpecific))
+	return r.name != "" || r.rapid || fqdn || m.relayed() || vendor && (r.profile.boot.boots || r.profile.vendorOwn)
 }
 
 // appendMade appends the options that depend on the message, each of at most 255 bytes, for a selection to choose from.

@@ -63,9 +63,10 @@ func (s *Server) done(p *packet, now time.Time) {
 	e.Addr, e.Name, e.Reason = specified(p.addr), p.name, p.reason
 	switch {
 	case p.unsent != nil:
-		e.Err = "the reply could not be sent: " + p.unsent.Error()
-	case p.reason == ReasonCommitFailed, p.reason == ReasonAckDurable, p.reason == ReasonTableError: // of the others the reason says it
-		e.Err = p.err.Error()
+		e.Reason, e.Beside = ReasonSendFailed, append(e.Beside, p.reason)
+		e.Err = p.unsent.Error()
+	case p.err != nil && (p.reason == ReasonCommitFailed || p.reason == ReasonAckDurable || p.reason == ReasonTableError):
+		e.Err = p.err.Error() // of the others the reason says it
 	}
 	e.Took = time.Since(e.Time)
 	s.tracer.publish(e)
@@ -95,6 +96,16 @@ func (s *Server) traceLost(n uint32, now time.Time) {
 	}
 	e := s.event(datagram{}, now)
 	e.Reason, e.Err = ReasonQueueOverflow, fmt.Sprintf("%d messages", n)
+	s.tracer.publish(e)
+}
+
+// traceConflict shows that another machine uses an address.
+func (s *Server) traceConflict(c conflict, r Reason, now time.Time) {
+	if !s.tracer.watched() {
+		return
+	}
+	e := s.event(datagram{}, now)
+	e.HWAddr, e.Addr, e.Reason, e.Err = c.client.HWAddr, c.addr, r, "used by "+c.by.String()
 	s.tracer.publish(e)
 }
 

@@ -101,6 +101,16 @@ func (d *decider) proveRequest(out *decision, s *settings, rel relation, held le
 	return false
 }
 
+// proveCommit holds an OFFER that shall be an ACK at once against what is known of its address: no REQUEST comes that could
+// be. Without, the client still has its own probe.
+func (d *decider) proveCommit(out decision, s *settings, now time.Time) bool {
+	if !d.probing(s) || out.reason == ReasonOfferBinding {
+		return true
+	}
+	v, _ := d.probe.claim(out.addr, out.client.HWAddr, now)
+	return v != inUse
+}
+
 // postpone is the decision that a message is decided later.
 func (out decision) postpone(w waiting) decision {
 	return decision{reason: ReasonProbing, addr: w.addr, client: out.client, wait: w}
@@ -145,7 +155,7 @@ func (d *decider) holderLives(s *settings, a action, held leases.Lease, hw lease
 // asksForAddress says whether a message with this action may wait for ARP.
 func asksForAddress(a action) bool {
 	switch a {
-	case actOffer, actSelecting, actInitReboot, actRenew, actRebind:
+	case actOffer, actCommit, actSelecting, actInitReboot, actRenew, actRebind:
 		return true
 	default:
 		return false

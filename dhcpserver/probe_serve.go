@@ -90,6 +90,7 @@ func (r *receiver) noteConflicts() {
 	}
 	for _, c := range d.ignored {
 		r.s.counters.add(ReasonConflictIgnored, 1)
+		r.s.traceConflict(c, ReasonConflictIgnored, r.now)
 		r.s.crowded(c, r.now)
 	}
 	d.ignored = d.ignored[:0]
@@ -100,6 +101,7 @@ func (r *receiver) noteConflicts() {
 	for _, c := range d.conflicts {
 		changes = append(changes, c.change)
 		r.s.counters.add(ReasonConflict, 1)
+		r.s.traceConflict(c, ReasonConflict, r.now)
 		if c.full {
 			r.s.crowded(c, r.now)
 			continue

@@ -14,6 +14,8 @@ type profile struct {
 	boot      bootFields
 	options   []wireOption // by code
 	index     [256]uint8   // into options, plus one; 0 for none
+	vendorOwn bool         // option 43 is for these clients in particular, not for all of the network
+	classes   []string     // the names of the classes that are in it, for people
 }
 
 // has says whether the configuration gives an option to the profile's clients.
@@ -48,17 +50,21 @@ func newProfile(server netip.Addr, layers ...layer) *profile {
 	p := new(profile)
 	byCode := make(map[uint8]Option)
 	var boot Boot
-	for _, l := range layers {
+	for i, l := range layers {
 		p.leaseTime = cmp.Or(l.leaseTime, p.leaseTime)
 		boot = boot.over(l.boot)
-		// Within a layer an option says it more precisely than the boot file's argument does.
-		if l.boot != (Boot{}) {
-			for _, o := range boot.options() {
-				byCode[o.Code] = o
-			}
+		// Within a layer an option says it more precisely than what the boot file and server make of it.
+		if l.boot.File != "" {
+			byCode[optBootFile] = boot.fileOption()
+		}
+		if l.boot.ServerName != "" || l.boot.NextServer.IsValid() {
+			byCode[optTFTPServerName] = boot.serverOption()
 		}
 		for _, o := range l.options {
 			byCode[o.Code] = o
+			if o.Code == optVendorSpecific {
+				p.vendorOwn = i > 0 && len(o.Data) > 0
+			}
 		}
 	}
 	p.boot = boot.fields(server)

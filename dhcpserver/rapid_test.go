@@ -3,6 +3,8 @@ package dhcpserver
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"labnet/internal/nettest"
 	"labnet/leases"
@@ -101,4 +103,41 @@ func TestRapidCommitIsNotPromisedUnderOverload(t *testing.T) {
 	})
 	l.server.underway.Add(-maxUnderway)
 	(&play{t: t, world: l}).answered(rapidDiscover(markerMAC, ""), typeAck, ReasonAckRapid)
+}
+
+// TestRapidCommitIsProven: an address is acknowledged at once only if nobody else is known to use it.
+func TestRapidCommitIsProven(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		play func(t *testing.T, x *station)
+	}{
+		{"an unknown address waits for silence", func(t *testing.T, x *station) {
+			x.want(rapidDiscover(macA, "10.0.0.120"), typeAck, ReasonAckRapid, "10.0.0.120", probeWait)
+			x.want(rapidDiscover(macA, "10.0.0.120"), typeAck, ReasonAckRapid, "10.0.0.120", instant)
+		}},
+		{"one of the stock doesn't", func(t *testing.T, x *station) {
+			x.know(addrOf("10.0.0.120"))
+			x.want(rapidDiscover(macA, "10.0.0.120"), typeAck, ReasonAckRapid, "10.0.0.120", instant)
+		}},
+		{"one that another machine uses rests", func(t *testing.T, x *station) {
+			x.air.set("10.0.0.120", squatter)
+			o := x.want(rapidDiscover(macA, "10.0.0.120"), typeAck, ReasonAckRapid, "", probeWait+time.Millisecond)
+			if o.addr == addrOf("10.0.0.120") || len(x.conflicts) != 1 {
+				t.Errorf("leased %v, conflicts %+v", o.addr, x.conflicts)
+			}
+		}},
+		{"one whose user answered lately is only offered, when nobody can wait", func(t *testing.T, x *station) {
+			x.air.set("10.0.0.120", squatter)
+			x.know(addrOf("10.0.0.120"))
+			time.Sleep(convictTime)
+			x.probe.mu.Lock()
+			x.probe.waits = allowance{}
+			x.probe.mu.Unlock()
+			x.want(rapidDiscover(macA, "10.0.0.120"), typeOffer, ReasonOfferRequested, "10.0.0.120", instant)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { tc.play(t, newStation(t, rapid, nil)) })
+		})
+	}
 }

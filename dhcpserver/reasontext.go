@@ -19,7 +19,7 @@ var reasonTexts = map[Reason]string{
 	ReasonAckAdopted:    "no record of it, but the address is free",
 	ReasonAckDurable:    "store failed: what is durable counts",
 	ReasonAckInform:     "wants options only",
-	ReasonAckRapid:      "rapid commit: no offer is needed",
+	ReasonAckRapid:      "leased at once, by rapid commit",
 
 	ReasonNakTaken:        "another client has the address",
 	ReasonNakReserved:     "the address is reserved for another",
@@ -44,8 +44,8 @@ var reasonTexts = map[Reason]string{
 	ReasonDenied:         "it is no host; unknown_clients = deny",
 	ReasonNotOurs:        "no record of it; not authoritative",
 	ReasonProbing:        "ARP is asked first who has the address",
+	ReasonForeignRelay:   "the relay is none of this network's",
 	ReasonForeignSubnet:  "the relay asks for another subnet",
-	ReasonForeignRelay:   "the relay is not on this network",
 	ReasonDiscoverServer: "a DISCOVER must name no server",
 	ReasonNoIdentity:     "neither client identifier nor MAC",
 	ReasonInformNowhere:  "its address is not on this network",

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"labnet/leases"
@@ -22,6 +23,7 @@ type receiver struct {
 	now      time.Time
 
 	direct  []*packet // replies that wait for nothing
+	beside  []Reason  // what else is to be said of the message, for who watches
 	pending *batch
 
 	drops      uint32    // of the reader, when last looked at
@@ -107,6 +109,7 @@ func (r *receiver) serve(s *settings, d datagram) {
 			r.survive(v, d, p)
 		}
 	}()
+	r.beside = r.beside[:0]
 	reason := ReasonTooLong
 	if !d.truncated {
 		reason = r.msg.parse(d.data)
@@ -119,7 +122,7 @@ func (r *receiver) serve(s *settings, d datagram) {
 	}
 	m := &r.msg
 	if m.malformed {
-		r.s.counters.add(ReasonMalformedServed, 1)
+		r.note(ReasonMalformedServed)
 	}
 	in := s.classify(m, d.from, d.broadcast)
 	p = r.s.pools.packet()
@@ -146,6 +149,9 @@ func (r *receiver) serve(s *settings, d datagram) {
 	if p.reply != replyNone {
 		r.encode(s, p, d)
 	}
+	if p.event != nil {
+		p.event.Beside = slices.Clone(r.beside)
+	}
 	switch {
 	case p.pending:
 	case p.reply != replyNone:
@@ -168,6 +174,12 @@ func (r *receiver) survive(v any, d datagram, p *packet) {
 		slog.String("err", fmt.Sprint(v)), slog.String("message", fmt.Sprintf("%x", d.data)), slog.String("stack", string(debug.Stack())))
 }
 
+// note counts what happens beside the decision.
+func (r *receiver) note(reason Reason) {
+	r.s.counters.add(reason, 1)
+	r.beside = append(r.beside, reason)
+}
+
 // encode makes the reply of p to r.msg.
 func (r *receiver) encode(s *settings, p *packet, d datagram) {
 	m := &r.msg
@@ -176,7 +188,7 @@ func (r *receiver) encode(s *settings, p *packet, d datagram) {
 	var dropped bool
 	p.buf, dropped = s.appendReply(append(p.buf[:0], room[:]...), m, p.say(m))
 	if dropped {
-		r.s.counters.add(ReasonOptionsDropped, 1)
+		r.note(ReasonOptionsDropped)
 		r.s.journal.event(ReasonOptionsDropped, r.now, "not all options fit into the reply that the client takes",
 			slog.String("client", hardwareText(p.client.HWAddr)), slog.String("addr", addrText(p.addr)))
 	}
@@ -210,7 +222,7 @@ func (r *receiver) noteDrops() {
 
 // cloned reports a clone.
 func (r *receiver) cloned(c leases.Client, holder leases.Lease) {
-	r.s.counters.add(ReasonCloneDetected, 1)
+	r.note(ReasonCloneDetected)
 	if r.s.clones.first(clonePair{holder.ID, holder.HWAddr, c.HWAddr}, r.now) {
 		r.s.journal.clone(c, holder, r.now)
 	}

@@ -10,8 +10,6 @@ import (
 	"labnet/internal/nettest"
 )
 
-func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
-
 // by is q as a relay hands it in, with sub-options of option 82.
 func by(giaddr string, q request, agent ...byte) request {
 	q.giaddr, q.hops = giaddr, 1
@@ -21,7 +19,7 @@ func by(giaddr string, q request, agent ...byte) request {
 	return q
 }
 
-func namesRelay(c *Config) { c.Relays = []netip.Addr{addr("10.0.0.9"), addr("192.0.2.7")} }
+func namesRelay(c *Config) { c.Relays = []netip.Addr{addrOf("10.0.0.9"), addrOf("192.0.2.7")} }
 
 // linkSelection and override are sub-options of option 82.
 func linkSelection(a string) []byte { return append([]byte{agentLink, 4}, ip4(a)...) }
@@ -108,7 +106,7 @@ func TestARelayElsewhereIsAnsweredByTheKernelsRoute(t *testing.T) {
 	q := by("192.0.2.7", discover(macA, "10.0.0.120"), linkSelection("10.0.0.77")...)
 	q.xid = 7
 	to := destination{to: netip.MustParseAddrPort("10.0.0.1:67"), mac: l.client.server}
-	l.client.transmit(clientFrame(q.bytes(), to, [6]byte([]byte(hop)), addr("192.0.2.7"), serverPort))
+	l.client.transmit(clientFrame(q.bytes(), to, [6]byte([]byte(hop)), addrOf("192.0.2.7"), serverPort))
 	h, err := l.client.next(patience)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, l.log)
@@ -122,7 +120,7 @@ func TestARelayElsewhereIsAnsweredByTheKernelsRoute(t *testing.T) {
 	// To its own port, if it asks for that.
 	q = by("192.0.2.7", q, append([]byte{agentPort, 0}, linkSelection("10.0.0.77")...)...)
 	q.options = q.options[len(q.options)-1:]
-	l.client.transmit(clientFrame(q.bytes(), to, [6]byte([]byte(hop)), addr("192.0.2.7"), 6767))
+	l.client.transmit(clientFrame(q.bytes(), to, [6]byte([]byte(hop)), addrOf("192.0.2.7"), 6767))
 	if h, err = l.client.next(patience); err != nil || h.dst.String() != "192.0.2.7:6767" {
 		t.Errorf("to %v: %v", h.dst, err)
 	}

@@ -24,6 +24,8 @@ type request struct {
 	options        []Option // after option 53
 	sname, file    []byte
 	noEnd          bool
+	op             uint8 // 0: a request
+	badCookie      bool
 }
 
 const testMAC = "\x52\x54\x00\x12\x34\x56"
@@ -43,6 +45,9 @@ func (q request) bytes() []byte {
 	if q.noHardware {
 		b[2] = 0
 	}
+	if q.op != 0 {
+		b[0] = q.op
+	}
 	binary.BigEndian.PutUint32(b[4:], q.xid)
 	binary.BigEndian.PutUint16(b[8:], q.secs)
 	binary.BigEndian.PutUint16(b[offsetFlags:], q.flags)
@@ -53,7 +58,9 @@ func (q request) bytes() []byte {
 	}
 	copy(b[offsetSname:offsetFile], q.sname)
 	copy(b[offsetFile:offsetCookie], q.file)
-	copy(b[offsetCookie:], cookie[:])
+	if !q.badCookie {
+		copy(b[offsetCookie:], cookie[:])
+	}
 	if q.kind != 0 {
 		b = append(b, optMessageType, 1, byte(q.kind))
 	}

@@ -138,6 +138,12 @@ func TestTooManyWaitForTheDisk(t *testing.T) {
 	if a := readAnswer(t, h.payload); a.kind != typeOffer {
 		t.Errorf("a known client's DISCOVER gets type %d", a.kind)
 	}
+	nettest.Eventually(t, patience, func() error { // it is counted after it is sent
+		if l.server.Stats()[string(ReasonOfferReservation)] != 1 {
+			return errors.New("the OFFER isn't counted")
+		}
+		return nil
+	})
 	l.server.underway.Add(-maxUnderway)
 	nettest.Eventually(t, patience, func() error {
 		if l.server.Stats()[string(ReasonOfferReservation)] != 1 {

@@ -68,7 +68,6 @@ func compile(cfg Config) (*settings, error) {
 		broadcast: lastAddr(cfg.Address),
 		mask:      maskOf(cfg.Address.Bits()),
 		mtu:       cmp.Or(cfg.MTU, defaultMTU),
-		domain:    newFQDNDomain(cfg.Domain),
 		hosts:     make(map[string]*profile, len(cfg.Hosts)),
 
 		hostLayers: make(map[string]layer, len(cfg.Hosts)),
@@ -80,13 +79,16 @@ func compile(cfg Config) (*settings, error) {
 	return s, nil
 }
 
-// compileProfiles prepares what the network, its classes and its hosts give, and who may be a relay.
+// compileProfiles prepares what the network, its classes and its hosts give, the domain, and who may be a relay.
 func (s *settings) compileProfiles() error {
 	cfg := &s.cfg
 	if err := errors.Join(cfg.Boot.check(), checkOptions(cfg.Options)); err != nil {
 		return err
 	}
 	var err error
+	if s.domain, err = newFQDNDomain(cfg.Domain); err != nil {
+		return err
+	}
 	if s.relays, err = newRelays(cfg.Relays, s.server); err != nil {
 		return err
 	}

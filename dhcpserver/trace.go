@@ -35,6 +35,7 @@ type Event struct {
 	Addr   netip.Addr     // what is given, refused, declined or released; may be invalid
 	Name   string         // the DNS label that goes with the lease
 	Reason Reason
+	Beside []Reason      // what happened beside the decision: malformed_served, options_dropped, clone_detected
 	Took   time.Duration // from receiving the message to having sent the reply, the commit included
 	Err    string        // what went wrong, "" for nothing
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
+	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,6 +222,17 @@ func TestTraceOverSockets(t *testing.T) {
 		{"DECLINE of nothing", func() { p.exchange(t, decline(macA, "10.0.0.121"), "") }, Event{
 			Message: "DECLINE", From: any68, Broadcast: true, HWAddr: macA, Requested: addr("10.0.0.121"), Addr: addr("10.0.0.121"), Reason: ReasonIgnoredDecline,
 		}},
+		{"options that end badly", func() {
+			q := discover(macA, "10.0.0.120")
+			q.noEnd = true
+			l.client.send(q, broadcastFrom)
+			if _, err := l.client.next(patience); err != nil {
+				t.Fatal(err)
+			}
+		}, Event{
+			Message: "DISCOVER", From: any68, Broadcast: true, HWAddr: macA, Requested: addr("10.0.0.120"),
+			Reply: "OFFER", To: to68("10.0.0.120"), Addr: addr("10.0.0.120"), Reason: ReasonOfferFormer, Beside: []Reason{ReasonMalformedServed},
+		}},
 		{"a server's message", func() { p.exchange(t, request{kind: typeOffer, mac: macA}, "") }, Event{
 			Message: "OFFER", From: any68, Broadcast: true, HWAddr: macA, Reason: ReasonServerMessage, Err: "244 bytes",
 		}},
@@ -269,5 +283,44 @@ func TestNobodyWatching(t *testing.T) {
 		if n := testing.AllocsPerRun(100, f); n > 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+// What the kernel refuses to send is traced with its error, whatever else was decided.
+func TestTraceOfWhatIsNotSent(t *testing.T) {
+	end, pipe, err := os.Pipe() // no socket: every message is refused
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = end.Close(), pipe.Close() }()
+	var out sender
+	if err := out.init(pipe); err != nil {
+		t.Fatal(err)
+	}
+	var tracer Tracer
+	sub := tracer.Subscribe(nil)
+	defer sub.Close()
+	s := &Server{tracer: &tracer, counters: newCounters(), journal: newJournal(slog.New(slog.DiscardHandler), "br0", "lab")}
+	var packets []*packet
+	for i := range 3 {
+		p := &packet{
+			decision: decision{reply: replyOffer, reason: ReasonOfferHold}, event: numbered(i),
+			buf: make([]byte, headersLen), to: destination{to: netip.MustParseAddrPort("10.0.0.9:67")},
+		}
+		packets = append(packets, p)
+		out.addRouted(p)
+	}
+	if failed, last := out.flush(); failed != 3 || !errors.Is(last, syscall.ENOTSOCK) {
+		t.Fatalf("%d failed: %v", failed, last)
+	}
+	for i, p := range packets {
+		s.done(p, time.Now())
+		e, _, err := sub.Next(t.Context())
+		if err != nil || int(e.Xid) != i || e.Reason != ReasonSendFailed || e.Err != syscall.ENOTSOCK.Error() || e.Reply != "OFFER" || !slices.Equal(e.Beside, []Reason{ReasonOfferHold}) {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+	if s.counters[ReasonOfferHold].Load() != 3 {
+		t.Error("the decisions aren't counted")
 	}
 }

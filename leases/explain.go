@@ -65,24 +65,6 @@ func (t *Table) WouldOffer(network string, c Client, requested netip.Addr, now t
 	return n.draft(&a, s, sec).lease(s), p.choice, nil
 }
 
-// MayBind returns the error that Bind would return at now, and changes nothing.
-func (t *Table) MayBind(network string, c Client, addr netip.Addr, now time.Time) error {
-	if c.ID == "" {
-		return errNoIdentity
-	}
-	sec := floorUnix(now)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n, err := t.configured(network)
-	if err != nil {
-		return err
-	}
-	t.expire(sec, expireQuickly)
-	n.expireHolds(sec)
-	a := n.ask(c, sec)
-	return n.check(&a, addr, sec)
-}
-
 // Explain returns what is known of c at now, pending changes included, and changes nothing. It looks at every address of the
 // network: it is for people. The error is ErrUnknownNetwork.
 func (t *Table) Explain(network string, c Client, now time.Time) (Explanation, error) {

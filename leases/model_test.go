@@ -95,7 +95,7 @@ func randomSequence(t *testing.T, seed uint64) {
 			if l, ok := b.ByClient("lab", c.ID); ok && random.IntN(2) == 0 {
 				addr = l.Addr
 			}
-			foretold := b.MayBind("lab", c, addr, at(clock))
+			foretold := b.Allowed("lab", c, addr, at(clock))
 			ch, err := b.Bind("lab", c, addr, time.Duration(1+random.IntN(200))*time.Second, at(clock))
 			if !errors.Is(err, foretold) {
 				t.Fatalf("seed %d, step %d: binding %v: %v, foretold %v", seed, step, addr, err, foretold)

@@ -73,7 +73,7 @@ type pick struct {
 
 func (s *slot) pick(c Choice) pick { return pick{s.addr, s, c} }
 
-// choose returns the address for a's client. It changes nothing.
+// choose returns the address for a's client. It changes nothing, but that nextVirgin remembers how far it has looked.
 func (n *netTable) choose(a *ask, requested netip.Addr, now int64) pick {
 	if addr, ok := a.reserved(); ok && n.takeable(a, addr, now) == nil {
 		return pick{addr, n.slots[addr], ChoseReservation}

@@ -110,10 +110,10 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 		return q, err
 	}
 	if !cmd.Flags().Changed("hostname") {
-		q.Hostname = lease.Hostname
+		q.Hostname = fit(lease.Hostname)
 	}
 	if !cmd.Flags().Changed("vendor") {
-		q.VendorClass = lease.VendorClass
+		q.VendorClass = fit(lease.VendorClass)
 	}
 	if !cmd.Flags().Changed("client-id") && !strings.HasPrefix(lease.ClientID, "mac:") {
 		if q.ClientID, err = control.ParseHex(lease.ClientID); err != nil {
@@ -123,13 +123,18 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 	return q, nil
 }
 
+// fit cuts what a guest sent to what an option holds: in JSON, bytes that aren't UTF-8 have become longer.
+func fit(s string) string { return s[:min(len(s), 255)] }
+
 // lastLease is the lease in force of a MAC, else the one that was heard of last; without any it is empty.
 func lastLease(ctx context.Context, client *control.Client, network, mac string) (control.Lease, error) {
 	all, err := client.Leases(ctx, network)
 	if err != nil {
 		return control.Lease{}, err
 	}
-	found := matching(all, mac)
+	found := slices.DeleteFunc(matching(all, mac), func(l control.Lease) bool {
+		return strings.HasPrefix(l.ClientID, "arp:") // a machine that never asked
+	})
 	if len(found) == 0 {
 		return control.Lease{}, nil
 	}
@@ -155,9 +160,15 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	fmt.Fprintf(text, "%s in network %s\n", q.MAC, e.Network)
 	line("asks as", "%s", asks(q))
 	line("known by", "%s", knownBy(e))
+	if len(e.Classes) > 0 {
+		line("classes", "%s", printable(strings.Join(e.Classes, ", ")))
+	}
 	line("reservation", "%s", reservation(e))
 	writeLeases(line, e, now)
 	line("would get", "%s", outcome(e.Discover))
+	if e.Discover.Reply != "" && e.Discover.Name == "" && q.Hostname != "" {
+		line("name", "none: %s is taken, reserved, or not a valid name", printable(q.Hostname))
+	}
 	if e.Reboot != nil {
 		line("restarting", "with %s: %s", e.Reboot.Address, outcome(*e.Reboot))
 	}
@@ -181,7 +192,11 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	p := e.Pool
 	line("pool", "%s for all: %d leased, %d offered, %d in quarantine", addresses(int(p.Addresses)), p.Leased, p.Offered, p.Quarantined)
 	for _, l := range e.Quarantined {
-		line("quarantine", "%s, declined by %s, rests until %s", l.Address, orDash(l.MAC), orDash(stamp(l.Expires)))
+		how := "declined by"
+		if strings.HasPrefix(l.ClientID, "arp:") {
+			how = "used without a lease by"
+		}
+		line("quarantine", "%s, %s %s, rests until %s", l.Address, how, orDash(l.MAC), orDash(stamp(l.Expires)))
 	}
 }
 
@@ -269,5 +284,8 @@ func outcome(a control.DHCPAnswer) string {
 		text.WriteString(" (" + printable(a.Name) + ")")
 	}
 	text.WriteString(": " + a.Text + " (" + a.Reason + ")")
+	if a.UsedBy != "" {
+		text.WriteString("; but " + a.UsedBy + " uses it: another will be offered")
+	}
 	return text.String()
 }

@@ -33,7 +33,7 @@ func exampleExplanations() []control.DHCPExplanation {
 	declined.State = "declined"
 	return []control.DHCPExplanation{
 		{
-			Network: "lab", Identity: "client_id", Client: "01:52:54:00:ab:cd:ef",
+			Network: "lab", Identity: "client_id", Client: "01:52:54:00:ab:cd:ef", Classes: []string{"pxe\x1b[31m", "ipxe"},
 			Discover: control.DHCPAnswer{
 				Reply: "OFFER", Reason: "offer_reservation", Text: "the address reserved for it", Address: addr("10.0.0.57"), Name: "builder", LeaseTime: "12h0m0s",
 				NextServer: addr("10.0.0.1"), ServerName: "boot", BootFile: "\x1b[31mundionly.kpxe",
@@ -70,8 +70,15 @@ func TestExplanations(t *testing.T) {
 	q := control.DHCPQuery{
 		MAC: mac, ClientID: []byte{1, 2}, Hostname: "\x1b[31mowned", VendorClass: "PXEClient", UserClass: "iPXE", Arch: 7, Requested: netip.MustParseAddr("10.0.0.57"),
 	}
+	examples := exampleExplanations()
+	nameless := examples[0]
+	nameless.Discover.Name, nameless.Discover.Options, nameless.Network = "", nil, "third"
+	nameless.Discover.UsedBy = "52:54:00:00:00:99"
+	nameless.Quarantined = []control.Lease{nameless.Quarantined[0]}
+	nameless.Quarantined[0].ClientID = "arp:52:54:00:00:00:99"
+	nameless.Identity = "client_id and mac"
 	var out bytes.Buffer
-	if err := writeExplanations(&out, q, exampleExplanations(), at("2030-01-02T12:00:00Z")); err != nil {
+	if err := writeExplanations(&out, q, append(examples, nameless), at("2030-01-02T12:00:00Z")); err != nil {
 		t.Fatal(err)
 	}
 	harmless(t, out.String())
@@ -100,6 +107,11 @@ func TestWhoIsExplained(t *testing.T) {
 			}
 			harmless(t, got.Out)
 		})
+	}
+	long := &fake{leases: exampleLeases()[:1]}
+	long.leases[0].Hostname, long.leases[0].VendorClass = strings.Repeat("\xff", 255), strings.Repeat("v", 255)
+	if got := ask(t, long, "explain", "dhcp", "10.0.0.57"); got.Code != exitDone || len(long.asked.Hostname) != 255 || len(long.asked.VendorClass) != 255 {
+		t.Errorf("%d and %d bytes: %+v", len(long.asked.Hostname), len(long.asked.VendorClass), got)
 	}
 	for args, want := range map[string]string{
 		"nobody":                              `no lease has the address, name or MAC "nobody"`,

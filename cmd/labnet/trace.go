@@ -153,6 +153,9 @@ func writeTraceLine(w io.Writer, e control.TraceEvent, lost uint64, several bool
 	if e.MAC == "" && e.From != "" {
 		line.WriteString(", from " + e.From)
 	}
+	for _, reason := range e.Beside {
+		line.WriteString(", " + reason)
+	}
 	if e.Error != "" {
 		line.WriteString(": " + e.Error)
 	}

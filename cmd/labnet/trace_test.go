@@ -75,7 +75,8 @@ func exampleFilm() []shot {
 		event("", "", "", "", "too_short", "too short for a DHCP message"),
 	}
 	film[1].event.Name = "builder"
-	film[2].event.Error = "the reply could not be sent: network is down"
+	film[2].event.Reason, film[2].event.Text, film[2].event.Error = "send_failed", "the reply could not be sent", "network is down"
+	film[2].event.Beside = []string{"malformed_served", "ack_renew"}
 	film[5].event.Hostname = "\x1b[31mowned\x07\u009b2J\r\n\u202e"
 	film[8].event.Relay = addr("10.0.0.9")
 	film[8].event.Requested, film[8].event.InUse = addr("10.0.0.58"), addr("10.0.0.59")

@@ -46,9 +46,9 @@ func classBlock() *block {
 
 // bootArguments say what a client boots; inherited says where it comes from if it isn't said.
 func bootArguments(inherited string) []argument {
-	nextServer := inherited
-	if inherited == "" {
-		nextServer = "the host's own address, if there is a `boot_file`"
+	nextServer, serverName := "the host's own address, if there is a `boot_file`", ""
+	if inherited != "" {
+		nextServer, serverName = inherited, inherited+", unless `next_server` is given here"
 	}
 	return []argument{
 		{
@@ -60,7 +60,7 @@ func bootArguments(inherited string) []argument {
 			doc: "the boot server's address (header field `siaddr`, option 66)",
 		},
 		{
-			name: "server_name", kind: bootText(), computed: inherited, example: `"boot.example.org"`,
+			name: "server_name", kind: bootText(), computed: serverName, example: `"boot.example.org"`,
 			doc: "the boot server's name (header field `sname`, option 66)",
 		},
 	}

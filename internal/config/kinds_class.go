@@ -49,7 +49,9 @@ func bootText() kind {
 // macPrefix is one to six bytes, as a string of raw bytes.
 func macPrefix() kind {
 	return ofText("MAC prefix", func(s string) (any, error) {
-		b, err := parseHex(strings.NewReplacer(".", "", "*", "").Replace(s))
+		// Stars may stand for the bytes behind it, as in dnsmasq.
+		rest := strings.TrimRight(s, ":-*")
+		b, err := parseHex(strings.ReplaceAll(rest, ".", ""))
 		if err != nil || len(b) < 1 || len(b) > 6 {
 			return nil, faultf(`One to six bytes: "52:54:00".`, "%q is not the beginning of a MAC address", s)
 		}

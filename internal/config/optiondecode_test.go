@@ -41,3 +41,14 @@ func TestDescribeOption(t *testing.T) {
 		})
 	}
 }
+
+// Whatever is in a reply can be described.
+func FuzzDescribeOption(f *testing.F) {
+	f.Add(uint8(119), []byte("\x03lab\x00\xc0\x00"))
+	f.Add(uint8(121), []byte("\x20\x0a"))
+	f.Fuzz(func(t *testing.T, code uint8, data []byte) {
+		if _, value := DescribeOption(code, data); value == "" && len(data) > 2 && code != 119 {
+			t.Errorf("option %d: nothing is said of %x", code, data)
+		}
+	})
+}

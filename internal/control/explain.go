@@ -30,6 +30,7 @@ type DHCPExplanation struct {
 	Network     string           `json:"network"`
 	Identity    string           `json:"identity" doc:"What tells this client from others: client_id, mac, or both for a clone"`
 	Client      string           `json:"client" doc:"The identity itself"`
+	Classes     []string         `json:"classes,omitempty" doc:"The classes that it is of"`
 	Discover    DHCPAnswer       `json:"discover" doc:"What it would be answered if it asked for an address"`
 	Reboot      *DHCPAnswer      `json:"reboot,omitempty" doc:"What it would be answered if it restarted with the address: the requested one, else the one that it holds, was offered or had"`
 	Reservation *DHCPReservation `json:"reservation,omitempty"`
@@ -48,6 +49,7 @@ type DHCPAnswer struct {
 	Address   netip.Addr `json:"address,omitzero"`
 	Name      string     `json:"name,omitempty" doc:"The DNS label that the lease would have"`
 	LeaseTime string     `json:"lease_time,omitempty" doc:"A duration such as 12h0m0s, or infinite"`
+	UsedBy    string     `json:"used_by,omitempty" doc:"Another machine that was found using the address: it will rest, and another be offered"`
 	// For booting, from the header of the message.
 	NextServer netip.Addr   `json:"next_server,omitzero" doc:"siaddr"`
 	ServerName string       `json:"server_name,omitempty" doc:"sname"`

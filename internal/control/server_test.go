@@ -111,9 +111,16 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 	var document struct {
 		OpenAPI string
 		Paths   map[string]map[string]struct{ OperationID string }
+
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]any }
+		}
 	}
 	if err := json.Unmarshal([]byte(get(t, serve(t, &table{}), "/openapi.json", http.StatusOK)), &document); err != nil {
 		t.Fatal(err)
+	}
+	if line := document.Components.Schemas["TraceLine"].Properties; line["lost"] == nil || line["took_us"] == nil {
+		t.Errorf("the lines of a trace are described as %v", line)
 	}
 	got := map[string]bool{}
 	for path, operations := range document.Paths {

@@ -33,6 +33,7 @@ type TraceEvent struct {
 	Name      string     `json:"name,omitempty" doc:"The DNS label that goes with the lease"`
 	Reason    string     `json:"reason" doc:"The reason code, as in the counters"`
 	Text      string     `json:"text" doc:"The reason in words"`
+	Beside    []string   `json:"beside,omitempty" doc:"Reason codes of what happened beside"`
 	Took      int64      `json:"took_us" doc:"Microseconds from receiving the message to having sent the reply, the commit included"`
 	Error     string     `json:"error,omitempty"`
 }
@@ -66,6 +67,10 @@ type MACPattern string
 // ParseMACPattern reads a pattern: hexadecimal digits, in pairs with colons or hyphens, and * and ? as in the shell.
 func ParseMACPattern(s string) (MACPattern, error) {
 	p := strings.ToLower(strings.ReplaceAll(s, "-", ":"))
+	// It is looked for in every message: longer ones than of the longest address with * between all digits cost time for nothing.
+	if len(p) > 95 {
+		return "", fmt.Errorf("a pattern of %d characters is longer than any MAC", len(p))
+	}
 	if at := strings.IndexFunc(p, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef:*?", r) }); at >= 0 {
 		return "", fmt.Errorf("%q is no MAC, nor the beginning of one: want hexadecimal digits and colons, and * or ?", s)
 	}

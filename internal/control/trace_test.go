@@ -68,7 +68,7 @@ func fullEvent() TraceEvent {
 		Broadcast: true, MAC: "52:54:00:00:00:01", ClientID: "01:52", Relay: netip.MustParseAddr("10.0.0.9"), XID: "0000002a",
 		InUse: netip.MustParseAddr("10.0.0.5"), Requested: netip.MustParseAddr("10.0.0.6"), Hostname: "vm1\x1b[31m", Vendor: "udhcp",
 		Reply: "ACK", ReplyTo: "10.0.0.5:68", Address: netip.MustParseAddr("10.0.0.5"), Name: "vm1", Reason: "ack_renew", Text: "renews its lease", Took: 1234,
-		Error: "network is down",
+		Beside: []string{"malformed_served"}, Error: "network is down",
 	}
 }
 
@@ -253,7 +253,7 @@ func TestMACPattern(t *testing.T) {
 			t.Errorf("%q on %q: %v, want %v", test.pattern, test.mac, err, test.want)
 		}
 	}
-	for _, wrong := range []string{"52:5x", "5", "525", "52::54", "52:5:4", ":52", "52 54", "[5", "1:2:3", "52540000", "\x1b"} {
+	for _, wrong := range []string{"52:5x", "5", "525", "52::54", "52:5:4", ":52", "52 54", "[5", strings.Repeat("*", 96), "1:2:3", "52540000", "\x1b"} {
 		p, err := ParseMACPattern(wrong)
 		if wrong == "5" { // the beginning of a byte is the beginning of a MAC
 			if err != nil {
@@ -290,7 +290,7 @@ func TestLinesOfTheStream(t *testing.T) {
 		{traceLine{Lost: 37}, `{"lost":37}`},
 		{traceLine{End: "the daemon is stopping"}, `{"end":"the daemon is stopping"}`},
 		{traceLine{TraceEvent: &TraceEvent{Reason: "too_short"}}, `{"time":"0001-01-01T00:00:00Z","network":"","interface":"","reason":"too_short","text":"","took_us":0}`},
-		{traceLine{TraceEvent: &event}, `{"time":"2030-01-02T03:04:05.000006Z","network":"lab","interface":"br0","message":"REQUEST","state":"renew","from":"10.0.0.5:68","broadcast":true,"mac":"52:54:00:00:00:01","client_id":"01:52","relay":"10.0.0.9","xid":"0000002a","in_use":"10.0.0.5","requested":"10.0.0.6","hostname":"vm1\u001b[31m","vendor_class":"udhcp","reply":"ACK","reply_to":"10.0.0.5:68","address":"10.0.0.5","name":"vm1","reason":"ack_renew","text":"renews its lease","took_us":1234,"error":"network is down"}`},
+		{traceLine{TraceEvent: &event}, `{"time":"2030-01-02T03:04:05.000006Z","network":"lab","interface":"br0","message":"REQUEST","state":"renew","from":"10.0.0.5:68","broadcast":true,"mac":"52:54:00:00:00:01","client_id":"01:52","relay":"10.0.0.9","xid":"0000002a","in_use":"10.0.0.5","requested":"10.0.0.6","hostname":"vm1\u001b[31m","vendor_class":"udhcp","reply":"ACK","reply_to":"10.0.0.5:68","address":"10.0.0.5","name":"vm1","reason":"ack_renew","text":"renews its lease","beside":["malformed_served"],"took_us":1234,"error":"network is down"}`},
 	} {
 		if got, err := json.Marshal(test.line); err != nil || string(got) != test.want {
 			t.Errorf("%v\n got %s\nwant %s", err, got, test.want)

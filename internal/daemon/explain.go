@@ -46,7 +46,7 @@ func (d *daemon) ExplainDHCP(_ context.Context, q control.DHCPQuery) ([]control.
 
 func explanation(e dhcpserver.Explanation) control.DHCPExplanation {
 	out := control.DHCPExplanation{
-		Network: e.Network, Identity: string(e.Identity), Client: e.Client.ID.String(),
+		Network: e.Network, Identity: string(e.Identity), Client: e.Client.ID.String(), Classes: e.Classes,
 		Discover: answer(e.Discover),
 		Running:  leaseOrNil(e.Leases.Running), Held: leaseOrNil(e.Leases.Held), Former: leaseOrNil(e.Leases.Former),
 		Pool:        control.DHCPPool(e.Leases.Pool),
@@ -82,7 +82,7 @@ func leaseOrNil(l leases.Lease) *control.Lease {
 func answer(f dhcpserver.Foretold) control.DHCPAnswer {
 	out := control.DHCPAnswer{
 		Reply: f.Reply, Reason: string(f.Reason), Text: f.Reason.Text(), Address: f.Addr, Name: f.Name,
-		NextServer: f.NextServer, ServerName: f.ServerName, BootFile: f.BootFile, Error: f.Err,
+		NextServer: f.NextServer, ServerName: f.ServerName, BootFile: f.BootFile, UsedBy: f.UsedBy.String(), Error: f.Err,
 	}
 	switch f.LeaseTime {
 	case 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"labnet/dhcpserver"
@@ -48,7 +49,9 @@ func matcher(f control.TraceFilter) func(*dhcpserver.Event) bool {
 	}
 	return func(e *dhcpserver.Event) bool {
 		switch {
-		case f.Network != "" && e.Network != f.Network, f.Reason != "" && string(e.Reason) != f.Reason:
+		case f.Network != "" && e.Network != f.Network:
+			return false
+		case f.Reason != "" && string(e.Reason) != f.Reason && !slices.Contains(e.Beside, dhcpserver.Reason(f.Reason)):
 			return false
 		case f.MAC != "" && !f.MAC.Match(e.HWAddr.String()):
 			return false
@@ -86,6 +89,9 @@ func traceEvent(e *dhcpserver.Event) control.TraceEvent {
 		Relay: e.Relay, InUse: e.Ciaddr, Requested: e.Requested, Hostname: e.Hostname, Vendor: e.Vendor,
 		Reply: e.Reply, ReplyTo: addrPort(e.To), Address: e.Addr, Name: e.Name,
 		Reason: string(e.Reason), Text: e.Reason.Text(), Took: e.Took.Microseconds(), Error: e.Err,
+	}
+	for _, r := range e.Beside {
+		out.Beside = append(out.Beside, string(r))
 	}
 	if e.Message != "" {
 		out.XID = fmt.Sprintf("%08x", e.Xid)
