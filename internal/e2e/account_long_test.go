@@ -40,7 +40,7 @@ func newAccount(t *testing.T, h *nettest.Host) *account {
 			err = unix.SetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
 		}
 		if err == nil {
-			err = unix.SetsockoptTimeval(a.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 3})
+			err = unix.SetsockoptTimeval(a.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})
 		}
 		if err == nil {
 			const everything = 0x0300 // ETH_P_ALL in network order: what is sent too

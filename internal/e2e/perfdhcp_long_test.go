@@ -27,8 +27,11 @@ func TestPerfdhcpFindsNoAddressGivenTwice(t *testing.T) {
 	}
 	for _, r := range []perfdhcpResult{offers, acks, renewed} {
 		if r.drops*100 > r.sent || r.sent == 0 {
-			t.Errorf("%d of %d were not answered within a second", r.drops, r.sent)
+			t.Errorf("%d of %d were not answered in time", r.drops, r.sent)
 		}
+	}
+	if c["shed"]+c["overload"]+c["queue_overflow"] != 0 {
+		t.Errorf("the daemon couldn't keep up: %v", c)
 	}
 	if acks.received < exchanges*99/100 {
 		t.Errorf("only %d exchanges were complete", acks.received)
@@ -81,11 +84,13 @@ func perfdhcp(t *testing.T, address, last string, exchanges, rate, renewals, rel
 	if watch != nil {
 		watch(g.Host)
 	}
+	// In seconds: perfdhcp itself may have to wait for a CPU.
+	const patience = 5
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	before, began := l.counters(t), time.Now()
 	out, err := g.Command(ctx, "perfdhcp", "-4", "-u", "-l", "eth0", "-r", itoa(rate), "-f", itoa(renewals), "-F", itoa(releases),
-		"-R", itoa(2*exchanges), "-n", itoa(exchanges), "-W", "1500000", "10.0.0.1").CombinedOutput()
+		"-R", itoa(2*exchanges), "-n", itoa(exchanges), "-d", itoa(patience), "-W", itoa(patience*1_000_000), "10.0.0.1").CombinedOutput()
 	// 3 is for exchanges that weren't completed; they are in the report.
 	if err != nil && exitCode(err) != 3 {
 		t.Fatalf("perfdhcp: %v\n%s", err, out)
