@@ -60,9 +60,10 @@ lint:
 bench: ## the benchmarks of the parts
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; minutes
+# BENCH_FLAGS="-write docs/performance.md" puts the results into the document.
+bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; half an hour
 	tools/test-deps $(BENCH_PACKAGES)
-	go run ./bench/dhcp
+	go run ./bench/dhcp $(BENCH_FLAGS)
 
 docs: ## the configuration reference, from the schema
 	go test ./internal/config -run TestReferenceIsCurrent -update

@@ -29,13 +29,6 @@ type prune struct {
 // countAfter is how many leases are written between two looks at the number of rows of the history.
 const countAfter = 10_000
 
-// A paced transaction pauses after every few rows for about as long as they took: a goroutine that computes on and on would
-// keep those that serve from a machine's only processor for 10 ms at a time.
-const (
-	paceRows  = 16
-	pacePause = 100 * time.Microsecond
-)
-
 func connect(db *sql.DB) (*writer, error) {
 	ctx := context.Background()
 	conn, err := db.Conn(ctx)
@@ -77,7 +70,11 @@ func (s *SQLite) write(leases []*Lease, t transaction) (err error) {
 	if s.uncounted >= min(countAfter, s.rows) {
 		t.history.rows = s.rows
 	}
-	aged, surplus, err := s.writer.write(leases, t, s.pause)
+	var p *pace
+	if t.paced {
+		p = newPace(&s.hurry)
+	}
+	aged, surplus, err := s.writer.write(leases, t, p)
 	if err != nil {
 		// Whatever state the connection is in: the next transaction gets a new one.
 		s.writer.close()
@@ -95,20 +92,13 @@ func (s *SQLite) write(leases []*Lease, t transaction) (err error) {
 	return nil
 }
 
-// pause lets others run, unless somebody waits for the transaction.
-func (s *SQLite) pause() {
-	if !s.hurry.Load() {
-		time.Sleep(pacePause)
-	}
-}
-
 // write is one transaction. It returns how many rows of the history it removed for their age, and for their number. After an
 // error nothing of it is left.
-func (w *writer) write(leases []*Lease, t transaction, pause func()) (aged, surplus int64, err error) {
+func (w *writer) write(leases []*Lease, t transaction, p *pace) (aged, surplus int64, err error) {
 	if _, err := w.begin.Exec(); err != nil {
 		return 0, 0, err
 	}
-	if aged, surplus, err = w.rows(leases, t, pause); err == nil {
+	if aged, surplus, err = w.rows(leases, t, p); err == nil {
 		_, err = w.commit.Exec()
 	}
 	if err != nil {
@@ -117,11 +107,9 @@ func (w *writer) write(leases []*Lease, t transaction, pause func()) (aged, surp
 	return aged, surplus, err
 }
 
-func (w *writer) rows(leases []*Lease, t transaction, pause func()) (aged, surplus int64, err error) {
+func (w *writer) rows(leases []*Lease, t transaction, p *pace) (aged, surplus int64, err error) {
 	for i := range leases {
-		if t.paced && i%paceRows == paceRows-1 {
-			pause()
-		}
+		p.step()
 		w.args = appendRow(w.args[:0], leases[i])
 		if _, err := w.upsert.Exec(w.args...); err != nil {
 			return 0, 0, err

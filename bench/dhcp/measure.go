@@ -223,6 +223,9 @@ func (b *bench) extras(ctx context.Context, p *place) error {
 	if _, err := p.crowd.Run(ctx, fill); err != nil {
 		return err
 	}
+	if _, err := p.server.calm(ctx); err != nil {
+		return err
+	}
 	if err := b.one(ctx, p, newLast, generator.Load{Workload: generator.New, Window: 32, Count: newPart}); err != nil {
 		return err
 	}

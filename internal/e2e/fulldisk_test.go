@@ -27,7 +27,7 @@ func TestAFullDiskIsSaidAndSurvived(t *testing.T) {
 	if err := os.Mkdir(state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=1m"); err != nil {
+	if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=3m"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(state, unix.MNT_DETACH) })
@@ -43,7 +43,7 @@ func TestAFullDiskIsSaidAndSurvived(t *testing.T) {
 	}
 
 	filler := filepath.Join(state, "filler")
-	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err == nil {
+	if err := os.WriteFile(filler, make([]byte, 3<<20), 0o600); err == nil {
 		t.Fatal("the disk isn't full")
 	}
 	// The database can't grow, which is said at once; what the redo log has room for is durable all the same.

@@ -12,8 +12,8 @@ import (
 
 // Lengths of a file. It begins small, since most logs stay so, and is made longer when it was too short.
 const (
-	minLength = 256 << 10
-	maxLength = 4 << 20
+	minLength = 1 << 20
+	maxLength = 8 << 20
 )
 
 // ErrFull is returned by Append when the payload doesn't fit behind what is there: Turn makes room. MaxPayload always fits then.
