@@ -59,7 +59,9 @@ func (s *settings) classify(m *message, from netip.AddrPort, broadcast bool) int
 		}
 		return intent{action: actDecline, addr: requested}
 	case typeRelease:
-		if !ours || m.ciaddr.IsUnspecified() {
+		// RFC 2131 section 4.4.1, table 5, wants a server identifier. systemd-networkd sends none, but sends to its server alone.
+		toUs := ours || !named && !broadcast
+		if !toUs || m.ciaddr.IsUnspecified() {
 			return intent{action: actDrop, addr: m.ciaddr, reason: ReasonIgnoredRelease}
 		}
 		return intent{action: actRelease, addr: m.ciaddr}

@@ -152,6 +152,9 @@ func (p *prober) claim(addr netip.Addr, hw leases.HWAddr, now time.Time) (v verd
 		return v, by
 	}
 	p.free.remove(key)
+	if u, ok := p.users.get(key); ok && u.mac == [6]byte{} {
+		p.users.remove(key) // who was silent before it had the lease isn't gone
+	}
 	if q := p.asked[key]; q != nil {
 		q.holder = true // silence won't make it free
 	}

@@ -413,6 +413,14 @@ func TestClonesAreAsked(t *testing.T) {
 				t.Errorf("%d warnings", x.clones)
 			}
 		}},
+		{"both alive, a moment after the address was found free", func(t *testing.T, x *station) {
+			x.want(with(discover(macA, "10.0.0.120"), id), typeOffer, ReasonOfferRequested, "10.0.0.120", probeWait)
+			x.want(with(selecting(macA, "10.0.0.120"), id), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
+			x.air.set("10.0.0.120", macA)
+			if o, _ := x.exchange(with(discover(macB, ""), id)); o.kind != typeOffer || o.addr == addrOf("10.0.0.120") || x.clones != 1 {
+				t.Errorf("%+v, %d warnings", o, x.clones)
+			}
+		}},
 		{"silence: a new card in the old machine gets its lease back", func(t *testing.T, x *station) {
 			lease(x)
 			x.air.set("10.0.0.120", "")

@@ -406,11 +406,16 @@ var rows = []row{
 		p.silentFrom(release(macA, "10.0.0.120"), "10.0.0.120", ReasonReleased)
 		p.address(p.answered(discover(macA, ""), typeOffer, ReasonOfferFormer), "10.0.0.120")
 	}},
+	{name: "60 RELEASE that names no server, but is sent to us alone: systemd-networkd's", play: func(p *play) {
+		p.lease(macA, "10.0.0.120")
+		p.silentFrom(request{kind: typeRelease, mac: macB, ciaddr: "10.0.0.120"}, "10.0.0.120", ReasonIgnoredRelease)
+		p.silentFrom(request{kind: typeRelease, mac: macA, ciaddr: "10.0.0.120"}, "10.0.0.120", ReasonReleased)
+	}},
 	{name: "61 RELEASE of another's, of another server's, of nothing: ignored", play: func(p *play) {
 		p.lease(macA, "10.0.0.120")
 		p.silentFrom(release(macB, "10.0.0.120"), "10.0.0.120", ReasonIgnoredRelease)
 		p.silentFrom(request{kind: typeRelease, mac: macA, ciaddr: "10.0.0.120", options: []Option{optIP(optServerID, "10.0.0.2")}}, "10.0.0.120", ReasonIgnoredRelease)
-		p.silentFrom(request{kind: typeRelease, mac: macA, ciaddr: "10.0.0.120"}, "10.0.0.120", ReasonIgnoredRelease)
+		p.silent(request{kind: typeRelease, mac: macA, ciaddr: "10.0.0.120"}, ReasonIgnoredRelease)
 		p.silent(request{kind: typeRelease, mac: macA, options: []Option{optIP(optServerID, server)}}, ReasonIgnoredRelease)
 		p.answeredFrom(renew(macA, "10.0.0.120"), "10.0.0.120", typeAck, ReasonAckRenew)
 	}},
