@@ -56,8 +56,12 @@ func (x *identities) client(m *message, policy IdentityPolicy) (c leases.Client,
 }
 
 func (x *identities) remember(key string, c leases.Client) {
-	if x.recent == nil || len(x.recent) >= maxRecent {
-		x.recent, x.older = make(map[string]leases.Client, maxRecent/8), x.recent
+	if x.recent == nil {
+		x.recent, x.older = make(map[string]leases.Client), make(map[string]leases.Client)
+	}
+	if len(x.recent) >= maxRecent {
+		x.recent, x.older = x.older, x.recent
+		clear(x.recent) // what it has grown to stays
 	}
 	x.recent[key] = c
 }

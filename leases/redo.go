@@ -7,15 +7,19 @@ import (
 	"net/netip"
 )
 
-// What a commit writes to the redo log: a version, then its leases one behind the other, each as its fields in the order of
-// Lease; texts with their length before them, times in Unix seconds.
-const redoVersion = 1
+// What a commit writes to the redo log: a version, the number of its leases u32, and they one behind the other, each as its
+// fields in the order of Lease; texts with their length before them, times in Unix seconds.
+const (
+	redoVersion = 1
+	redoHead    = 1 + 4
+)
 
 var errRedo = errors.New("the redo log holds what this labnet can't read")
 
 // appendRedo appends a commit.
 func appendRedo(b []byte, leases []Lease) []byte {
 	b = append(b, redoVersion)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(leases)))
 	for i := range leases {
 		l := &leases[i]
 		addr := l.Addr.As4()
@@ -39,12 +43,24 @@ func bit(v bool) byte {
 	return 0
 }
 
+// redoCount is how many leases a commit has, as it says itself: none more than its bytes allow.
+func redoCount(commit []byte) int {
+	if len(commit) < redoHead || commit[0] != redoVersion {
+		return 0
+	}
+	return min(int(binary.BigEndian.Uint32(commit[1:])), len(commit)/redoLeast)
+}
+
+// redoLeast is the shortest lease: address, state, hardware type and reservation, and a byte for each other field.
+const redoLeast = 4 + 3 + 6 + 3
+
 // parseRedo appends the leases of a commit.
 func parseRedo(leases []Lease, commit []byte) ([]Lease, error) {
-	if len(commit) == 0 || commit[0] != redoVersion {
+	if len(commit) < redoHead || commit[0] != redoVersion {
 		return leases, errRedo
 	}
-	r := redoReader{raw: commit, all: string(commit), pos: 1}
+	before := len(leases)
+	r := redoReader{raw: commit, all: string(commit), pos: redoHead}
 	for r.pos < len(r.raw) {
 		head := r.take(4 + 3)
 		if r.bad {
@@ -65,7 +81,7 @@ func parseRedo(leases []Lease, commit []byte) ([]Lease, error) {
 		}
 		leases = append(leases, l)
 	}
-	if r.bad {
+	if r.bad || len(leases)-before != int(binary.BigEndian.Uint32(commit[1:])) {
 		return leases, errRedo
 	}
 	return leases, nil

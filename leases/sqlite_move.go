@@ -145,6 +145,11 @@ func (s *SQLite) moveSegment(seg *segment) error {
 }
 
 func parseCommits(commits [][]byte) (leases []Lease, err error) {
+	count := 0
+	for _, c := range commits {
+		count += redoCount(c)
+	}
+	leases = make([]Lease, 0, count)
 	for _, c := range commits {
 		if leases, err = parseRedo(leases, c); err != nil {
 			return nil, err
