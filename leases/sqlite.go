@@ -194,15 +194,25 @@ func (s *SQLite) Close() error {
 	if moved != nil {
 		s.log.Warn("leases stay in the redo log, and go into the database with the next start", "file", s.path, "err", moved)
 	}
-	err := s.release()
+	err := s.closeFiles()
 	if moved == nil && err == nil {
-		return redolog.Remove(s.path)
+		// While the lock keeps others out: the next one makes files with these names.
+		err = redolog.Remove(s.path)
 	}
-	return err
+	return errors.Join(err, s.lock.Close())
 }
 
 // release closes what is open.
 func (s *SQLite) release() error {
+	err := s.closeFiles()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+// closeFiles closes everything but the lock.
+func (s *SQLite) closeFiles() error {
 	var errs []error
 	if s.redo != nil {
 		errs = append(errs, s.redo.Close())
@@ -212,9 +222,6 @@ func (s *SQLite) release() error {
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
 }
