@@ -101,19 +101,38 @@ func (s *SQLite) commitDirectly(leases []Lease) error {
 	if err := s.moveAll(); err != nil {
 		return err
 	}
+	if err := s.abandonRedo(); err != nil {
+		return err
+	}
 	s.renewRedo(time.Now())
 	return s.write(inOrder(leases), transaction{})
 }
 
-// renewRedo replaces a log that failed. Everything in it is in the database. dbMu is held.
+// abandonRedo closes a log that failed; everything in it that was acknowledged is in the database. What wasn't may be in its
+// files all the same, and must not come back after what is committed from now on, also where the files can't be replaced, or
+// their removal doesn't survive a power cut: the database says first that it has all of them. dbMu is held.
+func (s *SQLite) abandonRedo() error {
+	s.mu.Lock()
+	if s.redo == nil || !s.broken {
+		s.mu.Unlock()
+		return nil
+	}
+	last := s.redo.Turn().Seq
+	s.mu.Unlock()
+	if err := s.write(nil, transaction{moved: last}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.redo.Close()
+	s.redo, s.broken, s.nextSeq = nil, false, last+1
+	return nil
+}
+
+// renewRedo makes a log where there is none. dbMu is held.
 func (s *SQLite) renewRedo(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.redo != nil && s.broken {
-		s.nextSeq = s.redo.Turn().Seq + 1
-		_ = s.redo.Close()
-		s.redo, s.broken = nil, false
-	}
 	if s.redo != nil || s.closed || now.Before(s.retry) {
 		return
 	}
