@@ -23,9 +23,12 @@ func (s *SQLite) recover() error {
 		return err
 	}
 	if len(commits) > 0 {
+		if err := continues(segments, s.path, moved); err != nil {
+			return err
+		}
 		leases, err := parseCommits(commits)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w (%s-redo1, -redo2): run the labnet that wrote it, or move it away to lose what is in it", err, s.path)
 		}
 		if err := s.write(condense(leases), transaction{moved: last}); err != nil {
 			return fmt.Errorf("moving what is in the redo log into the database: %w", err)
@@ -56,6 +59,21 @@ func unmoved(segments []redolog.Segment, path string, id redolog.ID, moved uint6
 		}
 	}
 	return commits, last, nil
+}
+
+// continues refuses a log that lacks segments which the database doesn't have either: a copy of the database has taken its
+// place, or a file of the log is lost. What is left would be leases of two times, and nobody would know.
+func continues(segments []redolog.Segment, path string, moved uint64) error {
+	for next := moved + 1; len(segments) > 0; segments = segments[1:] {
+		switch seq := segments[0].Seq; {
+		case seq <= moved:
+		case seq > next:
+			return fmt.Errorf("it is older than the redo log beside it (%s-redo1, -redo2), and what came between is missing: put the database back that was beside that log, or move the log away to lose what is in it", path)
+		default:
+			next++
+		}
+	}
+	return nil
 }
 
 // redoState returns which redo log the database has, and up to which segment it is in the database.
