@@ -54,6 +54,7 @@ type SQLite struct {
 
 	dbMu      sync.Mutex // guards the connection, and the following; taken before mu
 	writer    *writer    // nil: to be connected
+	left      *leftover  // nil: everything of earlier runs is in the database
 	written   int        // leases since the last checkpoint
 	uncounted int        // leases since the number of rows of the history was looked at
 	nextPrune time.Time
@@ -144,7 +145,7 @@ func (s *SQLite) open() (err error) {
 func (s *SQLite) Load(ctx context.Context) ([]Lease, []BadRecord, error) {
 	s.dbMu.Lock()
 	defer s.dbMu.Unlock()
-	if err := s.moveAll(); err != nil {
+	if err := s.moveAll(); err != nil && s.left == nil {
 		return nil, nil, fmt.Errorf("lease database %s: %w", s.path, err)
 	}
 	leases, bad, err := readLeases(ctx, s.db)
@@ -158,7 +159,7 @@ func (s *SQLite) Load(ctx context.Context) ([]Lease, []BadRecord, error) {
 			s.log.Warn("a record can't be set aside", "file", s.path, "key", records[i].Key, "err", err)
 		}
 	}
-	return leases, records, nil
+	return s.withLeft(leases), records, nil
 }
 
 func (s *SQLite) setAside(ctx context.Context, b badRow) error {

@@ -155,11 +155,23 @@ func damaged(err error) error {
 
 // noSpace says that err is a full disk where it is one; SQLite says no more than a number.
 func noSpace(path string, err error) error {
-	const full, noSharedMemory = 13, 4874 // SQLITE_FULL, SQLITE_IOERR_SHMSIZE
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code() == full || e.Code() == noSharedMemory) || errors.Is(err, unix.ENOSPC) {
+	if isNoSpace(err) {
 		return fmt.Errorf("no space left in %s, where the database and its log need some: %w", filepath.Dir(path), err)
 	}
 	return err
+}
+
+func isNoSpace(err error) bool {
+	const full, noSharedMemory = 13, 4874 // SQLITE_FULL, SQLITE_IOERR_SHMSIZE
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code() == full || e.Code() == noSharedMemory) || errors.Is(err, unix.ENOSPC)
+}
+
+// passing says whether err ends by itself when there is room again, or somebody ends a transaction.
+func passing(err error) bool {
+	const busy = 5 // SQLITE_BUSY
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == busy || isNoSpace(err)
 }
 
 func verifyHeader(path string) error {

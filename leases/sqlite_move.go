@@ -93,6 +93,9 @@ func (s *SQLite) somethingToMove() bool {
 
 // moveAll moves everything that is in the log. dbMu is held.
 func (s *SQLite) moveAll() error {
+	if err := s.moveLeft(); err != nil {
+		return err
+	}
 	for {
 		if moved, err := s.move(); err != nil || !moved {
 			return err

@@ -70,11 +70,16 @@ func readBoth(ctx context.Context, path string, db *sql.DB) ([]Lease, error) {
 	if err != nil {
 		return nil, err
 	}
+	return merge(older, newer), nil
+}
+
+// merge returns the last state of each lease.
+func merge(older, newer []Lease) []Lease {
 	all := make(map[place]Lease, len(older))
 	for _, l := range slices.Concat(older, newer) {
 		all[place{l.Network, l.Addr}] = l
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Lease) int {
 		return cmp.Or(cmp.Compare(a.Network, b.Network), a.Addr.Compare(b.Addr))
-	}), nil
+	})
 }

@@ -30,12 +30,20 @@ func (s *SQLite) recover() error {
 		if err != nil {
 			return fmt.Errorf("%w (%s-redo1, -redo2): run the labnet that wrote it, or move it away to lose what is in it", err, s.path)
 		}
-		if err := s.write(condense(leases), transaction{moved: last}); err != nil {
-			return fmt.Errorf("moving what is in the redo log into the database: %w", err)
-		}
-		s.log.Info("leases that the last run left in the redo log are in the database", "file", s.path, "commits", len(commits))
+		s.left = &leftover{condense(leases), last}
 	}
 	s.id, s.nextSeq = id, last+1
+	switch err := s.moveLeft(); {
+	case err == nil:
+	case passing(err):
+		// That must not keep the daemon from serving who has a lease: it starts with what is in both.
+		s.moveErr = noSpace(s.path, err)
+		s.log.Error("leases that the last run left in the redo log can't be moved into the database: no new lease is acknowledged until they can",
+			"file", s.path, "err", s.moveErr)
+		return nil
+	default:
+		return fmt.Errorf("moving what is in the redo log into the database: %w", err)
+	}
 	s.redo, err = redolog.Create(s.path, id, s.nextSeq)
 	if err != nil {
 		// A full disk must not keep the daemon from serving who has a lease.
@@ -43,6 +51,41 @@ func (s *SQLite) recover() error {
 		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", noSpace(s.path, err))
 	}
 	return nil
+}
+
+// leftover is what an earlier run has left in the redo log while it isn't in the database yet. There is no log to write to
+// until it is: its files hold this.
+type leftover struct {
+	leases []*Lease
+	last   uint64 // segment
+}
+
+// moveLeft moves the leftover into the database, if there is one. dbMu is held, or nobody else has the store yet.
+func (s *SQLite) moveLeft() error {
+	if s.left == nil {
+		return nil
+	}
+	if err := s.write(s.left.leases, transaction{moved: s.left.last}); err != nil {
+		return err
+	}
+	s.log.Info("leases that the last run left in the redo log are in the database", "file", s.path, "leases", len(s.left.leases))
+	s.left = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moveErr = nil
+	return nil
+}
+
+// withLeft adds the leftover to what is in the database.
+func (s *SQLite) withLeft(leases []Lease) []Lease {
+	if s.left == nil {
+		return leases
+	}
+	newer := make([]Lease, len(s.left.leases))
+	for i, l := range s.left.leases {
+		newer[i] = *l
+	}
+	return merge(leases, newer)
 }
 
 // unmoved returns the commits in the redo log beside the database at path that aren't in it yet, and the number of the last
