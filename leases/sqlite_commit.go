@@ -78,8 +78,12 @@ func (s *SQLite) append(payload []byte) error {
 	return nil
 }
 
-// makeRoom moves a part of the log that should have been moved by now.
+// makeRoom moves a part of the log that should have been moved by now. It doesn't wait for a database that somebody has locked:
+// the mover does, and whoever renews a lease mustn't.
 func (s *SQLite) makeRoom() error {
+	if err := s.Err(); isLocked(err) {
+		return err
+	}
 	s.lockDatabase()
 	defer s.dbMu.Unlock()
 	_, err := s.move()

@@ -168,10 +168,12 @@ func isNoSpace(err error) bool {
 }
 
 // passing says whether err ends by itself when there is room again, or somebody ends a transaction.
-func passing(err error) bool {
+func passing(err error) bool { return isLocked(err) || isNoSpace(err) }
+
+func isLocked(err error) bool {
 	const busy = 5 // SQLITE_BUSY
 	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code()&0xff == busy || isNoSpace(err)
+	return ok && e.Code()&0xff == busy
 }
 
 func verifyHeader(path string) error {
