@@ -85,23 +85,27 @@ func (s *SQLite) makeRoom() error {
 		return err
 	}
 	s.lockDatabase()
-	defer s.dbMu.Unlock()
+	defer s.unlockDatabase()
 	_, err := s.move()
 	return err
 }
 
-// lockDatabase takes dbMu; a move that goes on hurries up.
+// lockDatabase takes dbMu for the committer; a move that goes on hurries up, and so do those until unlockDatabase.
 func (s *SQLite) lockDatabase() {
 	s.hurry.Store(true)
 	s.dbMu.Lock()
+}
+
+func (s *SQLite) unlockDatabase() {
 	s.hurry.Store(false)
+	s.dbMu.Unlock()
 }
 
 // commitDirectly writes leases into the database, after everything that is in the log. It is for what is too long for the log,
 // and for the time after the log has failed: it makes it anew.
 func (s *SQLite) commitDirectly(leases []Lease) error {
 	s.lockDatabase()
-	defer s.dbMu.Unlock()
+	defer s.unlockDatabase()
 	if err := s.moveAll(); err != nil {
 		return err
 	}
