@@ -63,8 +63,13 @@ func Create(path string, id ID, first uint64) (_ *Log, err error) {
 }
 
 // extend makes the file longer, by zeros that are written and not only promised: overwriting them needs no change of the
-// file system's own data, whose sync would cost more than that of ours.
-func (f *file) extend(length int) error {
+// file system's own data, whose sync would cost more than that of ours. Where there is no room it stays as long as it was.
+func (f *file) extend(length int) (err error) {
+	defer func() {
+		if err != nil {
+			_ = f.Truncate(int64(f.length)) // others need what little room there was
+		}
+	}()
 	zeros := make([]byte, min(length-f.length, 64<<10))
 	for at := f.length; at < length; at += len(zeros) {
 		if _, err := f.WriteAt(zeros[:min(len(zeros), length-at)], int64(at)); err != nil {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 var id = ID{1, 2, 3}
@@ -138,6 +140,31 @@ func TestFullAndLonger(t *testing.T) {
 		if info, err := os.Stat(name); err != nil || info.Size() != maxLength {
 			t.Errorf("%s: %v %v, want a length of %d", name, info.Size(), err, maxLength)
 		}
+	}
+}
+
+// TestNoRoomToGrow: what a file couldn't be made longer by is given back, since the database may need it.
+func TestNoRoomToGrow(t *testing.T) {
+	l, path := create(t)
+	want := appendAll(t, l, "payload", 3)
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	limit := unix.Rlimit{Cur: minLength * 3 / 2, Max: before.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Setrlimit(unix.RLIMIT_FSIZE, &before) }()
+	ended := l.Turn()
+	l.Recycle(ended, true)
+	if info, err := os.Stat(names(path)[ended.Seq%2]); err != nil || info.Size() != minLength {
+		t.Errorf("the file has a length of %d, want %d: %v", info.Size(), minLength, err)
+	}
+	if got, err := l.Payloads(ended); cmp.Diff(want, got) != "" || err != nil {
+		t.Errorf("read back: %q, %v", got, err)
 	}
 }
 
