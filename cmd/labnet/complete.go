@@ -35,6 +35,10 @@ func leasedMACs(ctx context.Context, client *control.Client) []string {
 	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC} })
 }
 
+func leasedAddresses(ctx context.Context, client *control.Client) []string {
+	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.Address.String()} })
+}
+
 // leaseKeys is what a lease may be named by.
 func leaseKeys(ctx context.Context, client *control.Client) []string {
 	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC, l.Name, l.Address.String()} })

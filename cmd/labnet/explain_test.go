@@ -94,6 +94,7 @@ func TestWhoIsExplained(t *testing.T) {
 	for _, test := range []struct{ name, args, want string }{
 		{"unknown MAC", "52:54:00:00:00:77", "52:54:00:00:00:77||" + none},
 		{"its own words", "52:54:00:00:00:77 --client-id 01:02 --hostname x --vendor v --user-class u --arch 0 --requested 10.0.0.9 --network lab", "52:54:00:00:00:77|0102|x|v|u|0|10.0.0.9|lab"},
+		{"an architecture by its name", "52:54:00:00:00:77 --arch x86-64-uefi", "52:54:00:00:00:77|||||7|invalid IP|"},
 		{"a lease by its MAC", "52:54:00:00:00:01", "52:54:00:00:00:01|01525400000001|builder|dhcpcd-9.4.1:Linux-6.12:x86_64||-1|invalid IP|"},
 		{"a lease by its MAC, otherwise", "52-54-00-00-00-01 --client-id= --hostname= --vendor=", "52:54:00:00:00:01||" + none},
 		{"a lease by its name", "builder", "52:54:00:00:00:01|01525400000001|builder|dhcpcd-9.4.1:Linux-6.12:x86_64||-1|invalid IP|lab"},

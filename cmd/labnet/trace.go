@@ -70,6 +70,7 @@ Ctrl-C ends it.`,
 	complete(cmd, g, "mac", leasedMACs)
 	complete(cmd, g, "network", networkNames)
 	complete(cmd, g, "reason", reasonCodes)
+	complete(cmd, g, "addr", leasedAddresses)
 	return cmd
 }
 
