@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"labnet/internal/config"
@@ -73,8 +74,12 @@ func (d *daemon) network(n config.Network) control.Network {
 		OtherServers: d.links.others(n.Name),
 	}
 	for _, l := range d.table.Leases(n.Name) {
-		if l.State == leases.Bound {
-			out.Bound++
+		if l.State != leases.Bound {
+			continue
+		}
+		out.Bound++
+		if slices.ContainsFunc(n.DHCP.Ranges, func(r config.AddrRange) bool { return r.Start.Compare(l.Addr) <= 0 && l.Addr.Compare(r.End) <= 0 }) {
+			out.Leased++
 		}
 	}
 	for _, r := range n.DHCP.Ranges {
