@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,6 +118,8 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 		}
 	} else if _, perr := netip.ParseAddr(key); perr == nil {
 		err = fmt.Errorf("nobody has leased %s; name a MAC, or see `labnet leases`", key)
+	} else if _, ok := errors.AsType[noLeaseError](err); ok {
+		err = fmt.Errorf("no lease has the name %q; a guest without a lease is named by its MAC, also where a host block gives it this name", key)
 	}
 	if err != nil {
 		return q, err
@@ -179,7 +182,7 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	writeLeases(line, e, now)
 	line("would get", "%s", outcome(e.Discover))
 	if e.Discover.Reply != "" && e.Discover.Name == "" && q.Hostname != "" {
-		line("name", "none: %s is taken, reserved, or not a valid name", printable(q.Hostname))
+		line("name", "none: %s", namelessness(q.Hostname, e))
 	}
 	if e.Reboot != nil {
 		line("restarting", "with %s: %s", e.Reboot.Address, outcome(*e.Reboot))
@@ -281,6 +284,21 @@ func writeLeases(line func(string, string, ...any), e control.DHCPExplanation, n
 	one("last lease", "ended ", e.Former)
 	if e.Running == nil && e.Held == nil && e.Former == nil {
 		line("lease", "none, and none that is remembered")
+	}
+}
+
+// namelessness is why a client doesn't get the name that it asks for.
+func namelessness(asked string, e control.DHCPExplanation) string {
+	asked = printable(asked)
+	switch {
+	case e.NameHolder != nil:
+		return fmt.Sprintf("%s is the name of %s (%s)", asked, e.NameHolder.Address, orDash(e.NameHolder.MAC))
+	case e.NameObstacle == "reserved":
+		return asked + " is kept for a host block, a record, or the network itself"
+	case e.NameObstacle == "invalid":
+		return asked + " is no DNS label: letters, digits and hyphens, not all digits"
+	default:
+		return asked + " is not given"
 	}
 }
 

@@ -156,13 +156,20 @@ func findLease(ctx context.Context, client *control.Client, network, key string)
 	case 1:
 		return matches[0], nil
 	case 0:
-		return control.Lease{}, fmt.Errorf("no lease has the address, name or MAC %q; see `labnet leases`", key)
+		return control.Lease{}, noLeaseError{key}
 	}
 	places := make([]string, len(matches))
 	for i, l := range matches {
 		places[i] = l.Address.String() + " in " + l.Network
 	}
 	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address, and --network where that isn't enough", key, strings.Join(places, ", "))
+}
+
+// noLeaseError says that no lease is named by what was typed.
+type noLeaseError struct{ key string }
+
+func (e noLeaseError) Error() string {
+	return fmt.Sprintf("no lease has the address, name or MAC %q; see `labnet leases`", e.key)
 }
 
 // matching is the leases of an address, a label or a MAC: those in force, or else those that have ended.
