@@ -78,7 +78,7 @@ func (d *daemon) network(n config.Network) control.Network {
 			continue
 		}
 		out.Bound++
-		if slices.ContainsFunc(n.DHCP.Ranges, func(r config.AddrRange) bool { return r.Start.Compare(l.Addr) <= 0 && l.Addr.Compare(r.End) <= 0 }) {
+		if inRanges(n.DHCP.Ranges, l.Addr) {
 			out.Leased++
 		}
 	}
@@ -86,6 +86,10 @@ func (d *daemon) network(n config.Network) control.Network {
 		out.Addresses += rangeSize(r)
 	}
 	return out
+}
+
+func inRanges(ranges []config.AddrRange, addr netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(r config.AddrRange) bool { return !addr.Less(r.Start) && !r.End.Less(addr) })
 }
 
 // rangeSize counts the addresses of an IPv4 range.
