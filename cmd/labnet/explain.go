@@ -65,7 +65,7 @@ class, where the flags don't say otherwise; --client-id '' leaves the identifier
 			}
 			return writeExplanations(cmd.OutOrStdout(), query, found, time.Now())
 		},
-		ValidArgsFunction: completion(g, leaseKeys),
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	addFormat(cmd, &out, "text", "json")
 	flags := cmd.Flags()

@@ -63,6 +63,7 @@ func newLeasesList(g *global) *cobra.Command {
 	}
 	addFormat(cmd, &out, "table", "json", "csv")
 	cmd.Flags().StringVar(&network, "network", "", "only this network's")
+	complete(cmd, g, "network", networkNames)
 	return cmd
 }
 
@@ -100,9 +101,11 @@ func newLeasesShow(g *global) *cobra.Command {
 			}
 			return writeLease(cmd.OutOrStdout(), lease, time.Now())
 		},
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	addFormat(cmd, &out, "text", "json")
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
+	complete(cmd, g, "network", networkNames)
 	return cmd
 }
 
@@ -127,8 +130,10 @@ address until it renews; shut it down first, or release the lease from within th
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
 			return err
 		},
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
+	complete(cmd, g, "network", networkNames)
 	return cmd
 }
 
