@@ -433,7 +433,7 @@ func TestClonesAreAsked(t *testing.T) {
 		{"a new card, with the address configured already", func(t *testing.T, x *station) {
 			lease(x)
 			x.air.set("10.0.0.120", macB)
-			x.want(with(initReboot(macB, "10.0.0.120"), id), typeAck, ReasonAckInitReboot, "10.0.0.120", probeAgain+time.Millisecond)
+			x.want(with(initReboot(macB, "10.0.0.120"), id), typeAck, ReasonAckInitReboot, "10.0.0.120", probeWait)
 		}},
 		{"the link takes no probes: by time", func(t *testing.T, x *station) {
 			lease(x)
