@@ -16,6 +16,10 @@ const (
 	noRestCost = 8
 )
 
+// settleTime is how long a client may need until it answers ARP for an address that it was given: it checks for itself whether
+// the address is free, in up to 7 s (RFC 5227 section 1.1).
+const settleTime = 10 * time.Second
+
 // conflict is an address that another machine was found using.
 type conflict struct {
 	client leases.Client // who was to have it
@@ -145,6 +149,9 @@ func (d *decider) holderLives(s *settings, a action, held leases.Lease, hw lease
 		return false, false
 	}
 	if d.probing(s) && asksForAddress(a) && len(held.HWAddr) == 6 && s.isHost(held.Addr) {
+		if since := now.Sub(held.LastSeen); since >= 0 && since < settleTime {
+			return true, false
+		}
 		switch d.probe.holder(held.Addr, held.HWAddr, d.isSettled(held.Addr), now) {
 		case inUse:
 			return true, false

@@ -391,6 +391,7 @@ func TestClonesAreAsked(t *testing.T) {
 		x.know(addrOf("10.0.0.120"))
 		x.want(with(selecting(macA, "10.0.0.120"), id), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
 		x.air.set("10.0.0.120", macA)
+		time.Sleep(settleTime)
 		x.knowAll()
 	}
 	for _, tc := range []struct {
