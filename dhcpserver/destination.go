@@ -33,9 +33,19 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 		return destination{to: netip.AddrPortFrom(m.giaddr, port)}
 	case kind == replyNak: // D2
 		return toAll
-	case kind == replyInform && m.ciaddr.IsUnspecified():
-		return destination{to: netip.AddrPortFrom(from.Addr(), clientPort)}
-	case kind == replyInform, kind == replyAck && m.kind != typeDiscover && m.ciaddr == yiaddr:
+	case kind == replyInform:
+		// Framed, if it can be: nothing is known of this address. The kernel would queue the replies to one that no machine
+		// has while it asks for it by ARP, until the socket has no room for the ACKs of others.
+		addr := m.ciaddr
+		if addr.IsUnspecified() {
+			addr = from.Addr()
+		}
+		d := destination{to: netip.AddrPortFrom(addr, clientPort)}
+		if m.hasUnicastEthernet() {
+			d.framed, d.mac = true, [6]byte(m.hardware())
+		}
+		return d
+	case kind == replyAck && m.kind != typeDiscover && m.ciaddr == yiaddr:
 		// D3. Another ciaddr than the address that is acknowledged is an error of the client's, and perhaps not on our link.
 		return destination{to: netip.AddrPortFrom(m.ciaddr, clientPort)}
 	case m.wantsBroadcast() || !m.hasUnicastEthernet(): // D4

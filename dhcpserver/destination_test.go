@@ -14,6 +14,9 @@ func TestDestination(t *testing.T) {
 	all := destination{to: netip.MustParseAddrPort("255.255.255.255:68"), framed: true, mac: broadcastMAC}
 	frame := destination{to: netip.MustParseAddrPort("10.0.0.120:68"), framed: true, mac: [6]byte([]byte(testMAC))}
 	to := func(text string) destination { return destination{to: netip.MustParseAddrPort(text)} }
+	framed := func(text string) destination {
+		return destination{to: netip.MustParseAddrPort(text), framed: true, mac: [6]byte([]byte(testMAC))}
+	}
 	for _, tc := range []struct {
 		name string
 		in   request
@@ -34,8 +37,9 @@ func TestDestination(t *testing.T) {
 		{"D3 not to another address than the one that is given", request{ciaddr: "192.0.2.5"}, replyAck, frame},
 		{"D3 not for an OFFER", request{ciaddr: "10.0.0.5"}, replyOffer, frame},
 		{"D3 not for a DISCOVER that is acknowledged at once", request{kind: typeDiscover, ciaddr: "10.0.0.120"}, replyAck, frame},
-		{"D3 an INFORM", request{ciaddr: "10.0.0.5"}, replyInform, to("10.0.0.5:68")},
-		{"an INFORM without ciaddr: to where it came from", request{}, replyInform, to("10.0.0.33:68")},
+		{"D3 an INFORM, to the address but without ARP", request{ciaddr: "10.0.0.5"}, replyInform, framed("10.0.0.5:68")},
+		{"D3 an INFORM of no Ethernet station", request{ciaddr: "10.0.0.5", htype: 32}, replyInform, to("10.0.0.5:68")},
+		{"an INFORM without ciaddr: to where it came from", request{}, replyInform, framed("10.0.0.33:68")},
 		{"D4", request{flags: flagBroadcast}, replyOffer, all},
 		{"D4 for an ACK", request{flags: flagBroadcast}, replyAck, all},
 		{"D4 other bits are no broadcast flag", request{flags: 0x7fff}, replyOffer, frame},

@@ -1,9 +1,12 @@
 package dhcpserver
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"labnet/internal/nettest"
 )
 
 // TestNobodyTakesALeaseByARP: a guest that knows a client's identifier, as everybody does who hears its broadcasts, and says by
@@ -57,5 +60,47 @@ func TestNobodyTakesALeaseByARP(t *testing.T) {
 				x.want(with(renew(macA, "10.0.0.120"), id), typeAck, ReasonAckRebind, "10.0.0.120", instant)
 			})
 		})
+	}
+}
+
+// TestInformsBlockNoRenewals: a guest that asks in the name of addresses that nobody has doesn't fill the queue that the ACKs of
+// renewals go through.
+func TestInformsBlockNoRenewals(t *testing.T) {
+	l := newLab(t, nil, nil)
+	go func() { // the answers come back to who asks
+		for {
+			select {
+			case <-l.client.received:
+			case <-l.client.done:
+				return
+			}
+		}
+	}()
+	for i := range 16_000 {
+		l.client.send(request{kind: typeInform, mac: macA, ciaddr: fmt.Sprintf("10.0.0.%d", 130+i%100)}, broadcastFrom)
+	}
+	nettest.Eventually(t, patience, func() error {
+		if n := l.count(ReasonAckInform) + l.count(ReasonQueueOverflow) + l.count(ReasonShed); n < 16_000 {
+			return fmt.Errorf("%d are served", n)
+		}
+		return nil
+	})
+	if n := l.count(ReasonSendFailed); n != 0 {
+		t.Errorf("%d replies could not be sent", n)
+	}
+}
+
+// TestAMessageThatWaitsIsCountedOnce as malformed.
+func TestAMessageThatWaitsIsCountedOnce(t *testing.T) {
+	l := newProbingLab(t, nil)
+	l.forget()
+	q := discover(macA, "10.0.0.120")
+	q.noEnd = true
+	l.client.send(q, broadcastFrom)
+	if _, err := l.client.next(patience); err != nil {
+		t.Fatal(err)
+	}
+	if waited, n := l.count(ReasonProbing), l.count(ReasonMalformedServed); waited != 1 || n != 1 {
+		t.Errorf("waited %d times, malformed %d times", waited, n)
 	}
 }
