@@ -15,6 +15,11 @@ type Explanation struct {
 	ReservedFor Lease
 	Obstacle    error
 
+	// NameObstacle is what stands against the name that it asks for, unless it takes over the holder's address. NameHolder is
+	// who has the name, for NameTaken.
+	NameObstacle NameObstacle
+	NameHolder   Lease
+
 	Running Lease // the lease that it holds
 	Held    Lease // what it was offered a moment ago
 	Former  Lease // its last one, which has ended
@@ -32,6 +37,16 @@ const (
 	MatchClientID Match = "client_id"
 	MatchHWAddr   Match = "mac"
 	MatchHostname Match = "hostname"
+)
+
+// NameObstacle says why a client doesn't get the name that it asks for; "" for nothing.
+type NameObstacle string
+
+// The obstacles to a name.
+const (
+	NameTaken    NameObstacle = "taken"    // another client's running lease has it
+	NameReserved NameObstacle = "reserved" // it is the network's, or a reservation's
+	NameInvalid  NameObstacle = "invalid"  // CleanName makes no label of it
 )
 
 // PoolUse is how far the addresses that any client may get are used up.
@@ -79,6 +94,7 @@ func (t *Table) Explain(network string, c Client, now time.Time) (Explanation, e
 	n.expireHolds(sec)
 	var e Explanation
 	n.explainReservation(&e, c, sec)
+	n.explainName(&e, c, sec)
 	if cl := n.clients[c.ID]; cl != nil {
 		if cl.hold != nil {
 			e.Held = cl.offer.lease(cl.hold)
@@ -126,6 +142,21 @@ func (n *netTable) explainReservation(e *Explanation, c Client, now int64) {
 		e.ReservedFor = s.cur.lease(s)
 	} else if s.hold != nil {
 		e.ReservedFor = s.hold.offer.lease(s)
+	}
+}
+
+func (n *netTable) explainName(e *Explanation, c Client, now int64) {
+	a, s := n.ask(c, now), &slot{net: n}
+	name, refusal := n.chooseName(&a, s, n.nameHad(c.ID, s, now), now)
+	switch {
+	case name != "" || c.RequestedName == "":
+	case refusal.reason == "":
+		e.NameObstacle = NameInvalid
+	default:
+		e.NameObstacle = refusal.reason
+		if holder := n.holderOf(refusal.label, &a, s, now); holder != nil && refusal.reason == NameTaken {
+			e.NameHolder = holder.cur.lease(holder)
+		}
 	}
 }
 

@@ -158,3 +158,37 @@ func TestExplain(t *testing.T) {
 		t.Errorf("no such network: %v", err)
 	}
 }
+
+func TestExplainName(t *testing.T) {
+	n := labNetwork(13)
+	n.Reservations = []Reservation{{Name: "web", HWAddr: hw(1), Addr: ip("192.0.2.200")}}
+	n.ReservedNames = []string{"router"}
+	b := newBench(t, n)
+	b.lease(guest(4, "vm"), "192.0.2.10", 600, 0)
+	for _, tt := range []struct {
+		name   string
+		client Client
+		want   NameObstacle
+		holder string
+	}{
+		{"asks for none", guest(5, ""), "", ""},
+		{"free", guest(5, "mine"), "", ""},
+		{"its own", guest(4, "vm"), "", ""},
+		{"taken", guest(5, "VM.example.org"), NameTaken, "192.0.2.10"},
+		{"a reservation's", guest(5, "web"), NameReserved, ""},
+		{"the reservation's own", guest(1, "web"), "", ""},
+		{"the network's", guest(5, "router"), NameReserved, ""},
+		{"no label", guest(5, "a_b"), NameInvalid, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := must[Explanation](t)(b.Explain("lab", tt.client, at(1)))
+			holder := ""
+			if e.NameHolder.Addr.IsValid() {
+				holder = e.NameHolder.Addr.String()
+			}
+			if e.NameObstacle != tt.want || holder != tt.holder {
+				t.Errorf("%q held by %q, want %q and %q", e.NameObstacle, holder, tt.want, tt.holder)
+			}
+		})
+	}
+}

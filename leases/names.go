@@ -43,7 +43,7 @@ func CleanName(raw string) (string, bool) {
 
 // nameRefusal says why a client doesn't get the name that it asks for; it is logged when no lock is held.
 type nameRefusal struct {
-	reason string // "" for none
+	reason NameObstacle // "" for none
 	label  string
 	holder ClientID
 	reject bool // the policy says that it is a warning
@@ -63,7 +63,7 @@ func (n *netTable) chooseName(a *ask, s *slot, had string, now int64) (name stri
 		return "", nameRefusal{}
 	}
 	if _, reserved := n.pool.labels[label]; reserved {
-		return "", nameRefusal{reason: "reserved", label: label}
+		return "", nameRefusal{reason: NameReserved, label: label}
 	}
 	if _, reserved := n.pool.labels[had]; n.pool.conflict == Suffix && suffixed(had, label) && !reserved {
 		return had, nameRefusal{} // the name stays while the lease lasts
@@ -72,7 +72,7 @@ func (n *netTable) chooseName(a *ask, s *slot, had string, now int64) (name stri
 	if other == nil {
 		return label, nameRefusal{}
 	}
-	refusal = nameRefusal{reason: "taken", label: label, holder: other.cur.id}
+	refusal = nameRefusal{reason: NameTaken, label: label, holder: other.cur.id}
 	if n.pool.conflict != Suffix {
 		return "", refusal
 	}

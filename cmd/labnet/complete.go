@@ -4,6 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"labnet/internal/control"
 )
@@ -35,6 +38,10 @@ func leasedMACs(ctx context.Context, client *control.Client) []string {
 	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC} })
 }
 
+func leasedAddresses(ctx context.Context, client *control.Client) []string {
+	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.Address.String()} })
+}
+
 // leaseKeys is what a lease may be named by.
 func leaseKeys(ctx context.Context, client *control.Client) []string {
 	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC, l.Name, l.Address.String()} })
@@ -48,4 +55,28 @@ func leaseWords(ctx context.Context, client *control.Client, of func(control.Lea
 	}
 	slices.Sort(words)
 	return slices.DeleteFunc(slices.Compact(words), func(w string) bool { return w == "" })
+}
+
+// complete lets the shell complete a flag by what the daemon knows.
+func complete(cmd *cobra.Command, g *global, flag string, words func(context.Context, *control.Client) []string) {
+	// It fails for flags that don't exist only.
+	_ = cmd.RegisterFlagCompletionFunc(flag, completion(g, words))
+}
+
+func completion(g *global, words func(context.Context, *control.Client) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+		defer cancel()
+		return words(ctx, control.NewClient(g.quietPaths().Socket)), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// oneArg completes the first argument only.
+func oneArg(f cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return f(cmd, args, word)
+	}
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"labnet/internal/config"
 	"labnet/internal/control"
 )
 
@@ -31,8 +34,7 @@ func newExplain(g *global) *cobra.Command {
 
 // explainFlags is the client as it was typed.
 type explainFlags struct {
-	clientID, hostname, vendor, userClass, requested, network string
-	arch                                                      int
+	clientID, hostname, vendor, userClass, arch, requested, network string
 }
 
 func newExplainDHCP(g *global) *cobra.Command {
@@ -46,7 +48,7 @@ offered, the options. A client that has or had a lease asks as it did then, with
 class, where the flags don't say otherwise; --client-id '' leaves the identifier out.`,
 		Example: `  labnet explain dhcp 52:54:00:12:34:56
   labnet explain dhcp builder
-  labnet explain dhcp 52:54:00:12:34:56 --requested 10.0.0.57 --vendor PXEClient --arch 7`,
+  labnet explain dhcp 52:54:00:12:34:56 --requested 10.0.0.57 --vendor PXEClient --arch x86-64-uefi`,
 		Args: exactArgs(1, "a MAC, or the name or the address of a lease"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := control.NewClient(g.quietPaths().Socket)
@@ -63,7 +65,7 @@ class, where the flags don't say otherwise; --client-id '' leaves the identifier
 			}
 			return writeExplanations(cmd.OutOrStdout(), query, found, time.Now())
 		},
-		ValidArgsFunction: completion(g, leaseKeys),
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	addFormat(cmd, &out, "text", "json")
 	flags := cmd.Flags()
@@ -71,19 +73,28 @@ class, where the flags don't say otherwise; --client-id '' leaves the identifier
 	flags.StringVar(&f.hostname, "hostname", "", "the name that it asks for (option 12)")
 	flags.StringVar(&f.vendor, "vendor", "", "its vendor class (option 60)")
 	flags.StringVar(&f.userClass, "user-class", "", "its user class (option 77), e.g. iPXE")
-	flags.IntVar(&f.arch, "arch", -1, "its architecture (option 93), e.g. 7 for UEFI on x86-64")
+	flags.StringVar(&f.arch, "arch", "", "its architecture (option 93) by name or number, e.g. x86-64-uefi or 7")
 	flags.StringVar(&f.requested, "requested", "", "the address that it asks for (option 50)")
 	flags.StringVar(&f.network, "network", "", "only this network (default: all)")
 	complete(cmd, g, "network", networkNames)
+	// Registering fails for flags that don't exist only.
+	_ = cmd.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions(config.Architectures(), cobra.ShellCompDirectiveNoFileComp))
+	for _, flag := range []string{"client-id", "hostname", "vendor", "user-class", "requested"} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.NoFileCompletions)
+	}
 	return cmd
 }
 
 // query makes the client's question of the flags, and of the lease that key names.
 func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key string) (control.DHCPQuery, error) {
-	q := control.DHCPQuery{Hostname: f.hostname, VendorClass: f.vendor, UserClass: f.userClass, Arch: f.arch, Network: f.network}
+	q := control.DHCPQuery{Hostname: f.hostname, VendorClass: f.vendor, UserClass: f.userClass, Arch: -1, Network: f.network}
 	var err error
-	if f.arch < -1 || f.arch > 0xffff || f.arch == -1 && cmd.Flags().Changed("arch") {
-		return q, wrongUse("--arch wants a number from 0 to 65535, not %d", f.arch)
+	if cmd.Flags().Changed("arch") {
+		code, err := config.ParseArchitecture(f.arch)
+		if err != nil {
+			return q, wrongUse("--arch: %w", err)
+		}
+		q.Arch = int(code)
 	}
 	if q.ClientID, err = control.ParseHex(f.clientID); err != nil {
 		return q, wrongUse("--client-id: %w", err)
@@ -96,6 +107,8 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 	var lease control.Lease
 	if q.MAC, err = control.ParseMAC(key); err == nil {
 		lease, err = lastLease(cmd.Context(), client, f.network, q.MAC.String())
+	} else if strings.Contains(key, ":") { // neither in a name nor in an IPv4 address
+		err = wrongUse("%q is not a MAC, such as 52:54:00:12:34:56", key)
 	} else if lease, err = findLease(cmd.Context(), client, f.network, key); err == nil {
 		if q.MAC, err = control.ParseMAC(lease.MAC); err != nil {
 			err = fmt.Errorf("the client of %q has no Ethernet address", key)
@@ -105,6 +118,8 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 		}
 	} else if _, perr := netip.ParseAddr(key); perr == nil {
 		err = fmt.Errorf("nobody has leased %s; name a MAC, or see `labnet leases`", key)
+	} else if _, ok := errors.AsType[noLeaseError](err); ok {
+		err = fmt.Errorf("no lease has the name %q; a guest without a lease is named by its MAC, also where a host block gives it this name", key)
 	}
 	if err != nil {
 		return q, err
@@ -167,7 +182,7 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 	writeLeases(line, e, now)
 	line("would get", "%s", outcome(e.Discover))
 	if e.Discover.Reply != "" && e.Discover.Name == "" && q.Hostname != "" {
-		line("name", "none: %s is taken, reserved, or not a valid name", printable(q.Hostname))
+		line("name", "none: %s", namelessness(q.Hostname, e))
 	}
 	if e.Reboot != nil {
 		line("restarting", "with %s: %s", e.Reboot.Address, outcome(*e.Reboot))
@@ -205,7 +220,7 @@ func asks(q control.DHCPQuery) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if len(q.ClientID) > 0 {
-		add("client id %x", q.ClientID)
+		add("client id %s", withColons(q.ClientID))
 	} else {
 		add("no client id")
 	}
@@ -222,6 +237,9 @@ func asks(q control.DHCPQuery) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// withColons is how bytes are written in the leases, and how --client-id reads them.
+func withColons(b []byte) string { return net.HardwareAddr(b).String() }
 
 func knownBy(e control.DHCPExplanation) string {
 	if e.Client == "" {
@@ -266,6 +284,21 @@ func writeLeases(line func(string, string, ...any), e control.DHCPExplanation, n
 	one("last lease", "ended ", e.Former)
 	if e.Running == nil && e.Held == nil && e.Former == nil {
 		line("lease", "none, and none that is remembered")
+	}
+}
+
+// namelessness is why a client doesn't get the name that it asks for.
+func namelessness(asked string, e control.DHCPExplanation) string {
+	asked = printable(asked)
+	switch {
+	case e.NameHolder != nil:
+		return fmt.Sprintf("%s is the name of %s (%s)", asked, e.NameHolder.Address, orDash(e.NameHolder.MAC))
+	case e.NameObstacle == "reserved":
+		return asked + " is kept for a host block, a record, or the network itself"
+	case e.NameObstacle == "invalid":
+		return asked + " is no DNS label: letters, digits and hyphens, not all digits"
+	default:
+		return asked + " is not given"
 	}
 }
 

@@ -76,11 +76,15 @@ func TestExplanations(t *testing.T) {
 	nameless := examples[0]
 	nameless.Discover.Name, nameless.Discover.Options, nameless.Network = "", nil, "third"
 	nameless.Discover.UsedBy = "52:54:00:00:00:99"
+	nameless.NameObstacle, nameless.NameHolder = "taken", &examples[0].Quarantined[0]
 	nameless.Quarantined = []control.Lease{nameless.Quarantined[0]}
 	nameless.Quarantined[0].ClientID = "arp:52:54:00:00:00:99"
 	nameless.Identity = "client_id and mac"
+	reserved, invalid := nameless, nameless
+	reserved.NameObstacle, reserved.NameHolder = "reserved", nil
+	invalid.NameObstacle, invalid.NameHolder = "invalid", nil
 	var out bytes.Buffer
-	if err := writeExplanations(&out, q, append(examples, nameless), at("2030-01-02T12:00:00Z")); err != nil {
+	if err := writeExplanations(&out, q, append(examples, nameless, reserved, invalid), at("2030-01-02T12:00:00Z")); err != nil {
 		t.Fatal(err)
 	}
 	harmless(t, out.String())
@@ -94,6 +98,7 @@ func TestWhoIsExplained(t *testing.T) {
 	for _, test := range []struct{ name, args, want string }{
 		{"unknown MAC", "52:54:00:00:00:77", "52:54:00:00:00:77||" + none},
 		{"its own words", "52:54:00:00:00:77 --client-id 01:02 --hostname x --vendor v --user-class u --arch 0 --requested 10.0.0.9 --network lab", "52:54:00:00:00:77|0102|x|v|u|0|10.0.0.9|lab"},
+		{"an architecture by its name", "52:54:00:00:00:77 --arch x86-64-uefi", "52:54:00:00:00:77|||||7|invalid IP|"},
 		{"a lease by its MAC", "52:54:00:00:00:01", "52:54:00:00:00:01|01525400000001|builder|dhcpcd-9.4.1:Linux-6.12:x86_64||-1|invalid IP|"},
 		{"a lease by its MAC, otherwise", "52-54-00-00-00-01 --client-id= --hostname= --vendor=", "52:54:00:00:00:01||" + none},
 		{"a lease by its name", "builder", "52:54:00:00:00:01|01525400000001|builder|dhcpcd-9.4.1:Linux-6.12:x86_64||-1|invalid IP|lab"},
@@ -116,7 +121,7 @@ func TestWhoIsExplained(t *testing.T) {
 		t.Errorf("%d and %d bytes: %+v", len(long.asked.Hostname), len(long.asked.VendorClass), got)
 	}
 	for args, want := range map[string]string{
-		"nobody":                              `no lease has the address, name or MAC "nobody"`,
+		"nobody":                              `no lease has the name "nobody"; a guest without a lease is named by its MAC`,
 		"10.0.0.200":                          "nobody has leased 10.0.0.200",
 		"twin":                                "ambiguous",
 		"52:54:00:00:00:77 --network nowhere": `there is no network "nowhere"`,

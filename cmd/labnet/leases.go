@@ -63,6 +63,7 @@ func newLeasesList(g *global) *cobra.Command {
 	}
 	addFormat(cmd, &out, "table", "json", "csv")
 	cmd.Flags().StringVar(&network, "network", "", "only this network's")
+	complete(cmd, g, "network", networkNames)
 	return cmd
 }
 
@@ -100,9 +101,11 @@ func newLeasesShow(g *global) *cobra.Command {
 			}
 			return writeLease(cmd.OutOrStdout(), lease, time.Now())
 		},
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	addFormat(cmd, &out, "text", "json")
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
+	complete(cmd, g, "network", networkNames)
 	return cmd
 }
 
@@ -127,8 +130,10 @@ address until it renews; shut it down first, or release the lease from within th
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
 			return err
 		},
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
+	complete(cmd, g, "network", networkNames)
 	return cmd
 }
 
@@ -156,13 +161,20 @@ func findLease(ctx context.Context, client *control.Client, network, key string)
 	case 1:
 		return matches[0], nil
 	case 0:
-		return control.Lease{}, fmt.Errorf("no lease has the address, name or MAC %q; see `labnet leases`", key)
+		return control.Lease{}, noLeaseError{key}
 	}
 	places := make([]string, len(matches))
 	for i, l := range matches {
 		places[i] = l.Address.String() + " in " + l.Network
 	}
 	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address, and --network where that isn't enough", key, strings.Join(places, ", "))
+}
+
+// noLeaseError says that no lease is named by what was typed.
+type noLeaseError struct{ key string }
+
+func (e noLeaseError) Error() string {
+	return fmt.Sprintf("no lease has the address, name or MAC %q; see `labnet leases`", e.key)
 }
 
 // matching is the leases of an address, a label or a MAC: those in force, or else those that have ended.

@@ -92,7 +92,9 @@ func TestWrongUse(t *testing.T) {
 		{"a trace of something", "trace dhcp 52:54", "takes no arguments"},
 		{"nobody to explain", "explain dhcp", "wants a MAC, or the name"},
 		{"a client id that is none", "explain dhcp 52:54:00:00:00:01 --client-id 0", "--client-id: \"0\" is not bytes"},
-		{"an architecture that is none", "explain dhcp 52:54:00:00:00:01 --arch 65536", "--arch wants"},
+		{"an architecture that is none", "explain dhcp 52:54:00:00:00:01 --arch 65536", "--arch: there is no architecture \"65536\""},
+		{"an architecture that is misspelt", "explain dhcp 52:54:00:00:00:01 --arch x86-64-efi", "Did you mean \"x86-64-uefi\"?"},
+		{"half a MAC to explain", "explain dhcp 52:54:00:00:00", "\"52:54:00:00:00\" is not a MAC"},
 		{"a requested address that is none", "explain dhcp 52:54:00:00:00:01 --requested vm1", "--requested: \"vm1\""},
 		{"init's file twice", "init routed a -c b", "wants one file"},
 	} {

@@ -45,7 +45,7 @@ func exampleStatus() control.Status {
 		Networks: []control.Network{
 			{
 				Name: "lab", Mode: "routed", Bridge: "br0", Address: netip.MustParsePrefix("10.0.0.1/24"), Uplink: "auto", Masquerade: true,
-				Domain: "lab.internal", Bound: 6, Addresses: 253, DHCP: control.Counters{"ack": 7, "nak": 1},
+				Domain: "lab.internal", Bound: 6, Addresses: 253, Leased: 5, DHCP: control.Counters{"ack": 7, "nak": 1},
 				OtherServers: []control.OtherServer{
 					{
 						Server: netip.MustParseAddr("10.0.0.66"), MAC: "52:54:00:00:66:66", Offered: netip.MustParseAddr("10.0.0.201"),

@@ -71,7 +71,7 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 		}
 		fmt.Fprintf(&text, "  uplink   %s\n", uplink)
 		if n.DHCP != nil {
-			fmt.Fprintf(&text, "  dhcp     %s, %d bound\n", addresses(n.Addresses), n.Bound)
+			fmt.Fprintf(&text, "  dhcp     %s\n", leased(n))
 		} else {
 			text.WriteString("  dhcp     off\n")
 		}
@@ -109,6 +109,18 @@ func otherServer(bridge string, o control.OtherServer, now time.Time) string {
 		return fmt.Sprintf("another DHCP server on %s: %s, named by a guest %s ago", bridge, o.Server, ago)
 	}
 	return fmt.Sprintf("another DHCP server on %s: %s (%s), heard %s ago", bridge, o.Server, o.MAC, ago)
+}
+
+// leased is how far a network's ranges are used up. Reservations may be outside them.
+func leased(n control.Network) string {
+	text := fmt.Sprintf("%s, %d leased", addresses(n.Addresses), n.Leased)
+	if n.Leased >= n.Addresses {
+		text = addresses(n.Addresses) + ", all leased"
+	}
+	if outside := n.Bound - n.Leased; outside > 0 {
+		text += fmt.Sprintf("; %d outside the ranges", outside)
+	}
+	return text
 }
 
 func addresses(n int) string {

@@ -70,6 +70,7 @@ Ctrl-C ends it.`,
 	complete(cmd, g, "mac", leasedMACs)
 	complete(cmd, g, "network", networkNames)
 	complete(cmd, g, "reason", reasonCodes)
+	complete(cmd, g, "addr", leasedAddresses)
 	return cmd
 }
 
@@ -189,18 +190,4 @@ func addrText(e control.TraceEvent) string {
 		}
 	}
 	return ""
-}
-
-// complete lets the shell complete a flag by what the daemon knows.
-func complete(cmd *cobra.Command, g *global, flag string, words func(context.Context, *control.Client) []string) {
-	// It fails for flags that don't exist only.
-	_ = cmd.RegisterFlagCompletionFunc(flag, completion(g, words))
-}
-
-func completion(g *global, words func(context.Context, *control.Client) []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
-		defer cancel()
-		return words(ctx, control.NewClient(g.quietPaths().Socket)), cobra.ShellCompDirectiveNoFileComp
-	}
 }

@@ -180,6 +180,14 @@ func TestCompletionByTheDaemon(t *testing.T) {
 		{"trace dhcp --network |", "lab\ndmz\n:4\n"},
 		{"trace dhcp --mac |", "52:54:00:00:00:01\n52:54:00:00:00:02\n:4\n"},
 		{"explain dhcp |", "10.0.0.57\n10.0.0.60\n52:54:00:00:00:01\n52:54:00:00:00:02\nbuilder\n:4\n"},
+		{"explain dhcp builder |", ":4\n"},
+		{"explain dhcp builder --hostname |", ":4\n"},
+		{"explain dhcp builder --network |", "lab\ndmz\n:4\n"},
+		{"trace dhcp --addr |", "10.0.0.57\n10.0.0.60\n:4\n"},
+		{"leases show |", "10.0.0.57\n10.0.0.60\n52:54:00:00:00:01\n52:54:00:00:00:02\nbuilder\n:4\n"},
+		{"leases release builder |", ":4\n"},
+		{"leases list --network |", "lab\ndmz\n:4\n"},
+		{"leases show --network |", "lab\ndmz\n:4\n"},
 		{"explain dhcp -o |", "text\njson\n:4\n"},
 	} {
 		socket, stop := serveFake(t, f)

@@ -118,6 +118,12 @@ func (b *builder) checkClass(n *node, c Class) {
 	if c.LeaseTime == 0 && c.Boot == (Boot{}) && len(n.blocks["option"]) == 0 {
 		b.warn(n, n.name, "the class gives its clients nothing", "It may give options, a lease_time, a boot_file or a next_server.")
 	}
+	// dnsmasq looks for the text anywhere in what is sent; here it is all of it. Boot ROMs go on: "PXEClient:Arch:00007:UNDI:003016".
+	for _, e := range n.elems("vendor_class") {
+		if s, _ := e.v.(string); s == "PXEClient" || s == "HTTPClient" {
+			b.warn(n, e.at, fmt.Sprintf("boot ROMs send more than %q: the class is not theirs", s), fmt.Sprintf("For whatever begins so, write \"%s*\".", s))
+		}
+	}
 	// UEFI's HTTP boot takes nothing but a URL.
 	if httpOnly(c) && c.Boot.File != "" && !strings.Contains(c.Boot.File, "://") {
 		b.warn(n, n.at("boot_file"), fmt.Sprintf("clients that boot by HTTP need a URL, not %q", c.Boot.File), fmt.Sprintf("Write, for instance, \"http://10.0.0.5/%s\".", strings.TrimPrefix(c.Boot.File, "/")))

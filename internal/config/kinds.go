@@ -110,7 +110,7 @@ func listOf(elem kind) kind {
 }
 
 func plural(noun string) string {
-	if strings.HasSuffix(noun, "s") {
+	if strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "x") {
 		return noun + "es"
 	}
 	return noun + "s"

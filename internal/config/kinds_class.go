@@ -107,24 +107,49 @@ func architecture() kind {
 		if err != nil {
 			return nil, faultf("Write one value.", "expected an architecture, not %s", withArticle(v.Type().FriendlyName()))
 		}
-		s := converted.AsString()
-		if n, err := strconv.ParseUint(s, 10, 16); err == nil {
-			return []uint16{uint16(n)}, nil
+		codes, found := architectureCodes(converted.AsString())
+		if !found {
+			return nil, faultf(architectureHint(converted.AsString()), "there is no architecture %q", converted.AsString())
 		}
-		for _, def := range architectures() {
-			if def.name == s {
-				return def.codes, nil
-			}
-		}
-		return nil, faultf(architectureHint(s), "there is no architecture %q", s)
+		return codes, nil
 	}}
+}
+
+func architectureCodes(s string) ([]uint16, bool) {
+	if n, err := strconv.ParseUint(s, 10, 16); err == nil {
+		return []uint16{uint16(n)}, true
+	}
+	for _, def := range architectures() {
+		if def.name == s {
+			return def.codes, true
+		}
+	}
+	return nil, false
+}
+
+// ParseArchitecture returns the number that a machine of the architecture s sends (option 93, RFC 4578); s is written as in a
+// class. The error says what was probably meant.
+func ParseArchitecture(s string) (uint16, error) {
+	codes, found := architectureCodes(s)
+	if !found {
+		return 0, fmt.Errorf("there is no architecture %q. %s", s, architectureHint(s))
+	}
+	return codes[0], nil
+}
+
+// Architectures returns the names that ParseArchitecture knows.
+func Architectures() []string {
+	var names []string
+	for _, def := range architectures() {
+		names = append(names, def.name)
+	}
+	return names
 }
 
 // architectureHint suggests a name, also for what others call the same.
 func architectureHint(s string) string {
-	var names []string
+	names := Architectures()
 	for _, def := range architectures() {
-		names = append(names, def.name)
 		if def.dnsmasq != "" && strings.EqualFold(def.dnsmasq, s) {
 			return fmt.Sprintf("Did you mean %q?", def.name)
 		}

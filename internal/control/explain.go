@@ -27,18 +27,20 @@ type DHCPQuery struct {
 
 // DHCPExplanation is what a client would get from one network now, and why.
 type DHCPExplanation struct {
-	Network     string           `json:"network"`
-	Identity    string           `json:"identity" doc:"What tells this client from others: client_id, mac, or both for a clone"`
-	Client      string           `json:"client" doc:"The identity itself"`
-	Classes     []string         `json:"classes,omitempty" doc:"The classes that it is of"`
-	Discover    DHCPAnswer       `json:"discover" doc:"What it would be answered if it asked for an address"`
-	Reboot      *DHCPAnswer      `json:"reboot,omitempty" doc:"What it would be answered if it restarted with the address: the requested one, else the one that it holds, was offered or had"`
-	Reservation *DHCPReservation `json:"reservation,omitempty"`
-	Running     *Lease           `json:"running,omitempty" doc:"The lease that it holds"`
-	Held        *Lease           `json:"held,omitempty" doc:"What it was offered a moment ago"`
-	Former      *Lease           `json:"former,omitempty" doc:"Its last lease, which has ended"`
-	Pool        DHCPPool         `json:"pool"`
-	Quarantined []Lease          `json:"quarantined" nullable:"false" doc:"Addresses that were found in use by others, and rest"`
+	Network      string           `json:"network"`
+	Identity     string           `json:"identity" doc:"What tells this client from others: client_id, mac, or both for a clone"`
+	Client       string           `json:"client" doc:"The identity itself"`
+	Classes      []string         `json:"classes,omitempty" doc:"The classes that it is of"`
+	Discover     DHCPAnswer       `json:"discover" doc:"What it would be answered if it asked for an address"`
+	Reboot       *DHCPAnswer      `json:"reboot,omitempty" doc:"What it would be answered if it restarted with the address: the requested one, else the one that it holds, was offered or had"`
+	Reservation  *DHCPReservation `json:"reservation,omitempty"`
+	NameObstacle string           `json:"name_obstacle,omitempty" enum:"taken,reserved,invalid" doc:"Why it doesn't get the name that it asks for"`
+	NameHolder   *Lease           `json:"name_holder,omitempty" doc:"Who has that name"`
+	Running      *Lease           `json:"running,omitempty" doc:"The lease that it holds"`
+	Held         *Lease           `json:"held,omitempty" doc:"What it was offered a moment ago"`
+	Former       *Lease           `json:"former,omitempty" doc:"Its last lease, which has ended"`
+	Pool         DHCPPool         `json:"pool"`
+	Quarantined  []Lease          `json:"quarantined" nullable:"false" doc:"Addresses that were found in use by others, and rest"`
 }
 
 // DHCPAnswer is an answer that wasn't given.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -94,14 +95,16 @@ func changing[I, O any](log *slog.Logger, op string, f func(context.Context, *I)
 	}
 }
 
+// problem is err for the client. The status says of what kind it is, so the words need not.
 func problem(err error) error {
+	detail := func(kind error) string { return strings.TrimPrefix(err.Error(), kind.Error()+": ") }
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return huma.Error404NotFound(err.Error())
+		return huma.Error404NotFound(detail(ErrNotFound))
 	case errors.Is(err, ErrInvalid):
-		return huma.Error422UnprocessableEntity(err.Error())
+		return huma.Error422UnprocessableEntity(detail(ErrInvalid))
 	case errors.Is(err, ErrConflict):
-		return huma.Error409Conflict(err.Error())
+		return huma.Error409Conflict(detail(ErrConflict))
 	default:
 		return huma.Error500InternalServerError(err.Error())
 	}

@@ -42,6 +42,7 @@ type Network struct {
 	Domain     string       `json:"domain"`
 	Bound      int          `json:"leases_bound" doc:"Leases in force"`
 	Addresses  int          `json:"pool_addresses" doc:"Addresses in the ranges"`
+	Leased     int          `json:"pool_leased" doc:"Of these, those with a lease in force"`
 	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
 
 	OtherServers []OtherServer `json:"other_dhcp_servers,omitempty" doc:"Other DHCP servers that the bridge has shown in the last hour"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"labnet/internal/config"
@@ -73,14 +74,22 @@ func (d *daemon) network(n config.Network) control.Network {
 		OtherServers: d.links.others(n.Name),
 	}
 	for _, l := range d.table.Leases(n.Name) {
-		if l.State == leases.Bound {
-			out.Bound++
+		if l.State != leases.Bound {
+			continue
+		}
+		out.Bound++
+		if inRanges(n.DHCP.Ranges, l.Addr) {
+			out.Leased++
 		}
 	}
 	for _, r := range n.DHCP.Ranges {
 		out.Addresses += rangeSize(r)
 	}
 	return out
+}
+
+func inRanges(ranges []config.AddrRange, addr netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(r config.AddrRange) bool { return !addr.Less(r.Start) && !r.End.Less(addr) })
 }
 
 // rangeSize counts the addresses of an IPv4 range.

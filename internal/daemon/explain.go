@@ -52,6 +52,9 @@ func explanation(e dhcpserver.Explanation) control.DHCPExplanation {
 		Pool:        control.DHCPPool(e.Leases.Pool),
 		Quarantined: []control.Lease{},
 	}
+	if e.Discover.Reply != "" && e.Discover.Name == "" {
+		out.NameObstacle, out.NameHolder = string(e.Leases.NameObstacle), leaseOrNil(e.Leases.NameHolder)
+	}
 	if e.Reboot.Reason != "" {
 		reboot := answer(e.Reboot)
 		out.Reboot = &reboot

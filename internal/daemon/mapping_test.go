@@ -210,3 +210,15 @@ func TestRangeSize(t *testing.T) {
 		}
 	}
 }
+
+func TestInRanges(t *testing.T) {
+	addr := netip.MustParseAddr
+	ranges := []config.AddrRange{{Start: addr("10.0.0.10"), End: addr("10.0.0.11")}, {Start: addr("10.0.1.0"), End: addr("10.0.1.0")}}
+	for text, want := range map[string]bool{
+		"10.0.0.9": false, "10.0.0.10": true, "10.0.0.11": true, "10.0.0.12": false, "10.0.1.0": true, "10.0.1.1": false,
+	} {
+		if got := inRanges(ranges, addr(text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}

@@ -156,7 +156,7 @@ func TestTraceAndExplainARealClient(t *testing.T) {
 	}
 	after := l.labnet(t, "explain", "dhcp", "builder")
 	for _, want := range []string{
-		"asks as      client id 01525400aa0009, name guest, vendor class udhcp", "lease        10.0.0.10 (builder), expires in ",
+		"asks as      client id 01:52:54:00:aa:00:09, name guest, vendor class udhcp", "lease        10.0.0.10 (builder), expires in ",
 		"restarting   with 10.0.0.10: ACK: restarted with the address it holds (ack_init_reboot)",
 	} {
 		if !strings.Contains(after, want) {

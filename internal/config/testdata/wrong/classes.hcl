@@ -46,6 +46,10 @@ network "lab" {
       architecture = "x86-64-uefi-http"
       boot_file    = "/ipxe.efi"
     }
+    class "rom" {
+      vendor_class = ["PXEClient", "HTTPClient*"]
+      boot_file    = "http://10.0.0.5/ipxe.efi"
+    }
     class {
       user_class = "iPXE"
     }
