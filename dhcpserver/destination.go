@@ -17,6 +17,7 @@ var (
 type destination struct {
 	to     netip.AddrPort
 	framed bool
+	relay  bool
 	mac    [6]byte
 }
 
@@ -30,7 +31,7 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 		if _, ok := m.subOption(agentPort); ok {
 			port = from.Port()
 		}
-		return destination{to: netip.AddrPortFrom(m.giaddr, port)}
+		return destination{to: netip.AddrPortFrom(m.giaddr, port), relay: true}
 	case kind == replyNak: // D2
 		return toAll
 	case kind == replyInform:

@@ -14,6 +14,7 @@ func TestDestination(t *testing.T) {
 	all := destination{to: netip.MustParseAddrPort("255.255.255.255:68"), framed: true, mac: broadcastMAC}
 	frame := destination{to: netip.MustParseAddrPort("10.0.0.120:68"), framed: true, mac: [6]byte([]byte(testMAC))}
 	to := func(text string) destination { return destination{to: netip.MustParseAddrPort(text)} }
+	relay := func(text string) destination { return destination{to: netip.MustParseAddrPort(text), relay: true} }
 	framed := func(text string) destination {
 		return destination{to: netip.MustParseAddrPort(text), framed: true, mac: [6]byte([]byte(testMAC))}
 	}
@@ -23,13 +24,13 @@ func TestDestination(t *testing.T) {
 		kind replyKind
 		want destination
 	}{
-		{"D1 a relay", request{giaddr: "10.0.0.9"}, replyOffer, to("10.0.0.9:67")},
-		{"D1 before all others", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5", flags: flagBroadcast}, replyAck, to("10.0.0.9:67")},
-		{"D1 a NAK", request{giaddr: "10.0.0.9"}, replyNak, to("10.0.0.9:67")},
-		{"D1 an INFORM", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5"}, replyInform, to("10.0.0.9:67")},
-		{"D1 to the relay's port (RFC 8357)", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 1, 7, 19, 0)}}, replyOffer, to("10.0.0.9:1067")},
-		{"D1 sub-option 19 within another", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 2, 19, 0)}}, replyOffer, to("10.0.0.9:67")},
-		{"D1 a broken option 82", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 9, 19, 0)}}, replyOffer, to("10.0.0.9:67")},
+		{"D1 a relay", request{giaddr: "10.0.0.9"}, replyOffer, relay("10.0.0.9:67")},
+		{"D1 before all others", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5", flags: flagBroadcast}, replyAck, relay("10.0.0.9:67")},
+		{"D1 a NAK", request{giaddr: "10.0.0.9"}, replyNak, relay("10.0.0.9:67")},
+		{"D1 an INFORM", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5"}, replyInform, relay("10.0.0.9:67")},
+		{"D1 to the relay's port (RFC 8357)", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 1, 7, 19, 0)}}, replyOffer, relay("10.0.0.9:1067")},
+		{"D1 sub-option 19 within another", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 2, 19, 0)}}, replyOffer, relay("10.0.0.9:67")},
+		{"D1 a broken option 82", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 9, 19, 0)}}, replyOffer, relay("10.0.0.9:67")},
 		{"D2 a NAK", request{}, replyNak, all},
 		{"D2 a NAK for one that has an address", request{ciaddr: "10.0.0.5"}, replyNak, all},
 		{"D3 a renewal", request{ciaddr: "10.0.0.120"}, replyAck, to("10.0.0.120:68")},

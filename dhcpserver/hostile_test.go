@@ -104,3 +104,21 @@ func TestAMessageThatWaitsIsCountedOnce(t *testing.T) {
 		t.Errorf("waited %d times, malformed %d times", waited, n)
 	}
 }
+
+// TestInventedRelaysBlockNoRenewals is the same for relays that aren't there.
+func TestInventedRelaysBlockNoRenewals(t *testing.T) {
+	l := newLab(t, nil, withMarker(nil))
+	for i := range 16_000 {
+		q := request{kind: typeInform, mac: macB, ciaddr: "10.0.0.130", giaddr: fmt.Sprintf("10.0.0.%d", 130+i%100)}
+		l.client.send(q, broadcastFrom)
+	}
+	nettest.Eventually(t, patience, func() error {
+		if n := l.count(ReasonSendFailed); n == 0 {
+			return fmt.Errorf("the queue isn't full")
+		}
+		return nil
+	})
+	p := play{t: t, world: l}
+	p.lease(macA, "10.0.0.120")
+	p.answeredFrom(renew(macA, "10.0.0.120"), "10.0.0.120", typeAck, ReasonAckRenew)
+}
