@@ -344,7 +344,7 @@ func (d *decider) identify(s *settings, m *message, a action, now time.Time) (c 
 		return other, l, true, true, false
 	}
 	if known {
-		lives, waits := d.holderLives(s, a, held, c.HWAddr, now)
+		lives, waits := d.holderLives(s, m, a, held, c.HWAddr, now)
 		if lives {
 			d.cloned(other, held)
 			return other, leases.Lease{}, false, true, false

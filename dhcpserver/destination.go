@@ -17,6 +17,7 @@ var (
 type destination struct {
 	to     netip.AddrPort
 	framed bool
+	relay  bool
 	mac    [6]byte
 }
 
@@ -30,12 +31,22 @@ func destinationOf(m *message, kind replyKind, yiaddr netip.Addr, from netip.Add
 		if _, ok := m.subOption(agentPort); ok {
 			port = from.Port()
 		}
-		return destination{to: netip.AddrPortFrom(m.giaddr, port)}
+		return destination{to: netip.AddrPortFrom(m.giaddr, port), relay: true}
 	case kind == replyNak: // D2
 		return toAll
-	case kind == replyInform && m.ciaddr.IsUnspecified():
-		return destination{to: netip.AddrPortFrom(from.Addr(), clientPort)}
-	case kind == replyInform, kind == replyAck && m.kind != typeDiscover && m.ciaddr == yiaddr:
+	case kind == replyInform:
+		// Framed, if it can be: nothing is known of this address. The kernel would queue the replies to one that no machine
+		// has while it asks for it by ARP, until the socket has no room for the ACKs of others.
+		addr := m.ciaddr
+		if addr.IsUnspecified() {
+			addr = from.Addr()
+		}
+		d := destination{to: netip.AddrPortFrom(addr, clientPort)}
+		if m.hasUnicastEthernet() {
+			d.framed, d.mac = true, [6]byte(m.hardware())
+		}
+		return d
+	case kind == replyAck && m.kind != typeDiscover && m.ciaddr == yiaddr:
 		// D3. Another ciaddr than the address that is acknowledged is an error of the client's, and perhaps not on our link.
 		return destination{to: netip.AddrPortFrom(m.ciaddr, clientPort)}
 	case m.wantsBroadcast() || !m.hasUnicastEthernet(): // D4

@@ -14,19 +14,23 @@ func TestDestination(t *testing.T) {
 	all := destination{to: netip.MustParseAddrPort("255.255.255.255:68"), framed: true, mac: broadcastMAC}
 	frame := destination{to: netip.MustParseAddrPort("10.0.0.120:68"), framed: true, mac: [6]byte([]byte(testMAC))}
 	to := func(text string) destination { return destination{to: netip.MustParseAddrPort(text)} }
+	relay := func(text string) destination { return destination{to: netip.MustParseAddrPort(text), relay: true} }
+	framed := func(text string) destination {
+		return destination{to: netip.MustParseAddrPort(text), framed: true, mac: [6]byte([]byte(testMAC))}
+	}
 	for _, tc := range []struct {
 		name string
 		in   request
 		kind replyKind
 		want destination
 	}{
-		{"D1 a relay", request{giaddr: "10.0.0.9"}, replyOffer, to("10.0.0.9:67")},
-		{"D1 before all others", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5", flags: flagBroadcast}, replyAck, to("10.0.0.9:67")},
-		{"D1 a NAK", request{giaddr: "10.0.0.9"}, replyNak, to("10.0.0.9:67")},
-		{"D1 an INFORM", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5"}, replyInform, to("10.0.0.9:67")},
-		{"D1 to the relay's port (RFC 8357)", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 1, 7, 19, 0)}}, replyOffer, to("10.0.0.9:1067")},
-		{"D1 sub-option 19 within another", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 2, 19, 0)}}, replyOffer, to("10.0.0.9:67")},
-		{"D1 a broken option 82", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 9, 19, 0)}}, replyOffer, to("10.0.0.9:67")},
+		{"D1 a relay", request{giaddr: "10.0.0.9"}, replyOffer, relay("10.0.0.9:67")},
+		{"D1 before all others", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5", flags: flagBroadcast}, replyAck, relay("10.0.0.9:67")},
+		{"D1 a NAK", request{giaddr: "10.0.0.9"}, replyNak, relay("10.0.0.9:67")},
+		{"D1 an INFORM", request{giaddr: "10.0.0.9", ciaddr: "10.0.0.5"}, replyInform, relay("10.0.0.9:67")},
+		{"D1 to the relay's port (RFC 8357)", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 1, 7, 19, 0)}}, replyOffer, relay("10.0.0.9:1067")},
+		{"D1 sub-option 19 within another", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 2, 19, 0)}}, replyOffer, relay("10.0.0.9:67")},
+		{"D1 a broken option 82", request{giaddr: "10.0.0.9", options: []Option{opt(82, 1, 9, 19, 0)}}, replyOffer, relay("10.0.0.9:67")},
 		{"D2 a NAK", request{}, replyNak, all},
 		{"D2 a NAK for one that has an address", request{ciaddr: "10.0.0.5"}, replyNak, all},
 		{"D3 a renewal", request{ciaddr: "10.0.0.120"}, replyAck, to("10.0.0.120:68")},
@@ -34,8 +38,9 @@ func TestDestination(t *testing.T) {
 		{"D3 not to another address than the one that is given", request{ciaddr: "192.0.2.5"}, replyAck, frame},
 		{"D3 not for an OFFER", request{ciaddr: "10.0.0.5"}, replyOffer, frame},
 		{"D3 not for a DISCOVER that is acknowledged at once", request{kind: typeDiscover, ciaddr: "10.0.0.120"}, replyAck, frame},
-		{"D3 an INFORM", request{ciaddr: "10.0.0.5"}, replyInform, to("10.0.0.5:68")},
-		{"an INFORM without ciaddr: to where it came from", request{}, replyInform, to("10.0.0.33:68")},
+		{"D3 an INFORM, to the address but without ARP", request{ciaddr: "10.0.0.5"}, replyInform, framed("10.0.0.5:68")},
+		{"D3 an INFORM of no Ethernet station", request{ciaddr: "10.0.0.5", htype: 32}, replyInform, to("10.0.0.5:68")},
+		{"an INFORM without ciaddr: to where it came from", request{}, replyInform, framed("10.0.0.33:68")},
 		{"D4", request{flags: flagBroadcast}, replyOffer, all},
 		{"D4 for an ACK", request{flags: flagBroadcast}, replyAck, all},
 		{"D4 other bits are no broadcast flag", request{flags: 0x7fff}, replyOffer, frame},

@@ -65,6 +65,7 @@ type question struct {
 	addr   netip.Addr
 	to     [6]byte       // broadcast, or who is asked first
 	holder bool          // it is about who leases the address, so that silence doesn't make it free
+	whose  [6]byte       // the machine whose presence somebody waits to learn: no other one can answer that; zeros: none
 	asked  time.Duration // when it was sent first; before that, when it was to be
 	sent   bool          // the kernel took it
 	urgent bool          // a message waits for the answer
@@ -199,8 +200,8 @@ func (p *prober) holder(addr netip.Addr, hw leases.HWAddr, settled bool, now tim
 		switch {
 		case mine && at-u.heard <= holderTime:
 			return inUse
-		case u.mac == [6]byte{} && at-u.heard <= absentTime, !mine && u.answered != 0 && at-u.answered <= absentTime:
-			return provenFree
+		case u.mac == [6]byte{} && at-u.heard <= absentTime:
+			return provenFree // that another one answers says nothing: anybody can
 		}
 	}
 	if !settled && p.mayPark(at) {
@@ -244,7 +245,7 @@ func (p *prober) hear(s sighting, ours bool, now time.Time) {
 		u.answered = before.answered
 	}
 	p.users.put(key, u, at)
-	if q != nil {
+	if q != nil && (q.whose == [6]byte{} || q.whose == s.mac) {
 		delete(p.asked, key)
 		p.resolve(q, false)
 	}

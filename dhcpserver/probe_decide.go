@@ -16,6 +16,10 @@ const (
 	noRestCost = 8
 )
 
+// settleTime is how long a client may need until it answers ARP for an address that it was given: it checks for itself whether
+// the address is free, in up to 7 s (RFC 5227 section 1.1).
+const settleTime = 10 * time.Second
+
 // conflict is an address that another machine was found using.
 type conflict struct {
 	client leases.Client // who was to have it
@@ -138,13 +142,18 @@ func (d *decider) ignore(out decision, by leases.HWAddr, now time.Time) {
 	d.ignored = append(d.ignored, conflict{client: out.client, by: by, addr: out.addr})
 }
 
-// holderLives says whether held's machine lives, where another one, hw, sends its client identifier; waits: it must be
+// holderLives says whether held's machine lives, where another one, hw, sends its client identifier in m; waits: it must be
 // asked first.
-func (d *decider) holderLives(s *settings, a action, held leases.Lease, hw leases.HWAddr, now time.Time) (lives, waits bool) {
+func (d *decider) holderLives(s *settings, m *message, a action, held leases.Lease, hw leases.HWAddr, now time.Time) (lives, waits bool) {
 	if held.HWAddr == hw || !active(held, now) {
 		return false, false
 	}
-	if d.probing(s) && asksForAddress(a) && len(held.HWAddr) == 6 && s.isHost(held.Addr) {
+	// The clients of a relay that isn't on our subnet are on another link, where our ARP doesn't reach: their silence means nothing.
+	here := !m.relayed() || s.isHost(m.giaddr)
+	if here && d.probing(s) && asksForAddress(a) && len(held.HWAddr) == 6 && s.isHost(held.Addr) {
+		if since := now.Sub(held.LastSeen); since >= 0 && since < settleTime {
+			return true, false
+		}
 		switch d.probe.holder(held.Addr, held.HWAddr, d.isSettled(held.Addr), now) {
 		case inUse:
 			return true, false

@@ -40,10 +40,15 @@ func (p *prober) park(c leases.Client, d datagram, w waiting, now time.Time) {
 	if q == nil {
 		return // the client asks again
 	}
-	q.urgent = true
-	if q.holder && w.to == broadcastMAC {
-		q.holder = false // somebody else wants the address: everybody is asked
+	switch {
+	case w.to != broadcastMAC:
+		if !q.urgent {
+			q.whose = w.to
+		}
+	case q.holder:
+		q.holder, q.whose = false, [6]byte{} // somebody else wants the address: everybody is asked
 	}
+	q.urgent = true
 	p.parked[key] = &parked{data: bytes.Clone(d.data), from: d.from, broadcast: d.broadcast, wait: w}
 	p.poke()
 }

@@ -391,6 +391,7 @@ func TestClonesAreAsked(t *testing.T) {
 		x.know(addrOf("10.0.0.120"))
 		x.want(with(selecting(macA, "10.0.0.120"), id), typeAck, ReasonAckSelecting, "10.0.0.120", instant)
 		x.air.set("10.0.0.120", macA)
+		time.Sleep(settleTime)
 		x.knowAll()
 	}
 	for _, tc := range []struct {
@@ -433,7 +434,7 @@ func TestClonesAreAsked(t *testing.T) {
 		{"a new card, with the address configured already", func(t *testing.T, x *station) {
 			lease(x)
 			x.air.set("10.0.0.120", macB)
-			x.want(with(initReboot(macB, "10.0.0.120"), id), typeAck, ReasonAckInitReboot, "10.0.0.120", probeAgain+time.Millisecond)
+			x.want(with(initReboot(macB, "10.0.0.120"), id), typeAck, ReasonAckInitReboot, "10.0.0.120", probeWait)
 		}},
 		{"the link takes no probes: by time", func(t *testing.T, x *station) {
 			lease(x)

@@ -122,7 +122,10 @@ func (r *receiver) serve(s *settings, d datagram) {
 	}
 	m := &r.msg
 	if m.malformed {
-		r.note(ReasonMalformedServed)
+		r.beside = append(r.beside, ReasonMalformedServed)
+		if !r.decider.waited.addr.IsValid() { // else it was counted when it came
+			r.s.counters.add(ReasonMalformedServed, 1)
+		}
 	}
 	in := s.classify(m, d.from, d.broadcast)
 	p = r.s.pools.packet()

@@ -26,6 +26,7 @@ type sockets struct {
 	udp    *os.File // UDP port 67 on the link
 	packet *os.File // AF_PACKET, sends only
 	raw    *os.File // raw IPv4 with headers of our own, sends only: see finishFrame about checksums
+	relays *os.File // the same, to relays: anybody can name one that isn't there, and fill the queue
 	ears   ears
 	link   atomic.Pointer[linkState]
 }
@@ -61,6 +62,12 @@ func openSockets(iface string) (_ *sockets, err error) {
 	if err := control(s.raw, s.bindToDevice); err != nil {
 		return nil, err
 	}
+	if s.relays, err = s.open("relay", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
+		return nil, err
+	}
+	if err := control(s.relays, s.bindToDevice); err != nil {
+		return nil, err
+	}
 	// Protocol 0: nothing is received.
 	if s.packet, err = s.open("packet", unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
 		return nil, err
@@ -87,7 +94,7 @@ func (s *sockets) open(what string, family, kind, protocol int) (*os.File, error
 }
 
 func (s *sockets) close() {
-	for _, f := range []*os.File{s.udp, s.packet, s.raw, s.ears.arp, s.ears.servers} {
+	for _, f := range []*os.File{s.udp, s.packet, s.raw, s.relays, s.ears.arp, s.ears.servers} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -150,7 +157,7 @@ func (s *sockets) refresh() (replaced bool, err error) {
 		return false, nil
 	}
 	if old.index != now.index {
-		if err := errors.Join(control(s.udp, s.bindToDevice), control(s.raw, s.bindToDevice), s.hearOn(now.index)); err != nil {
+		if err := errors.Join(control(s.udp, s.bindToDevice), control(s.raw, s.bindToDevice), control(s.relays, s.bindToDevice), s.hearOn(now.index)); err != nil {
 			return false, err
 		}
 	}

@@ -14,6 +14,7 @@ type transmitter struct {
 	sockets *sockets
 	framed  sender
 	routed  sender
+	relayed sender
 }
 
 func newTransmitter(s *sockets) (*transmitter, error) {
@@ -21,7 +22,10 @@ func newTransmitter(s *sockets) (*transmitter, error) {
 	if err := t.framed.init(s.packet); err != nil {
 		return nil, err
 	}
-	return t, t.routed.init(s.raw)
+	if err := t.routed.init(s.raw); err != nil {
+		return nil, err
+	}
+	return t, t.relayed.init(s.relays)
 }
 
 // send sends all packets, whose headers are complete, and returns how many the kernel refused and the last reason for it.
@@ -30,13 +34,16 @@ func (t *transmitter) send(packets []*packet) (failed int, last error) {
 	for len(packets) > 0 {
 		n := min(len(packets), batchSize)
 		for _, p := range packets[:n] {
-			if p.to.framed {
+			switch {
+			case p.to.framed:
 				t.framed.addFrame(p, link)
-			} else {
+			case p.to.relay:
+				t.relayed.addRouted(p)
+			default:
 				t.routed.addRouted(p)
 			}
 		}
-		for _, s := range []*sender{&t.framed, &t.routed} {
+		for _, s := range []*sender{&t.framed, &t.routed, &t.relayed} {
 			f, err := s.flush()
 			failed += f
 			if err != nil {
