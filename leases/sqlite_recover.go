@@ -1,9 +1,13 @@
 package leases
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"labnet/leases/redolog"
 )
@@ -81,11 +85,16 @@ func (s *SQLite) withLeft(leases []Lease) []Lease {
 	if s.left == nil {
 		return leases
 	}
-	newer := make([]Lease, len(s.left.leases))
-	for i, l := range s.left.leases {
-		newer[i] = *l
+	all := make(map[place]Lease, len(leases))
+	for _, l := range leases {
+		all[place{l.Network, l.Addr}] = l
 	}
-	return merge(leases, newer)
+	for _, l := range s.left.leases {
+		all[place{l.Network, l.Addr}] = *l
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b Lease) int {
+		return cmp.Or(cmp.Compare(a.Network, b.Network), a.Addr.Compare(b.Addr))
+	})
 }
 
 // unmoved returns the commits in the redo log beside the database at path that aren't in it yet, and the number of the last
@@ -120,7 +129,7 @@ func continues(segments []redolog.Segment, path string, moved uint64) error {
 }
 
 // redoState returns which redo log the database has, and up to which segment it is in the database.
-func redoState(ctx context.Context, db querier) (id redolog.ID, moved uint64, err error) {
+func redoState(ctx context.Context, db *sql.DB) (id redolog.ID, moved uint64, err error) {
 	var text string
 	var number int64
 	if err := db.QueryRowContext(ctx, "SELECT id, moved FROM redo_log").Scan(&text, &number); err != nil {

@@ -33,13 +33,7 @@ type badRow struct {
 	network, addr, reason string
 }
 
-// querier is a database, and a transaction of it.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func readLeases(ctx context.Context, db querier) (leases []Lease, bad []badRow, err error) {
+func readLeases(ctx context.Context, db *sql.DB) (leases []Lease, bad []badRow, err error) {
 	rows, err := db.QueryContext(ctx, selectSQL)
 	if err != nil {
 		return nil, nil, damaged(err)
