@@ -43,7 +43,7 @@ func (t *transmitter) send(packets []*packet) (failed int, last error) {
 				t.routed.addRouted(p)
 			}
 		}
-		for _, s := range []*sender{&t.framed, &t.routed, &t.relayed} {
+		for _, s := range []*sender{&t.framed, &t.relayed, &t.routed} {
 			f, err := s.flush()
 			failed += f
 			if err != nil {
