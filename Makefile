@@ -61,7 +61,7 @@ bench: ## the benchmarks of the parts
 	go test -run '^$$' -bench . -benchmem ./...
 
 # BENCH_FLAGS="-write docs/performance.md" puts the results into the document.
-bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; half an hour
+bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; a quarter of an hour
 	tools/test-deps $(BENCH_PACKAGES)
 	go run ./bench/dhcp $(BENCH_FLAGS)
 
