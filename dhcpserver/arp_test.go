@@ -221,7 +221,21 @@ func TestRoguesAreBounded(t *testing.T) {
 	if len(r.known) != maxRogues || warned != maxRogueAlarms {
 		t.Errorf("%d are known, %d were warned of", len(r.known), warned)
 	}
+	// One that is there isn't drowned by them.
+	real := netip.MustParseAddr("10.0.9.9")
+	if !r.note(RogueServer{Server: real, Source: real, HWAddr: leases.HWAddr(macA)}, now) {
+		t.Error("nobody is warned of a server that was heard")
+	}
+	for i := range 200 {
+		r.note(RogueServer{Server: at(2000 + i)}, now.Add(time.Second))
+	}
+	if r.known[real] == nil {
+		t.Error("it is forgotten for those that were only named")
+	}
 	later := now.Add(warnInterval + time.Minute)
+	for i := range 200 { // the one that is looked at is among the last
+		r.note(RogueServer{Server: at(800 + i)}, now.Add(2*time.Second))
+	}
 	for i, want := range []bool{true, false} {
 		seen := RogueServer{Server: at(999), HWAddr: leases.HWAddr(macB)}
 		if i == 1 {

@@ -23,20 +23,21 @@ type RogueServer struct {
 	Times   uint64
 }
 
-// Bounds: of the servers that are remembered, and of the warnings about them in one warnInterval.
+// Bounds: of the servers that are remembered, and of the warnings in one warnInterval, about those that were heard and about
+// those that clients have named: names cost nothing, and must not use up the warnings about a server that is there.
 const (
 	maxRogues      = 64
-	maxRogueAlarms = 16
+	maxRogueAlarms = 8
 
 	rogueMemory = time.Hour
 )
 
 // rogues remembers other servers. It may be used by any goroutine.
 type rogues struct {
-	mu     sync.Mutex // guards what follows
-	known  map[netip.Addr]*rogue
-	alarms int // since when
-	when   time.Time
+	mu           sync.Mutex // guards what follows
+	known        map[netip.Addr]*rogue
+	heard, named int // warnings since when
+	when         time.Time
 }
 
 type rogue struct {
@@ -69,20 +70,26 @@ func (r *rogues) note(seen RogueServer, now time.Time) (warn bool) {
 		return false
 	}
 	if now.Sub(r.when) >= warnInterval {
-		r.when, r.alarms = now, 0
+		r.when, r.heard, r.named = now, 0, 0
 	}
-	if r.alarms >= maxRogueAlarms {
+	alarms := &r.named
+	if seen.Source.IsValid() {
+		alarms = &r.heard
+	}
+	if *alarms >= maxRogueAlarms {
 		return false
 	}
-	r.alarms++
+	*alarms++
 	known.warned = now
 	return true
 }
 
+// forgetOldest makes room: first of those that were only named.
 func (r *rogues) forgetOldest() {
 	var oldest *rogue
 	for _, x := range r.known {
-		if oldest == nil || x.Heard.Before(oldest.Heard) {
+		if oldest == nil || x.Source.IsValid() == oldest.Source.IsValid() && x.Heard.Before(oldest.Heard) ||
+			!x.Source.IsValid() && oldest.Source.IsValid() {
 			oldest = x
 		}
 	}
