@@ -56,7 +56,7 @@ func (g *guest) udhcpc(t *testing.T, more ...string) {
 func (g *guest) dhclient(t *testing.T) {
 	t.Helper()
 	conf := filepath.Join(g.dir, "dhclient.conf")
-	write(t, conf, fmt.Sprintf("send host-name %q;\nrequest subnet-mask, routers, domain-name, domain-name-servers, dhcp-lease-time;\ntimeout 20;\nretry 1;\ninitial-interval 1;\n", g.name))
+	write(t, conf, fmt.Sprintf("send host-name %q;\nrequest subnet-mask, routers, domain-name, domain-name-servers, dhcp-lease-time;\ntimeout 20;\nretry 1;\ninitial-interval 1;\nbackoff-cutoff 2;\n", g.name))
 	// dhclient hands its script only the variables named by -e.
 	g.Start(t, append(g.env("yes"), "dhclient", "-4", "-d", "-cf", conf, "-lf", filepath.Join(g.dir, "leases"), "-pf", filepath.Join(g.dir, "pid"),
 		"-e", "GUEST_LEASE="+g.leaseFile, "-e", "GUEST_SETS_ADDRESS=yes", "-sf", script(t), "eth0")...)
