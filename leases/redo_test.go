@@ -172,6 +172,23 @@ func TestALockedDatabaseStallsNobody(t *testing.T) {
 	}
 }
 
+// TestAHangingDiskHidesNoStatus: a sync that doesn't return has the log, and who asks what is wrong is answered.
+func TestAHangingDiskHidesNoStatus(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "leases.db"))
+	s.mu.Lock()
+	asked := make(chan error, 1)
+	go func() { asked <- s.Err() }()
+	select {
+	case err := <-asked:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("no answer")
+	}
+	s.mu.Unlock()
+}
+
 func TestACleanEndLeavesNoRedoLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.db")
 	s := openStore(t, path)

@@ -49,8 +49,9 @@ type SQLite struct {
 	id      redolog.ID
 	stop    context.CancelFunc
 	stopped chan struct{}
-	wake    chan struct{} // holds a token when the log has something to move
-	hurry   atomic.Bool   // somebody waits for the database
+	wake    chan struct{}         // holds a token when the log has something to move
+	hurry   atomic.Bool           // somebody waits for the database
+	moveErr atomic.Pointer[error] // of the last move; set with dbMu held, and read while a sync hangs, with mu held
 
 	dbMu      sync.Mutex // guards the connection, and the following; taken before mu
 	writer    *writer    // nil: to be connected
@@ -67,7 +68,6 @@ type SQLite struct {
 	retry      time.Time // when that is tried again
 	ended      *segment  // to be moved; nil: the other file of the log is free
 	lastCommit time.Time
-	moveErr    error // of the last move
 	closed     bool
 
 	payload []byte // of Commit

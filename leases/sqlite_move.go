@@ -17,11 +17,24 @@ const (
 // moveAgain is how long nothing is tried after a move that failed.
 const moveAgain = 5 * time.Second
 
-// Err returns why what is in the redo log can't be moved into the database, or nil: nothing is lost, but the log has an end.
+// Err returns why what is in the redo log can't be moved into the database, or nil: nothing is lost, but the log has an end. It
+// waits for nothing, not even a disk that hangs.
 func (s *SQLite) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.moveErr
+	if err := s.moveErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// setErr notes what came of a move, and returns what came of the one before. dbMu is held.
+func (s *SQLite) setErr(err error) (before error) {
+	before = s.Err()
+	if err == nil {
+		s.moveErr.Store(nil)
+	} else {
+		s.moveErr.Store(&err)
+	}
+	return before
 }
 
 // keepMoving moves what is in the log into the database, until ctx ends.
@@ -116,19 +129,19 @@ func (s *SQLite) move() (moved bool, err error) {
 		return false, nil
 	}
 	err = s.moveSegment(seg)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case err != nil && s.moveErr == nil:
-		s.log.Error("leases can't be moved from the redo log into the database; they are safe, but the log has an end", "file", s.path, "err", noSpace(s.path, err))
-	case err == nil && s.moveErr != nil:
+	switch before := s.setErr(noSpace(s.path, err)); {
+	case err != nil && before == nil:
+		s.log.Error("leases can't be moved from the redo log into the database; they are safe, but the log has an end", "file", s.path, "err", s.Err())
+	case err == nil && before != nil:
 		s.log.Info("leases go into the database again", "file", s.path)
 	}
-	s.moveErr = noSpace(s.path, err)
-	if err == nil {
-		s.ended = nil
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = nil
+	return true, nil
 }
 
 func (s *SQLite) moveSegment(seg *segment) error {

@@ -41,9 +41,9 @@ func (s *SQLite) recover() error {
 	case err == nil:
 	case passing(err):
 		// That must not keep the daemon from serving who has a lease: it starts with what is in both.
-		s.moveErr = noSpace(s.path, err)
+		s.setErr(noSpace(s.path, err))
 		s.log.Error("leases that the last run left in the redo log can't be moved into the database: no new lease is acknowledged until they can",
-			"file", s.path, "err", s.moveErr)
+			"file", s.path, "err", s.Err())
 		return nil
 	default:
 		return fmt.Errorf("moving what is in the redo log into the database: %w", err)
@@ -74,9 +74,7 @@ func (s *SQLite) moveLeft() error {
 	}
 	s.log.Info("leases that the last run left in the redo log are in the database", "file", s.path, "leases", len(s.left.leases))
 	s.left = nil
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.moveErr = nil
+	s.setErr(nil)
 	return nil
 }
 
