@@ -9,6 +9,7 @@ import (
 type netTable struct {
 	name    string
 	timers  *timers // the table's
+	feed    *feed   // the table's
 	pool    *pool   // nil: no longer configured; its leases stay
 	slots   map[uint32]*slot
 	clients map[ClientID]*client
@@ -24,9 +25,9 @@ type netTable struct {
 	blank   int    // slots without a record: of an address that was offered at most
 }
 
-func newNetwork(name string, timers *timers) *netTable {
+func newNetwork(name string, timers *timers, feed *feed) *netTable {
 	return &netTable{
-		name: name, timers: timers,
+		name: name, timers: timers, feed: feed,
 		slots:   make(map[uint32]*slot),
 		clients: make(map[ClientID]*client),
 		names:   make(map[string]*nameCell),

@@ -135,6 +135,7 @@ func (p *pending) publish() {
 func (s *slot) publish(r *record) {
 	n, old := s.net, s.committed
 	s.committed = r
+	n.feed.add(s, old, r)
 	if old != nil && old.name != "" && old.name != r.name {
 		if c := n.names[old.name]; c != nil && c.published == s {
 			c.published = nil

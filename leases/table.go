@@ -1,11 +1,9 @@
 package leases
 
 import (
-	"cmp"
 	"errors"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 )
@@ -62,6 +60,7 @@ type Table struct {
 	mu       sync.Mutex // guards everything below, and everything that it leads to
 	networks map[string]*netTable
 	timers   timers
+	feed     feed
 	seq      uint64 // of the last change
 	batches  uint64
 	waiting  queue
@@ -128,7 +127,7 @@ func (t *Table) apply(pools map[string]*pool) {
 func (t *Table) networkOf(name string) *netTable {
 	n := t.networks[name]
 	if n == nil {
-		n = newNetwork(name, &t.timers)
+		n = newNetwork(name, &t.timers, &t.feed)
 		t.networks[name] = n
 	}
 	return n
@@ -206,37 +205,6 @@ func (t *Table) ByAddr(network string, addr netip.Addr) (Lease, bool) {
 		return s.cur.lease(s), true
 	}
 	return Lease{}, false
-}
-
-// Leases returns the committed leases of a network ("" for all) in every state but Offered, ordered by network and address.
-func (t *Table) Leases(network string) []Lease {
-	type found struct {
-		slot   *slot
-		record *record
-	}
-	var all []found
-	t.mu.Lock()
-	for name, n := range t.networks {
-		if network != "" && network != name {
-			continue
-		}
-		all = slices.Grow(all, len(n.slots))
-		for _, s := range n.slots {
-			if s.committed != nil {
-				all = append(all, found{s, s.committed})
-			}
-		}
-	}
-	t.mu.Unlock()
-	// Records, and what is read of slots here, never change.
-	slices.SortFunc(all, func(a, b found) int {
-		return cmp.Or(cmp.Compare(a.slot.net.name, b.slot.net.name), cmp.Compare(a.slot.addr, b.slot.addr))
-	})
-	leases := make([]Lease, len(all))
-	for i, f := range all {
-		leases[i] = f.record.lease(f.slot)
-	}
-	return leases
 }
 
 // AddrOf returns the address of the client that holds name (a lower-case label) in network, or whose reservation has it for

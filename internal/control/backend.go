@@ -16,10 +16,7 @@ var (
 // Backend is what the server asks. Implementations: the daemon, and a table in tests.
 type Backend interface {
 	Status(ctx context.Context) Status
-	// Leases returns the leases of a network, "" for all, ordered by network and address.
-	Leases(ctx context.Context, network string) []Lease
-	// Release ends the lease of an address at once, whoever holds it.
-	Release(ctx context.Context, network string, addr netip.Addr) (Lease, error)
+	LeasesBackend
 	// Trace starts to show DHCP messages. The error is ErrInvalid for a network or a reason that doesn't exist, or ErrConflict
 	// where too many watch already.
 	Trace(filter TraceFilter) (Trace, error)
@@ -27,4 +24,12 @@ type Backend interface {
 	ExplainDHCP(ctx context.Context, q DHCPQuery) ([]DHCPExplanation, error)
 	// Down stops serving, removes everything of ours from the host, and lets the daemon end.
 	Down(ctx context.Context) ([]Change, error)
+}
+
+// LeasesBackend is what the server asks about leases.
+type LeasesBackend interface {
+	// Leases returns the leases of a network, "" for all, ordered by network and address.
+	Leases(ctx context.Context, network string) []Lease
+	// Release ends the lease of an address at once, whoever holds it.
+	Release(ctx context.Context, network string, addr netip.Addr) (Lease, error)
 }

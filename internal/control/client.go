@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -37,23 +35,6 @@ func NewClient(path string) *Client {
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var status Status
 	return status, c.do(ctx, http.MethodGet, "/v1/status", &status)
-}
-
-// Leases lists the leases of a network, "" for all.
-func (c *Client) Leases(ctx context.Context, network string) ([]Lease, error) {
-	var found []Lease
-	path := "/v1/leases"
-	if network != "" {
-		path += "?network=" + url.QueryEscape(network)
-	}
-	return found, c.do(ctx, http.MethodGet, path, &found)
-}
-
-// Release ends the lease of an address at once.
-func (c *Client) Release(ctx context.Context, network string, addr netip.Addr) (Lease, error) {
-	var lease Lease
-	path := "/v1/leases/" + url.PathEscape(network) + "/" + addr.String()
-	return lease, c.do(ctx, http.MethodDelete, path, &lease)
 }
 
 // Down lets the daemon remove the network and end; it returns what was removed.

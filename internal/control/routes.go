@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,15 +15,6 @@ import (
 type body[T any] struct{ Body T }
 
 func respond[T any](v T) *body[T] { return &body[T]{Body: v} }
-
-type leasesInput struct {
-	Network string `query:"network" doc:"Only this network's leases"`
-}
-
-type releaseInput struct {
-	Network string     `path:"network"`
-	Address netip.Addr `path:"address" doc:"The leased address" example:"10.0.0.57"`
-}
 
 // handler is the API's routes. Streams end with stopping.
 func handler(backend Backend, version string, log *slog.Logger, stopping context.Context) http.Handler {
@@ -45,28 +35,6 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	})
 
 	huma.Register(api, huma.Operation{
-		OperationID: "list-leases", Method: http.MethodGet, Path: "/v1/leases",
-		Summary: "The leases, by network and address",
-	}, func(ctx context.Context, in *leasesInput) (*body[[]Lease], error) {
-		found := backend.Leases(ctx, in.Network)
-		if found == nil {
-			found = []Lease{}
-		}
-		return respond(found), nil
-	})
-
-	huma.Register(api, huma.Operation{
-		OperationID: "release-lease", Method: http.MethodDelete, Path: "/v1/leases/{network}/{address}",
-		Summary: "End a lease at once, whoever holds it", DefaultStatus: http.StatusOK,
-	}, changing(log, "release-lease", func(ctx context.Context, in *releaseInput) (*body[Lease], error) {
-		lease, err := backend.Release(ctx, in.Network, in.Address)
-		if err != nil {
-			return nil, problem(err)
-		}
-		return respond(lease), nil
-	}))
-
-	huma.Register(api, huma.Operation{
 		OperationID: "down", Method: http.MethodPost, Path: "/v1/down",
 		Summary: "Stop serving, remove everything of labnet's from the host, and end the daemon",
 	}, changing(log, "down", func(ctx context.Context, _ *struct{}) (*body[[]Change], error) {
@@ -79,6 +47,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 		}
 		return respond(changes), nil
 	}))
+	registerLeases(api, backend, log)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
 	return mux

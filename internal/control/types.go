@@ -74,22 +74,6 @@ type Problem struct {
 	Remedy  string `json:"remedy,omitempty"`
 }
 
-// Lease is one lease. Times are absent where they don't apply; no expiry means that it never ends.
-type Lease struct {
-	Network     string     `json:"network"`
-	Address     netip.Addr `json:"address"`
-	MAC         string     `json:"mac"`
-	ClientID    string     `json:"client_id"`
-	Name        string     `json:"name" doc:"The DNS label that it holds, empty for none"`
-	State       string     `json:"state" enum:"bound,declined,released,expired"`
-	Reserved    bool       `json:"reserved"`
-	Start       time.Time  `json:"start,omitzero"`
-	Expires     time.Time  `json:"expires,omitzero"`
-	LastSeen    time.Time  `json:"last_seen,omitzero"`
-	Hostname    string     `json:"hostname" doc:"The name that the client asked for"`
-	VendorClass string     `json:"vendor_class"`
-}
-
 // Change is one change made to the host.
 type Change struct {
 	Group string `json:"group" doc:"links, addresses, firewall, sysctls, ports"`

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"labnet/internal/control"
+)
+
+// findLease finds the one lease of a network, "" for any, that key names: an address, a name (a label, or with its domain), or a MAC. A lease in force goes
+// before one that has ended.
+func findLease(ctx context.Context, client *control.Client, network, key string) (control.Lease, error) {
+	all, err := client.Leases(ctx, network)
+	if err != nil {
+		return control.Lease{}, err
+	}
+	matches := matching(all, key)
+	if label, domain, ok := strings.Cut(strings.TrimSuffix(key, "."), "."); ok && len(matches) == 0 && label != "" {
+		// The leases hold labels only; the networks' domains are the status's.
+		status, err := client.Status(ctx)
+		if err != nil {
+			return control.Lease{}, err
+		}
+		matches = matching(slices.DeleteFunc(all, func(l control.Lease) bool {
+			return !slices.ContainsFunc(status.Networks, func(n control.Network) bool {
+				return n.Name == l.Network && n.Domain != "" && strings.EqualFold(n.Domain, domain)
+			})
+		}), label)
+	}
+	switch len(matches) {
+	case 1:
+		return matches[0], nil
+	case 0:
+		return control.Lease{}, noLeaseError{key}
+	}
+	places := make([]string, len(matches))
+	for i, l := range matches {
+		places[i] = l.Address.String() + " in " + l.Network
+	}
+	return control.Lease{}, fmt.Errorf("%q is ambiguous: %s; name the address, and --network where that isn't enough", key, strings.Join(places, ", "))
+}
+
+// noLeaseError says that no lease is named by what was typed.
+type noLeaseError struct{ key string }
+
+func (e noLeaseError) Error() string {
+	return fmt.Sprintf("no lease has the address, name or MAC %q; see `labnet leases`", e.key)
+}
+
+// matching is the leases of an address, a label or a MAC: those in force, or else those that have ended.
+func matching(all []control.Lease, key string) []control.Lease {
+	addr, addrErr := netip.ParseAddr(key)
+	var inForce, ended []control.Lease
+	for _, l := range all {
+		switch {
+		case addrErr == nil && l.Address == addr:
+		case addrErr != nil && l.Name != "" && strings.EqualFold(l.Name, key):
+		case addrErr != nil && strings.EqualFold(l.MAC, strings.ReplaceAll(key, "-", ":")):
+		default:
+			continue
+		}
+		if l.State == "bound" {
+			inForce = append(inForce, l)
+		} else {
+			ended = append(ended, l)
+		}
+	}
+	if len(inForce) > 0 {
+		return inForce
+	}
+	return ended
+}

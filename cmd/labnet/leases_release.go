@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"labnet/internal/control"
+)
+
+func newLeasesRelease(g *global) *cobra.Command {
+	var network string
+	cmd := &cobra.Command{
+		Use:   "release ADDRESS|NAME|MAC",
+		Short: "End a lease at once",
+		Long: `End a lease at once: its address and its name are free for others. A guest that still runs isn't told, and goes on using the
+address until it renews; shut it down first, or release the lease from within the guest. Needs root.`,
+		Example: `  labnet leases release builder`,
+		Args:    exactArgs(1, "an address, a name or a MAC"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client := control.NewClient(g.quietPaths().Socket)
+			lease, err := findLease(cmd.Context(), client, network, args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := client.Release(cmd.Context(), lease.Network, lease.Address); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
+			return err
+		},
+		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
+	}
+	cmd.Flags().StringVar(&network, "network", "", "only in this network")
+	complete(cmd, g, "network", networkNames)
+	return cmd
+}

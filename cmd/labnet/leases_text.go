@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"labnet/internal/control"
+)
+
+// expiry is when a lease ends, or ended, in words.
+func expiry(l control.Lease, now time.Time) string {
+	switch {
+	case l.Expires.IsZero():
+		return "never"
+	case l.Expires.After(now):
+		return "in " + l.Expires.Sub(now).Round(time.Second).String()
+	default:
+		return now.Sub(l.Expires).Round(time.Second).String() + " ago"
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// printable quotes what a guest sent if a terminal or a spreadsheet could take it for more than text.
+func printable(s string) string {
+	quoted := strconv.QuoteToASCII(s)
+	formula := strings.TrimLeft(s, " ")
+	if quoted == `"`+s+`"` && !strings.Contains(s, ";") && (formula == "" || !strings.ContainsRune("=+-@", rune(formula[0]))) {
+		return s
+	}
+	// Where the comma is for decimals, spreadsheets take the semicolon for the end of a cell, quotes or not.
+	return strings.ReplaceAll(quoted, ";", `\x3b`)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
