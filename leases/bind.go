@@ -44,9 +44,9 @@ func (t *Table) Bind(network string, c Client, addr netip.Addr, d time.Duration,
 }
 
 func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration, now time.Time) (Change, nameRefusal, error) {
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	n, err := t.configured(network)
 	if err != nil {
 		return Change{}, nameRefusal{}, err
@@ -61,7 +61,7 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	r := a.record(s, sec)
 	r.state, r.expiry = Bound, forEver
 	if d != Infinite {
-		r.expiry = ceilUnix(now.Add(d))
+		r.expiry = sec + ceilSeconds(d+time.Duration(now.Nanosecond()))
 	}
 	renewal := s.cur.running(sec) && s.cur.id == c.ID
 	if renewal {
@@ -218,9 +218,9 @@ func (n *netTable) maxResting() uint64 {
 
 // end replaces the state of addr by what next returns. The network need not be configured any longer.
 func (t *Table) end(network string, addr netip.Addr, now time.Time, next func(*netTable, *slot, int64) (*record, error)) (Change, error) {
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	n := t.networks[network]
 	if n == nil {
 		return Change{}, ErrUnknownNetwork

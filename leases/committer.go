@@ -92,6 +92,7 @@ type committer struct {
 	batch  []*pending
 	late   []lateWrite
 	leases []Lease
+	ahead  int64 // of the clock when leases was made
 }
 
 // drain commits what waits, and closes the table for more.
@@ -113,13 +114,16 @@ func (c *committer) drain(ctx context.Context) {
 func (c *committer) round(ctx context.Context, now time.Time) time.Duration {
 	t := c.table
 	t.mu.Lock()
-	t.expire(floorUnix(now), expireSome)
+	sec := t.seconds(now)
+	t.expire(sec, expireSome)
 	for _, n := range t.networks {
-		n.expireHolds(floorUnix(now))
+		n.expireHolds(sec)
 	}
 	c.collect()
-	before := t.storeErr
+	before, steps := t.storeErr, t.steps
+	t.steps = nil
 	t.mu.Unlock()
+	logSteps(t.log, steps)
 
 	err := before
 	if len(c.leases) > 0 || before != nil {
@@ -148,6 +152,7 @@ func (c *committer) collect() {
 	clear(c.batch)
 	c.batch, c.leases = c.batch[:0], c.leases[:0]
 	t.batches++
+	c.ahead = t.clock.ahead.Load()
 	for _, p := range c.taken.changes {
 		c.add(p)
 	}
@@ -242,6 +247,7 @@ func (c *committer) resolve(err error) {
 		t.late = append(t.late, c.late...)
 		return
 	}
+	c.restampBatch()
 	for _, p := range c.batch {
 		p.publish()
 	}
@@ -265,15 +271,16 @@ func (c *committer) sleep(failed bool) time.Duration {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sleeping = floorUnix(now) + maxSleep
+	sec := t.seconds(now)
+	t.sleeping = sec + maxSleep
 	if at, ok := t.timers.next(); ok {
 		t.sleeping = min(t.sleeping, at)
 	}
 	switch {
 	case failed:
-		t.sleeping = min(t.sleeping, floorUnix(now)+retryAfter)
+		t.sleeping = min(t.sleeping, sec+retryAfter)
 	case len(t.late) > 0:
 		return 0
 	}
-	return max(0, fromUnix(t.sleeping).Sub(now))
+	return max(0, t.clock.wall(t.sleeping).Sub(now))
 }

@@ -16,9 +16,9 @@ func (t *Table) Conflict(network string, addr netip.Addr, by HWAddr, now time.Ti
 	if by == "" {
 		return Change{}, errNoIdentity
 	}
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	n, err := t.configured(network)
 	if err != nil {
 		return Change{}, err
@@ -69,9 +69,9 @@ func (r *record) restsFor(hw HWAddr) bool {
 
 // Allowed reports why Bind would refuse addr to c, or nil. Nothing changes.
 func (t *Table) Allowed(network string, c Client, addr netip.Addr, now time.Time) error {
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	n, err := t.configured(network)
 	if err != nil {
 		return err
@@ -86,9 +86,9 @@ func (t *Table) Allowed(network string, c Client, addr netip.Addr, now time.Time
 // derived in, reserved ones, then up to next others, the first to be handed out in front. Addresses that are leased, offered,
 // or at rest are none. It looks at about a thousand addresses, and as many reservations.
 func (t *Table) Candidates(dst []netip.Addr, network string, next int, now time.Time) []netip.Addr {
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	n, err := t.configured(network)
 	if err != nil {
 		return dst

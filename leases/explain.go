@@ -62,9 +62,9 @@ func (t *Table) WouldOffer(network string, c Client, requested netip.Addr, now t
 	if c.ID == "" {
 		return Lease{}, "", errNoIdentity
 	}
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	var a ask
 	n, p, err := t.search(network, &a, c, requested, sec)
 	if err != nil {
@@ -83,9 +83,9 @@ func (t *Table) WouldOffer(network string, c Client, requested netip.Addr, now t
 // Explain returns what is known of c at now, pending changes included, and changes nothing. It looks at every address of the
 // network: it is for people. The error is ErrUnknownNetwork.
 func (t *Table) Explain(network string, c Client, now time.Time) (Explanation, error) {
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	n, err := t.configured(network)
 	if err != nil {
 		return Explanation{}, err

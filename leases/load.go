@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// futureTime is how far in the future a client may have been heard of, in seconds, before the time of day is in doubt.
+const futureTime = 60
+
 // Load reads the store. It is called once, before Run. Leases whose time is over become Expired and keep their clients in
 // mind. Records that contradict others, as no commit leaves them, are made to agree; the newest wins.
 func (t *Table) Load(ctx context.Context, now time.Time) error {
@@ -19,6 +22,7 @@ func (t *Table) Load(ctx context.Context, now time.Time) error {
 		t.log.Warn("a stored lease can't be understood and was set aside", "key", b.Key, "reason", b.Reason)
 	}
 	t.mu.Lock()
+	sec := t.seconds(now)
 	slots := make([]*slot, 0, len(all))
 	var ignored []BadRecord
 	for _, l := range all {
@@ -29,12 +33,15 @@ func (t *Table) Load(ctx context.Context, now time.Time) error {
 		}
 		slots = append(slots, s)
 	}
-	sec := floorUnix(now)
 	// The newest first, so that it gets what two claim.
 	slices.SortFunc(slots, func(a, b *slot) int {
 		return cmp.Or(cmp.Compare(b.cur.seen, a.cur.seen), cmp.Compare(b.cur.start, a.cur.start), cmp.Compare(a.addr, b.addr))
 	})
+	ahead := 0
 	for _, s := range slots {
+		if s.cur.seen > sec+futureTime {
+			ahead++
+		}
 		t.adopt(s, sec)
 	}
 	// The longest free first, as the free list has it.
@@ -47,6 +54,9 @@ func (t *Table) Load(ctx context.Context, now time.Time) error {
 	t.mu.Unlock()
 	for _, b := range ignored {
 		t.log.Warn("a stored lease makes no sense and is ignored", "key", b.Key, "reason", b.Reason)
+	}
+	if ahead > 0 {
+		t.log.Warn("clients were last heard of in the future: is the time of day right?", "leases", ahead, "now", now.UTC().Format(time.RFC3339))
 	}
 	t.poke()
 	return nil
@@ -69,7 +79,7 @@ func (t *Table) restore(l Lease) (s *slot, reason string) {
 	if s.cur != nil {
 		return nil, "the address appears twice"
 	}
-	s.cur = newRecord(l)
+	s.cur = t.clock.record(l)
 	s.committed = s.cur
 	return s, ""
 }

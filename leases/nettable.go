@@ -10,6 +10,7 @@ type netTable struct {
 	name    string
 	timers  *timers // the table's
 	feed    *feed   // the table's
+	clock   *clock  // the table's
 	pool    *pool   // nil: no longer configured; its leases stay
 	slots   map[uint32]*slot
 	clients map[ClientID]*client
@@ -25,9 +26,9 @@ type netTable struct {
 	blank   int    // slots without a record: of an address that was offered at most
 }
 
-func newNetwork(name string, timers *timers, feed *feed) *netTable {
+func newNetwork(name string, timers *timers, feed *feed, clock *clock) *netTable {
 	return &netTable{
-		name: name, timers: timers, feed: feed,
+		name: name, timers: timers, feed: feed, clock: clock,
 		slots:   make(map[uint32]*slot),
 		clients: make(map[ClientID]*client),
 		names:   make(map[string]*nameCell),

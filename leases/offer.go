@@ -26,9 +26,9 @@ func (t *Table) Offer(network string, c Client, requested netip.Addr, now time.T
 	if c.ID == "" {
 		return Lease{}, "", errNoIdentity
 	}
-	sec := floorUnix(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sec := t.seconds(now)
 	var a ask
 	n, p, err := t.search(network, &a, c, requested, sec)
 	if err != nil {
@@ -187,7 +187,7 @@ func (t *Table) Withdraw(network string, id ClientID, now time.Time) {
 	if n == nil {
 		return
 	}
-	n.expireHolds(floorUnix(now))
+	n.expireHolds(t.seconds(now))
 	if c := n.clients[id]; c != nil {
 		n.dropHold(c)
 		n.forget(c)

@@ -6,7 +6,7 @@ import (
 	"unique"
 )
 
-// record is a Lease in the form that a million of them fit into memory in; it is immutable. Times are Unix seconds.
+// record is a Lease in the form that a million of them fit into memory in; it is immutable. Times are seconds of the clock.
 type record struct {
 	id            ClientID
 	hw            HWAddr
@@ -79,10 +79,11 @@ func (r *record) ended(state State, at int64) *record {
 }
 
 func (r *record) lease(s *slot) Lease {
+	clock := s.net.clock
 	l := Lease{
 		Network: s.net.name, Addr: toAddr(s.addr),
 		ID: r.id, HWType: r.hwType, HWAddr: r.hw, Name: r.name, State: r.state,
-		Start: fromUnix(r.start), Expiry: fromUnix(r.expiry), LastSeen: fromUnix(r.seen),
+		Start: clock.wall(r.start), Expiry: clock.wall(r.expiry), LastSeen: clock.wall(r.seen),
 		RequestedName: r.requestedName, Reserved: r.reserved,
 	}
 	if r.vendor != (unique.Handle[string]{}) {
@@ -91,10 +92,10 @@ func (r *record) lease(s *slot) Lease {
 	return l
 }
 
-func newRecord(l Lease) *record {
+func (c *clock) record(l Lease) *record {
 	return &record{
 		id: l.ID, hw: l.HWAddr, name: l.Name, requestedName: l.RequestedName, vendor: intern(l.VendorClass),
-		start: floorUnix(l.Start), expiry: ceilUnix(l.Expiry), seen: floorUnix(l.LastSeen),
+		start: c.line(floorUnix(l.Start)), expiry: c.line(ceilUnix(l.Expiry)), seen: c.line(floorUnix(l.LastSeen)),
 		state: l.State, hwType: l.HWType, reserved: l.Reserved,
 	}
 }

@@ -61,7 +61,9 @@ type Table struct {
 	networks map[string]*netTable
 	timers   timers
 	feed     feed
-	seq      uint64 // of the last change
+	clock    *clock          // ahead may be read without the lock
+	steps    []time.Duration // of the time of day, not logged yet
+	seq      uint64          // of the last change
 	batches  uint64
 	waiting  queue
 	late     []lateWrite
@@ -77,6 +79,7 @@ func NewTable(cfg Config, store Store, log *slog.Logger) (*Table, error) {
 		store: store, log: log,
 		wake:     make(chan struct{}, 1),
 		networks: make(map[string]*netTable),
+		clock:    newClock(),
 	}
 	pools, err := newPools(cfg)
 	if err != nil {
@@ -95,7 +98,7 @@ func (t *Table) Configure(cfg Config, now time.Time) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(floorUnix(now), expireAll)
+	t.expire(t.seconds(now), expireAll)
 	t.apply(pools)
 	return nil
 }
@@ -127,7 +130,7 @@ func (t *Table) apply(pools map[string]*pool) {
 func (t *Table) networkOf(name string) *netTable {
 	n := t.networks[name]
 	if n == nil {
-		n = newNetwork(name, &t.timers, &t.feed)
+		n = newNetwork(name, &t.timers, &t.feed, t.clock)
 		t.networks[name] = n
 	}
 	return n
@@ -147,7 +150,7 @@ func (t *Table) Durable(ch Change, now time.Time) (Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.find(ch.Lease.Network, ch.Lease.Addr)
-	if s == nil || !s.committed.running(floorUnix(now)) || s.committed.id != ch.Lease.ID {
+	if s == nil || !s.committed.running(t.seconds(now)) || s.committed.id != ch.Lease.ID {
 		return Lease{}, false
 	}
 	return s.committed.lease(s), true
@@ -225,7 +228,7 @@ func (t *Table) AddrOf(network, name string, now time.Time) (netip.Addr, time.Du
 	if c == nil || c.published == nil {
 		return netip.Addr{}, 0, false
 	}
-	left, ok := c.published.committed.remaining(now)
+	left, ok := t.remaining(c.published.committed, now)
 	return toAddr(c.published.addr), left, ok
 }
 
@@ -237,19 +240,19 @@ func (t *Table) NameOf(network string, addr netip.Addr, now time.Time) (string, 
 	if s == nil || s.committed == nil || s.committed.name == "" {
 		return "", 0, false
 	}
-	left, ok := s.committed.remaining(now)
+	left, ok := t.remaining(s.committed, now)
 	return s.committed.name, left, ok
 }
 
 // remaining returns how long r still runs.
-func (r *record) remaining(now time.Time) (time.Duration, bool) {
-	if !r.running(floorUnix(now)) {
+func (t *Table) remaining(r *record, now time.Time) (time.Duration, bool) {
+	if !r.running(t.seconds(now)) {
 		return 0, false
 	}
 	if r.expiry == forEver {
 		return Infinite, true
 	}
-	return fromUnix(r.expiry).Sub(now), true
+	return t.clock.wall(r.expiry).Sub(now), true
 }
 
 // ReservationFor returns the reservation that was made for a client. A reservation by host name may be in the hands of
