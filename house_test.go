@@ -22,9 +22,11 @@ var imports = map[string][]string{
 	"dhcpserver":       {"leases", "internal/portowner"},
 	"internal/config":  nil,
 	"internal/control": nil,
+	"internal/migrate": nil,
+	"internal/hooks":   nil,
 	"internal/demo":    {"internal/control"},
-	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control"},
-	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo"},
+	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks"},
+	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
 
 	"internal/portowner": nil,
 	"leases/redolog":     nil,

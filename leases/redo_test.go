@@ -245,12 +245,12 @@ func TestTheFirstSchemaIsBroughtUpToDate(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	shell(t, path, "DROP TABLE redo_log; PRAGMA user_version = 1")
+	shell(t, path, "DROP TABLE redo_log; DROP TABLE reservations; PRAGMA user_version = 1")
 	again := openStore(t, path)
 	if diff := cmp.Diff([]Lease{stored(10)}, load(t, again), sameAddr); diff != "" {
 		t.Errorf("loaded (-want +got):\n%s", diff)
 	}
-	if got := shell(t, path, "PRAGMA user_version; SELECT length(id), moved FROM redo_log"); got != "2\n32|0" {
+	if got := shell(t, path, "PRAGMA user_version; SELECT length(id), moved FROM redo_log; SELECT count(*) FROM reservations"); got != "3\n32|0\n0" {
 		t.Errorf("schema: %q", got)
 	}
 }

@@ -3,7 +3,7 @@ package leases
 // The file says that it is ours: `file leases.db` shows the application id ("LabL").
 const (
 	applicationID = 0x4c61624c
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 // schema is what `sqlite3 leases.db .schema` shows; people query it, so it changes only with schemaVersion.
@@ -66,7 +66,7 @@ CREATE TABLE set_aside (
   reason TEXT NOT NULL,
   record TEXT NOT NULL
 ) STRICT;
-` + redoSchema
+` + redoSchema + reservationsSchema
 
 // redoSchema came with version 2.
 const redoSchema = `
@@ -78,8 +78,22 @@ CREATE TABLE redo_log (
 INSERT INTO redo_log VALUES (lower(hex(randomblob(16))), 0);
 `
 
+// reservationsSchema came with version 3.
+const reservationsSchema = `
+-- Reservations that were made while the daemon ran (labnet leases reserve). Where the configuration file disagrees, the file counts.
+CREATE TABLE reservations (
+  network TEXT NOT NULL,
+  hwaddr  TEXT NOT NULL,     -- whose it is: 52:54:00:12:34:56, or '' if client says it
+  client  TEXT NOT NULL,     -- client identifier (option 61) in hex, or ''
+  name    TEXT NOT NULL,     -- DNS label, '' for none
+  addr    TEXT NOT NULL,     -- '' for any
+  made    INTEGER NOT NULL,  -- when, Unix seconds
+  PRIMARY KEY (network, hwaddr, client)
+) STRICT, WITHOUT ROWID;
+`
+
 // migrations bring a database from the version that is the index to the next one.
-var migrations = [schemaVersion]string{1: redoSchema}
+var migrations = [schemaVersion]string{1: redoSchema, 2: reservationsSchema}
 
 const (
 	upsertSQL = `INSERT INTO leases

@@ -240,7 +240,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"garbage", damage(0, strings.Repeat("garbage!", 1000)), "damaged (it is not an SQLite file): restore it"},
 		{"damaged pages", damage(4096, strings.Repeat("garbage!", 4096)), "damaged ("},
 		{"another program's", sql("PRAGMA application_id = 7"), "another program (application id 0x7)"},
-		{"newer", sql("PRAGMA user_version = 99"), "newer labnet (schema 99; this one knows 2)"},
+		{"newer", sql("PRAGMA user_version = 99"), fmt.Sprintf("newer labnet (schema 99; this one knows %d)", schemaVersion)},
 		{"a directory", func(t *testing.T, path string) {
 			must[int](t)(0, os.Remove(path))
 			must[int](t)(0, os.Mkdir(path, 0o700))
