@@ -48,9 +48,11 @@ func leaseKeys(ctx context.Context, client *control.Client) []string {
 }
 
 func leaseWords(ctx context.Context, client *control.Client, of func(control.Lease) []string) []string {
-	found, _ := client.Leases(ctx, "")
 	var words []string
-	for _, l := range found {
+	for l, err := range client.Leases(ctx, control.LeaseQuery{}) {
+		if err != nil {
+			break
+		}
 		words = append(words, of(l)...)
 	}
 	slices.Sort(words)

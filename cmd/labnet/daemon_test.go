@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -32,8 +33,10 @@ type fake struct {
 
 func (f *fake) Status(context.Context) control.Status { return exampleStatus() }
 
-func (f *fake) Leases(_ context.Context, network string) []control.Lease {
-	return slices.DeleteFunc(slices.Clone(f.leases), func(l control.Lease) bool { return network != "" && l.Network != network })
+func (f *fake) Leases(_ context.Context, q control.LeaseQuery) iter.Seq[control.Lease] {
+	return slices.Values(slices.DeleteFunc(slices.Clone(f.leases), func(l control.Lease) bool {
+		return q.Network != "" && l.Network != q.Network || !q.Filter.Match(&l)
+	}))
 }
 
 func (f *fake) Release(_ context.Context, network string, addr netip.Addr) (control.Lease, error) {

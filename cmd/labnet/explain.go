@@ -143,11 +143,11 @@ func fit(s string) string { return s[:min(len(s), 255)] }
 
 // lastLease is the lease in force of a MAC, else the one that was heard of last; without any it is empty.
 func lastLease(ctx context.Context, client *control.Client, network, mac string) (control.Lease, error) {
-	all, err := client.Leases(ctx, network)
+	found, err := matching(client.Leases(ctx, control.LeaseQuery{Network: network}), mac)
 	if err != nil {
 		return control.Lease{}, err
 	}
-	found := slices.DeleteFunc(matching(all, mac), func(l control.Lease) bool {
+	found = slices.DeleteFunc(found, func(l control.Lease) bool {
 		return strings.HasPrefix(l.ClientID, "arp:") // a machine that never asked
 	})
 	if len(found) == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,22 +14,24 @@ import (
 // findLease finds the one lease of a network, "" for any, that key names: an address, a name (a label, or with its domain), or a MAC. A lease in force goes
 // before one that has ended.
 func findLease(ctx context.Context, client *control.Client, network, key string) (control.Lease, error) {
-	all, err := client.Leases(ctx, network)
+	matches, err := matching(client.Leases(ctx, control.LeaseQuery{Network: network}), key)
 	if err != nil {
 		return control.Lease{}, err
 	}
-	matches := matching(all, key)
 	if label, domain, ok := strings.Cut(strings.TrimSuffix(key, "."), "."); ok && len(matches) == 0 && label != "" {
 		// The leases hold labels only; the networks' domains are the status's.
 		status, err := client.Status(ctx)
 		if err != nil {
 			return control.Lease{}, err
 		}
-		matches = matching(slices.DeleteFunc(all, func(l control.Lease) bool {
-			return !slices.ContainsFunc(status.Networks, func(n control.Network) bool {
+		inDomain := func(l control.Lease) bool {
+			return slices.ContainsFunc(status.Networks, func(n control.Network) bool {
 				return n.Name == l.Network && n.Domain != "" && strings.EqualFold(n.Domain, domain)
 			})
-		}), label)
+		}
+		if matches, err = matching(where(client.Leases(ctx, control.LeaseQuery{Network: network}), inDomain), label); err != nil {
+			return control.Lease{}, err
+		}
 	}
 	switch len(matches) {
 	case 1:
@@ -51,14 +54,18 @@ func (e noLeaseError) Error() string {
 }
 
 // matching is the leases of an address, a label or a MAC: those in force, or else those that have ended.
-func matching(all []control.Lease, key string) []control.Lease {
+func matching(all iter.Seq2[control.Lease, error], key string) ([]control.Lease, error) {
 	addr, addrErr := netip.ParseAddr(key)
+	mac := strings.ReplaceAll(key, "-", ":")
 	var inForce, ended []control.Lease
-	for _, l := range all {
+	for l, err := range all {
+		if err != nil {
+			return nil, err
+		}
 		switch {
 		case addrErr == nil && l.Address == addr:
 		case addrErr != nil && l.Name != "" && strings.EqualFold(l.Name, key):
-		case addrErr != nil && strings.EqualFold(l.MAC, strings.ReplaceAll(key, "-", ":")):
+		case addrErr != nil && strings.EqualFold(l.MAC, mac):
 		default:
 			continue
 		}
@@ -69,7 +76,18 @@ func matching(all []control.Lease, key string) []control.Lease {
 		}
 	}
 	if len(inForce) > 0 {
-		return inForce
+		return inForce, nil
 	}
-	return ended
+	return ended, nil
+}
+
+// where is the entries that match, and every error.
+func where[T any](all iter.Seq2[T, error], match func(T) bool) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for v, err := range all {
+			if (err != nil || match(v)) && !yield(v, err) {
+				return
+			}
+		}
+	}
 }

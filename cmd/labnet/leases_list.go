@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
-	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"labnet/internal/control"
@@ -17,36 +15,82 @@ import (
 
 func newLeasesList(g *global) *cobra.Command {
 	var out format
-	var network string
+	var f leaseFlags
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List leases",
-		Example: `  labnet leases
-  labnet leases list --network lab -o json`,
+		Long: `List leases, by network and address: those in force and those that have ended.
+
+A filter is FIELD=VALUE or FIELD!=VALUE, with commas between several, which must all hold. A value may be several with | between them; texts may have
+* and ?, an address may be a prefix, and a MAC the beginning of one. The fields are those of the JSON.`,
+		Example: `  labnet leases list
+  labnet leases --filter state=bound,network=lab --sort -expires
+  labnet leases --filter 'name=web*|db*' -o wide
+  labnet leases --filter mac=52:54:00,address=10.0.0.0/28 -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client := control.NewClient(g.quietPaths().Socket)
-			found, err := client.Leases(cmd.Context(), network)
-			if err == nil && len(found) == 0 && network != "" {
-				err = knownNetwork(cmd.Context(), client, network)
-			}
+			q, err := f.query()
 			if err != nil {
-				return err
+				return exitError{exitWrongUse, err}
 			}
-			switch out {
-			case "json":
-				return writeJSON(cmd.OutOrStdout(), found)
-			case "csv":
-				return writeLeasesCSV(cmd.OutOrStdout(), found)
-			default:
-				return writeLeasesTable(cmd.OutOrStdout(), found, time.Now())
+			client := control.NewClient(g.quietPaths().Socket)
+			all := client.Leases(cmd.Context(), q)
+			if q.Network != "" {
+				all = orElse(all, func() error { return knownNetwork(cmd.Context(), client, q.Network) })
 			}
+			return writeList(cmd.OutOrStdout(), out, all, leaseView(time.Now()))
 		},
 	}
-	addFormat(cmd, &out, "table", "json", "csv")
-	cmd.Flags().StringVar(&network, "network", "", "only this network's")
-	complete(cmd, g, "network", networkNames)
+	addFormat(cmd, &out, listFormats...)
+	f.add(cmd, g)
+	cmd.Flags().StringVar(&f.sort, "sort", "", "fields to sort by, with commas between them, - before one for descending order")
+	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(control.LeaseFields, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// leaseFlags is which leases are wanted, as it was typed.
+type leaseFlags struct {
+	network, sort string
+	filters       []string
+}
+
+func (f *leaseFlags) add(cmd *cobra.Command, g *global) {
+	cmd.Flags().StringVar(&f.network, "network", "", "only this network's")
+	cmd.Flags().StringArrayVar(&f.filters, "filter", nil, "only those for which it holds, e.g. state=bound,name=web*")
+	complete(cmd, g, "network", networkNames)
+	_ = cmd.RegisterFlagCompletionFunc("filter", cobra.FixedCompletions(
+		[]string{"state=bound", "state=declined", "state=released", "state=expired", "reserved=true", "name=", "mac=", "address="},
+		cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+}
+
+func (f *leaseFlags) query() (q control.LeaseQuery, err error) {
+	q.Network = f.network
+	if q.Filter, err = control.ParseLeaseFilter(strings.Join(f.filters, ",")); err != nil {
+		return q, fmt.Errorf("--%w", err)
+	}
+	if q.Order, err = control.ParseLeaseOrder(f.sort); err != nil {
+		return q, fmt.Errorf("--%w", err)
+	}
+	return q, nil
+}
+
+// orElse is the entries of all or, without any, the error of otherwise.
+func orElse[T any](all iter.Seq2[T, error], otherwise func() error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		empty := true
+		for v, err := range all {
+			empty = false
+			if !yield(v, err) {
+				return
+			}
+		}
+		if empty {
+			if err := otherwise(); err != nil {
+				var none T
+				yield(none, err)
+			}
+		}
+	}
 }
 
 // knownNetwork tells a network without leases from one that doesn't exist.
@@ -64,45 +108,39 @@ func knownNetwork(ctx context.Context, client *control.Client, network string) e
 	return fmt.Errorf("there is no network %q; there is: %s", network, strings.Join(names, ", "))
 }
 
-func writeLeasesTable(w io.Writer, found []control.Lease, now time.Time) error {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleDefault)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
-	t.AppendHeader(table.Row{"address", "name", "mac", "state", "expires", "network"})
-	for _, l := range found {
-		state := l.State
+// leaseView is how leases are listed.
+func leaseView(now time.Time) listView[control.Lease] {
+	vendors := newVendors()
+	state := func(l control.Lease) string {
 		if l.Reserved {
-			state += ", reserved"
+			return l.State + ", reserved"
 		}
-		t.AppendRow(table.Row{l.Address, orDash(l.Name), l.MAC, state, expiry(l, now), l.Network})
+		return l.State
 	}
-	_, err := io.WriteString(w, trimLines(t.Render()))
-	return err
-}
-
-// trimLines takes the padding off line ends, which only gets into the way of pasting.
-func trimLines(text string) string {
-	var out strings.Builder
-	for line := range strings.Lines(text + "\n") {
-		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	return listView[control.Lease]{
+		columns: []string{
+			"network", "address", "mac", "client_id", "name", "state", "reserved", "start", "expires", "last_seen", "hostname", "vendor_class",
+		},
+		record: func(l control.Lease) []string {
+			return []string{
+				l.Network, l.Address.String(), l.MAC, l.ClientID, l.Name, l.State, strconv.FormatBool(l.Reserved),
+				stamp(l.Start), stamp(l.Expires), stamp(l.LastSeen), printable(l.Hostname), printable(l.VendorClass),
+			}
+		},
+		narrow: tableView[control.Lease]{
+			[]string{"address", "name", "mac", "state", "expires", "network"},
+			func(l control.Lease) []string {
+				return []string{l.Address.String(), orDash(l.Name), l.MAC, state(l), expiry(l, now), l.Network}
+			},
+		},
+		wide: tableView[control.Lease]{
+			[]string{"address", "name", "mac", "vendor", "state", "expires", "last seen", "network", "client id", "asked name", "vendor class"},
+			func(l control.Lease) []string {
+				return []string{
+					l.Address.String(), orDash(l.Name), l.MAC, orDash(vendors.of(l.MAC)), state(l), expiry(l, now), ago(l.LastSeen, now), l.Network,
+					l.ClientID, orDash(printable(l.Hostname)), orDash(printable(l.VendorClass)),
+				}
+			},
+		},
 	}
-	return out.String()
-}
-
-// leaseColumns are the columns of the CSV: stable.
-var leaseColumns = []string{
-	"network", "address", "mac", "client_id", "name", "state", "reserved", "start", "expires", "last_seen", "hostname", "vendor_class",
-}
-
-func writeLeasesCSV(w io.Writer, found []control.Lease) error {
-	out := csv.NewWriter(w)
-	rows := [][]string{leaseColumns}
-	for _, l := range found {
-		rows = append(rows, []string{
-			l.Network, l.Address.String(), l.MAC, l.ClientID, l.Name, l.State, strconv.FormatBool(l.Reserved),
-			stamp(l.Start), stamp(l.Expires), stamp(l.LastSeen), printable(l.Hostname), printable(l.VendorClass),
-		})
-	}
-	return out.WriteAll(rows)
 }

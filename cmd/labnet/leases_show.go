@@ -26,14 +26,17 @@ func newLeasesShow(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if out == "json" {
+			switch out {
+			case "json":
 				return writeJSON(cmd.OutOrStdout(), lease)
+			case "yaml":
+				return writeYAML(cmd.OutOrStdout(), lease)
 			}
 			return writeLease(cmd.OutOrStdout(), lease, time.Now())
 		},
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, "text", "json", "yaml")
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
 	complete(cmd, g, "network", networkNames)
 	return cmd
@@ -46,6 +49,7 @@ func writeLease(w io.Writer, l control.Lease, now time.Time) error {
 	line("network", l.Network)
 	line("name", orDash(l.Name))
 	line("mac", l.MAC)
+	line("vendor", orDash(newVendors().of(l.MAC)))
 	line("client id", l.ClientID)
 	line("state", l.State)
 	line("reserved", strconv.FormatBool(l.Reserved))

@@ -20,6 +20,14 @@ func expiry(l control.Lease, now time.Time) string {
 	}
 }
 
+// ago is how long ago t was, in words.
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return now.Sub(t).Round(time.Second).String() + " ago"
+}
+
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -127,7 +127,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: exit code %d, %d bytes, %s", shell, got.Code, len(got.Out), got.ErrOut)
 		}
 	}
-	if got := labnet(t, nil, cobra.ShellCompRequestCmd, "leases", "-o", ""); got.Out != "table\njson\ncsv\n:4\n" {
+	if got := labnet(t, nil, cobra.ShellCompRequestCmd, "leases", "-o", ""); got.Out != strings.Join(listFormats, "\n")+"\n:4\n" {
 		t.Errorf("the formats of leases: %+v", got)
 	}
 }

@@ -47,30 +47,39 @@ func (v *formatValue) Set(s string) error {
 	return nil
 }
 
-// writeJSON prints v. What isn't printable is escaped, also where JSON needs no escape: a terminal may take U+009B for the start of
-// a command.
+// writeJSON prints v.
 func writeJSON(w io.Writer, v any) error {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return err
+	text, err := encodeJSON(v, "")
+	if err == nil {
+		_, err = w.Write(append(text, '\n'))
 	}
-	_, err := w.Write(escapeJSON(text.String()))
 	return err
+}
+
+// encodeJSON is v over several lines, each but the first behind prefix. What isn't printable is escaped, also where JSON needs no
+// escape: a terminal may take U+009B for the start of a command.
+func encodeJSON(v any, prefix string) ([]byte, error) {
+	text, err := marshal(v, prefix, "  ")
+	return escapeJSON(text), err
 }
 
 // writeJSONLine prints v as one line.
 func writeJSONLine(w io.Writer, v any) error {
+	text, err := marshal(v, "", "")
+	if err == nil {
+		_, err = w.Write(append(escapeJSON(text), '\n'))
+	}
+	return err
+}
+
+// marshal is v in JSON without the escapes that are for HTML.
+func marshal(v any, prefix, indent string) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
+	encoder.SetIndent(prefix, indent)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeJSON(text.String()))
-	return err
+	err := encoder.Encode(v)
+	return strings.TrimSuffix(text.String(), "\n"), err
 }
 
 func escapeJSON(text string) []byte {

@@ -3,11 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"iter"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"labnet/internal/control"
 )
@@ -92,9 +97,14 @@ func TestOutput(t *testing.T) {
 		name  string
 		write func(*bytes.Buffer) error
 	}{
-		{"leases-table", func(w *bytes.Buffer) error { return writeLeasesTable(w, exampleLeases(), now) }},
-		{"leases-table-empty", func(w *bytes.Buffer) error { return writeLeasesTable(w, nil, now) }},
-		{"leases-csv", func(w *bytes.Buffer) error { return writeLeasesCSV(w, exampleLeases()) }},
+		{"leases-table", listed("table", exampleLeases(), now)},
+		{"leases-wide", listed("wide", exampleLeases(), now)},
+		{"leases-table-empty", listed("table", nil, now)},
+		{"leases-csv", listed("csv", exampleLeases(), now)},
+		{"leases-json", listed("json", exampleLeases(), now)},
+		{"leases-ndjson", listed("ndjson", exampleLeases(), now)},
+		{"leases-yaml", listed("yaml", exampleLeases(), now)},
+		{"leases-yaml-empty", listed("yaml", nil, now)},
 		{"lease", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[0], now) }},
 		{"lease-forever", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[1], now) }},
 		{"lease-hostile", func(w *bytes.Buffer) error { return writeLease(w, exampleLeases()[2], now) }},
@@ -111,6 +121,56 @@ func TestOutput(t *testing.T) {
 			harmless(t, out.String())
 			golden(t, test.name, out.String())
 		})
+	}
+}
+
+// listed writes leases in a format.
+func listed(out format, leases []control.Lease, now time.Time) func(*bytes.Buffer) error {
+	return func(w *bytes.Buffer) error { return writeList(w, out, asRead(leases, nil), leaseView(now)) }
+}
+
+// asRead gives what a client gives: entries, and at last an error if there is one.
+func asRead[T any](entries []T, err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err != nil {
+			var none T
+			yield(none, err)
+		}
+	}
+}
+
+// TestAnEndedListIsNoList: what was cut off must not look whole to who reads it.
+func TestACutListIsNoList(t *testing.T) {
+	var out bytes.Buffer
+	lost := errors.New("lost")
+	if err := writeList(&out, "json", asRead(exampleLeases(), lost), leaseView(time.Now())); !errors.Is(err, lost) {
+		t.Errorf("the error is %v", err)
+	}
+	if json.Valid(out.Bytes()) {
+		t.Errorf("half a list looks whole:\n%s", out.String())
+	}
+}
+
+// TestYAMLKeepsItsMeaning: YAML reads as what the JSON says.
+func TestYAMLKeepsItsMeaning(t *testing.T) {
+	for _, in := range []string{"\x1b[31m\u009b\u202e\x7f\U000e0001<é世&\n\"\\", "true", "0x1f", "12:30:45", "null", "~", " a", "a: b", "- a", "#a", "", "52:54:00:12:34:56", "1e3", "\u2028"} {
+		var text bytes.Buffer
+		if err := writeYAML(&text, map[string]string{"text": in}); err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, text.String())
+		var back map[string]any
+		if strings.Trim(in, "0123456789:") == "" && !strings.Contains(text.String(), `"`) {
+			t.Errorf("for YAML 1.1 it is a number: %s", text.String())
+		}
+		if err := yaml.Unmarshal(text.Bytes(), &back); err != nil || back["text"] != in {
+			t.Errorf("%q is written as %q and read as %q, %v", in, text.String(), back, err)
+		}
 	}
 }
 

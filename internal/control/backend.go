@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/netip"
 )
 
@@ -28,8 +29,8 @@ type Backend interface {
 
 // LeasesBackend is what the server asks about leases.
 type LeasesBackend interface {
-	// Leases returns the leases of a network, "" for all, ordered by network and address.
-	Leases(ctx context.Context, network string) []Lease
+	// Leases returns leases, as they were at the time of the call.
+	Leases(ctx context.Context, q LeaseQuery) iter.Seq[Lease]
 	// Release ends the lease of an address at once, whoever holds it.
 	Release(ctx context.Context, network string, addr netip.Addr) (Lease, error)
 }

@@ -28,6 +28,19 @@ type Lease struct {
 
 type leasesInput struct {
 	Network string `query:"network" doc:"Only this network's leases"`
+	Filter  string `query:"filter" doc:"FIELD=VALUE or FIELD!=VALUE, with commas between them; values with * and ?, and with | between several" example:"state=bound,name=web*"`
+	Sort    string `query:"sort" doc:"Fields with commas between them, - before a field for descending order" example:"-expires"`
+}
+
+func (in *leasesInput) query() (q LeaseQuery, err error) {
+	q.Network = in.Network
+	if q.Filter, err = ParseLeaseFilter(in.Filter); err != nil {
+		return q, huma.Error422UnprocessableEntity(err.Error())
+	}
+	if q.Order, err = ParseLeaseOrder(in.Sort); err != nil {
+		return q, huma.Error422UnprocessableEntity(err.Error())
+	}
+	return q, nil
 }
 
 type releaseInput struct {
@@ -39,13 +52,14 @@ type releaseInput struct {
 func registerLeases(api huma.API, backend LeasesBackend, log *slog.Logger) {
 	huma.Register(api, huma.Operation{
 		OperationID: "list-leases", Method: http.MethodGet, Path: "/v1/leases",
-		Summary: "The leases, by network and address",
-	}, func(ctx context.Context, in *leasesInput) (*body[[]Lease], error) {
-		found := backend.Leases(ctx, in.Network)
-		if found == nil {
-			found = []Lease{}
+		Summary:   "The leases, by network and address",
+		Responses: listResponse[Lease](api, "Leases"),
+	}, func(ctx context.Context, in *leasesInput) (*huma.StreamResponse, error) {
+		q, err := in.query()
+		if err != nil {
+			return nil, err
 		}
-		return respond(found), nil
+		return streamList(backend.Leases(ctx, q)), nil
 	})
 
 	huma.Register(api, huma.Operation{

@@ -2,19 +2,21 @@ package control
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/netip"
 	"net/url"
 )
 
-// Leases lists the leases of a network, "" for all.
-func (c *Client) Leases(ctx context.Context, network string) ([]Lease, error) {
-	var found []Lease
-	path := "/v1/leases"
-	if network != "" {
-		path += "?network=" + url.QueryEscape(network)
+// Leases lists leases, one after the other as they come. The error ends it.
+func (c *Client) Leases(ctx context.Context, q LeaseQuery) iter.Seq2[Lease, error] {
+	query := url.Values{}
+	for key, value := range map[string]string{"network": q.Network, "filter": q.Filter.String(), "sort": q.Order.String()} {
+		if value != "" {
+			query.Set(key, value)
+		}
 	}
-	return found, c.do(ctx, http.MethodGet, path, &found)
+	return list[Lease](ctx, c, "/v1/leases?"+query.Encode())
 }
 
 // Release ends the lease of an address at once.

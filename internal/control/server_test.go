@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +34,10 @@ type table struct {
 func (b *table) Status(context.Context) Status {
 	return Status{State: Ready, PID: 42, Networks: []Network{{Name: "lab", DHCP: Counters{"ack": 3}}}}
 }
-func (b *table) Leases(context.Context, string) []Lease { return b.leases }
+
+func (b *table) Leases(context.Context, LeaseQuery) iter.Seq[Lease] {
+	return slices.Values(b.leases)
+}
 func (b *table) Down(context.Context) ([]Change, error) { return b.down, nil }
 
 func (b *table) Release(_ context.Context, network string, addr netip.Addr) (Lease, error) {
@@ -70,7 +75,13 @@ func TestClientAndServerAgree(t *testing.T) {
 	if err != nil || status.PID != 42 || status.Networks[0].DHCP["ack"] != 3 {
 		t.Errorf("status: %+v, %v", status, err)
 	}
-	found, err := c.Leases(t.Context(), "lab")
+	var found []Lease
+	for l, err := range c.Leases(t.Context(), LeaseQuery{Network: "lab"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, l)
+	}
 	// JSON can't carry bytes that aren't UTF-8; they come as the replacement character.
 	lease.Hostname = "vm1<script>\x00\ufffd"
 	if diff := cmp.Diff([]Lease{lease}, found, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); err != nil || diff != "" {

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"time"
 
@@ -12,13 +14,73 @@ import (
 )
 
 // Leases implements control.Backend.
-func (d *daemon) Leases(_ context.Context, network string) []control.Lease {
-	found := d.table.Leases(network)
-	out := make([]control.Lease, 0, len(found))
-	for _, l := range found {
-		out = append(out, controlLease(l))
+func (d *daemon) Leases(_ context.Context, q control.LeaseQuery) iter.Seq[control.Lease] {
+	found := d.table.Snapshot(q.Network)
+	if !q.Filter.Empty() {
+		found = found.Where(func(l leases.Lease) bool {
+			shown := controlLease(l)
+			return q.Filter.Match(&shown)
+		})
 	}
-	return out
+	if len(q.Order) > 0 {
+		found.SortFunc(comparer(q.Order))
+	}
+	return func(yield func(control.Lease) bool) {
+		for l := range found.All() {
+			if !yield(controlLease(l)) {
+				return
+			}
+		}
+	}
+}
+
+// comparers are by the fields of control.LeaseFields.
+var comparers = map[string]func(a, b leases.Lease) int{
+	"network":      func(a, b leases.Lease) int { return cmp.Compare(a.Network, b.Network) },
+	"address":      func(a, b leases.Lease) int { return a.Addr.Compare(b.Addr) },
+	"mac":          func(a, b leases.Lease) int { return cmp.Compare(a.HWAddr, b.HWAddr) },
+	"client_id":    func(a, b leases.Lease) int { return cmp.Compare(a.ID, b.ID) },
+	"name":         func(a, b leases.Lease) int { return cmp.Compare(a.Name, b.Name) },
+	"state":        func(a, b leases.Lease) int { return cmp.Compare(a.State, b.State) },
+	"reserved":     func(a, b leases.Lease) int { return compareBool(a.Reserved, b.Reserved) },
+	"start":        func(a, b leases.Lease) int { return a.Start.Compare(b.Start) },
+	"expires":      func(a, b leases.Lease) int { return compareExpiry(a.Expiry, b.Expiry) },
+	"last_seen":    func(a, b leases.Lease) int { return a.LastSeen.Compare(b.LastSeen) },
+	"hostname":     func(a, b leases.Lease) int { return cmp.Compare(a.RequestedName, b.RequestedName) },
+	"vendor_class": func(a, b leases.Lease) int { return cmp.Compare(a.VendorClass, b.VendorClass) },
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// compareExpiry puts what never ends last.
+func compareExpiry(a, b time.Time) int {
+	if a.IsZero() || b.IsZero() {
+		return compareBool(a.IsZero(), b.IsZero())
+	}
+	return a.Compare(b)
+}
+
+func comparer(order control.LeaseOrder) func(a, b leases.Lease) int {
+	return func(a, b leases.Lease) int {
+		for _, k := range order {
+			c := comparers[k.Field](a, b)
+			if k.Descending {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	}
 }
 
 func controlLease(l leases.Lease) control.Lease {

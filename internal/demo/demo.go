@@ -12,6 +12,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/vishvananda/netlink"
+
+	"labnet/internal/control"
 )
 
 // limit bounds the story; it takes about a second.
@@ -207,11 +209,10 @@ func (s *story) leases(ctx context.Context) error {
 		}
 	}
 	s.say("vm2 shuts down and releases its lease: its name is gone with it.")
-	all, err := s.router.client.Leases(ctx, "")
-	if err != nil {
-		return err
-	}
-	for _, l := range all {
+	for l, err := range s.router.client.Leases(ctx, control.LeaseQuery{}) {
+		if err != nil {
+			return err
+		}
 		if l.State == "bound" {
 			s.say("`labnet leases` on the router: %s  %s  %s  %s", l.Address, l.Name, l.MAC, l.State)
 		}

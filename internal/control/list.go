@@ -1,0 +1,89 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// listResponse describes a list of T in OpenAPI.
+func listResponse[T any](api huma.API, what string) map[string]*huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[[]T](), true, what)
+	return map[string]*huma.Response{"200": {
+		Description: what, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}},
+	}}
+}
+
+// streamList answers with a list as it comes: no more of it is in memory than a few of its entries.
+func streamList[T any](all iter.Seq[T]) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		c.SetHeader("Content-Type", "application/json")
+		// A caller who goes away ends it: there is nobody to be told.
+		_ = writeList(c.BodyWriter(), all)
+	}}
+}
+
+func writeList[T any](w io.Writer, all iter.Seq[T]) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	encoder := json.NewEncoder(out) // each entry on a line of its own
+	encoder.SetEscapeHTML(false)
+	separator := "["
+	for v := range all {
+		if _, err := out.WriteString(separator); err != nil {
+			return err
+		}
+		if err := encoder.Encode(v); err != nil {
+			return err
+		}
+		separator = ","
+	}
+	if separator == "[" {
+		_, _ = out.WriteString(separator) // Flush says what the writer can't write
+	}
+	_, _ = out.WriteString("]\n")
+	return out.Flush()
+}
+
+// list asks for a list and gives its entries as they come. The error ends it.
+func list[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		response, err := c.get(ctx, path)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer func() { _ = response.Body.Close() }()
+		in := json.NewDecoder(response.Body)
+		failed := func(err error) {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = io.EOF // it ended in the middle
+			}
+			yield(none, c.unreachable(err))
+		}
+		if _, err := in.Token(); err != nil {
+			failed(err)
+			return
+		}
+		for in.More() {
+			var v T
+			if err := in.Decode(&v); err != nil {
+				failed(err)
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+		// Without the end of the list something is missing.
+		if _, err := in.Token(); err != nil {
+			failed(err)
+		}
+	}
+}
