@@ -140,7 +140,7 @@ func (s *Server) hearARP(frame []byte, now time.Time) {
 	seen, ok := readARP(frame)
 	settings := s.settings.Load()
 	link := s.sockets.link.Load()
-	if ok && settings.cfg.ConflictProbe && settings.isHost(seen.addr) && seen.mac != link.mac {
+	if ok && settings.isHost(seen.addr) && seen.mac != link.mac {
 		s.probe.hear(seen, seen.to == link.mac, now)
 	}
 }

@@ -148,3 +148,10 @@ func (f *feed) next(e *Events) (Event, <-chan struct{}, error) {
 	}
 	return event, nil, nil
 }
+
+// LastEvent returns the number of the last event.
+func (t *Table) LastEvent() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.feed.last
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -23,12 +24,13 @@ import (
 
 // fake is a daemon of fixed answers.
 type fake struct {
-	leases []control.Lease
-	ended  []netip.Addr
-	downs  int
-	film   []shot
-	seen   control.TraceFilter
-	asked  control.DHCPQuery
+	leases  []control.Lease
+	happens []control.LeaseEvent
+	ended   []netip.Addr
+	downs   int
+	film    []shot
+	seen    control.TraceFilter
+	asked   control.DHCPQuery
 }
 
 func (f *fake) Status(context.Context) control.Status { return exampleStatus() }
@@ -39,7 +41,7 @@ func (f *fake) Leases(_ context.Context, q control.LeaseQuery) iter.Seq[control.
 	}))
 }
 
-func (f *fake) Release(_ context.Context, network string, addr netip.Addr) (control.Lease, error) {
+func (f *fake) Release(_ context.Context, network string, addr netip.Addr, _ bool) (control.Lease, error) {
 	for _, l := range f.leases {
 		if l.Network == network && l.Address == addr {
 			f.ended = append(f.ended, addr)
@@ -47,6 +49,30 @@ func (f *fake) Release(_ context.Context, network string, addr netip.Addr) (cont
 		}
 	}
 	return control.Lease{}, fmt.Errorf("%w: nobody leases %v", control.ErrNotFound, addr)
+}
+
+// WatchLeases lists the leases, and ends with what the test says of them.
+func (f *fake) WatchLeases(_ context.Context, w control.LeaseWatch, emit func(control.LeaseEvent) error) error {
+	err := emit(control.LeaseEvent{Event: control.EventResync, Seq: 41, Instance: "one", Reason: control.ResyncStart})
+	for l := range f.Leases(context.Background(), control.LeaseQuery{Network: w.Network, Filter: w.Filter}) {
+		err = errors.Join(err, emit(control.LeaseEvent{Event: control.EventListed, Lease: &l}))
+	}
+	err = errors.Join(err, emit(control.LeaseEvent{Event: control.EventSynced, Seq: 41}))
+	for _, e := range f.happens {
+		err = errors.Join(err, emit(e))
+	}
+	return err
+}
+
+// WaitLease finds a lease in force, and resolves its name.
+func (f *fake) WaitLease(ctx context.Context, q control.WaitQuery) (control.WaitResult, error) {
+	for _, l := range f.leases {
+		if l.State == "bound" && (l.Name == q.Key || l.MAC == q.Key) {
+			return control.WaitResult{Done: true, Lease: &l, Name: l.Name + ".lab.internal", Addresses: []netip.Addr{l.Address}}, nil
+		}
+	}
+	<-ctx.Done()
+	return control.WaitResult{Obstacle: "no lease in force has it"}, nil
 }
 
 func (f *fake) Down(context.Context) ([]control.Change, error) {

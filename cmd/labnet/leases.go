@@ -14,6 +14,12 @@ func newLeases(g *global) *cobra.Command {
 	// `labnet leases` alone lists.
 	cmd.RunE = list.RunE
 	cmd.Flags().AddFlagSet(list.Flags())
-	cmd.AddCommand(list, newLeasesShow(g), newLeasesRelease(g))
+	cmd.AddCommand(
+		list,
+		newLeasesShow(g),
+		newLeasesWatch(g),
+		newLeasesWait(g),
+		newLeasesRelease(g),
+	)
 	return cmd
 }

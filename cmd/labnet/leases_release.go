@@ -10,20 +10,23 @@ import (
 
 func newLeasesRelease(g *global) *cobra.Command {
 	var network string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "release ADDRESS|NAME|MAC",
 		Short: "End a lease at once",
-		Long: `End a lease at once: its address and its name are free for others. A guest that still runs isn't told, and goes on using the
-address until it renews; shut it down first, or release the lease from within the guest. Needs root.`,
-		Example: `  labnet leases release builder`,
-		Args:    exactArgs(1, "an address, a name or a MAC"),
+		Long: `End a lease at once: its address and its name are free for others. Before that ARP is asked whether a machine still uses the address: a
+guest that runs isn't told, and would go on using it until it renews. Then the lease stays; shut the guest down first, or release the lease from within
+it, or use --force. Needs root.`,
+		Example: `  labnet leases release builder
+  labnet leases release 10.0.0.57 --force`,
+		Args: exactArgs(1, "an address, a name or a MAC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := control.NewClient(g.quietPaths().Socket)
 			lease, err := findLease(cmd.Context(), client, network, args[0])
 			if err != nil {
 				return err
 			}
-			if _, err := client.Release(cmd.Context(), lease.Network, lease.Address); err != nil {
+			if _, err := client.Release(cmd.Context(), lease.Network, lease.Address, force); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
@@ -31,6 +34,7 @@ address until it renews; shut it down first, or release the lease from within th
 		},
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also if a machine still uses the address")
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
 	complete(cmd, g, "network", networkNames)
 	return cmd

@@ -31,6 +31,12 @@ type Backend interface {
 type LeasesBackend interface {
 	// Leases returns leases, as they were at the time of the call.
 	Leases(ctx context.Context, q LeaseQuery) iter.Seq[Lease]
-	// Release ends the lease of an address at once, whoever holds it.
-	Release(ctx context.Context, network string, addr netip.Addr) (Lease, error)
+	// WatchLeases tells emit what happens to leases, until ctx ends or emit fails: the error is theirs. It begins with a resync unless w
+	// goes on where an earlier one ended, and has one wherever events are lost.
+	WatchLeases(ctx context.Context, w LeaseWatch, emit func(LeaseEvent) error) error
+	// WaitLease returns when what q names is there, or with the end of ctx: then the result isn't Done and says what is missing. The error is
+	// ErrNotFound for a network, or ErrInvalid for a domain, that doesn't exist.
+	WaitLease(ctx context.Context, q WaitQuery) (WaitResult, error)
+	// Release ends the lease of an address at once, whoever holds it. Unless forced, it is ErrConflict where a machine still uses the address.
+	Release(ctx context.Context, network string, addr netip.Addr, force bool) (Lease, error)
 }

@@ -101,6 +101,8 @@ func problemOf(response *http.Response) error {
 		return detailed{ErrNotFound, details.Detail}
 	case http.StatusConflict:
 		return detailed{ErrConflict, details.Detail}
+	case http.StatusServiceUnavailable:
+		return detailed{ErrNotRunning, details.Detail}
 	}
 	return errors.New(details.Detail)
 }

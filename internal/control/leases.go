@@ -46,6 +46,7 @@ func (in *leasesInput) query() (q LeaseQuery, err error) {
 type releaseInput struct {
 	Network string     `path:"network"`
 	Address netip.Addr `path:"address" doc:"The leased address" example:"10.0.0.57"`
+	Force   bool       `query:"force" doc:"Also if a machine still uses the address"`
 }
 
 // registerLeases adds the list of leases, and what can be done to one.
@@ -64,9 +65,9 @@ func registerLeases(api huma.API, backend LeasesBackend, log *slog.Logger) {
 
 	huma.Register(api, huma.Operation{
 		OperationID: "release-lease", Method: http.MethodDelete, Path: "/v1/leases/{network}/{address}",
-		Summary: "End a lease at once, whoever holds it", DefaultStatus: http.StatusOK,
+		Summary: "End a lease at once, whoever holds it; 409 if ARP says that a machine still uses the address", DefaultStatus: http.StatusOK,
 	}, changing(log, "release-lease", func(ctx context.Context, in *releaseInput) (*body[Lease], error) {
-		lease, err := backend.Release(ctx, in.Network, in.Address)
+		lease, err := backend.Release(ctx, in.Network, in.Address, in.Force)
 		if err != nil {
 			return nil, problem(err)
 		}

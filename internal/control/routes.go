@@ -48,6 +48,8 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 		return respond(changes), nil
 	}))
 	registerLeases(api, backend, log)
+	registerWatch(api, backend, stopping)
+	registerWait(api, backend, stopping)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
 	return mux

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // table is a Backend of fixed answers.
 type table struct {
 	leases []Lease
+	reels  chan watchReel // what WatchLeases tells, one after the other
 	down   []Change
 	traces chan *reel // what Trace returned
 }
@@ -40,7 +41,7 @@ func (b *table) Leases(context.Context, LeaseQuery) iter.Seq[Lease] {
 }
 func (b *table) Down(context.Context) ([]Change, error) { return b.down, nil }
 
-func (b *table) Release(_ context.Context, network string, addr netip.Addr) (Lease, error) {
+func (b *table) Release(_ context.Context, network string, addr netip.Addr, _ bool) (Lease, error) {
 	for _, l := range b.leases {
 		if l.Network == network && l.Address == addr {
 			return l, nil
@@ -88,10 +89,10 @@ func TestClientAndServerAgree(t *testing.T) {
 		t.Errorf("leases: %v\n%s", err, diff)
 	}
 	if os.Geteuid() == 0 {
-		if _, err := c.Release(t.Context(), "lab", lease.Address); err != nil {
+		if _, err := c.Release(t.Context(), "lab", lease.Address, true); err != nil {
 			t.Errorf("release: %v", err)
 		}
-		if _, err := c.Release(t.Context(), "lab", netip.MustParseAddr("10.0.0.6")); !errors.Is(err, ErrNotFound) {
+		if _, err := c.Release(t.Context(), "lab", netip.MustParseAddr("10.0.0.6"), false); !errors.Is(err, ErrNotFound) {
 			t.Errorf("releasing nobody: %v", err)
 		}
 		if changes, err := c.Down(t.Context()); err != nil || len(changes) != 1 {
@@ -142,7 +143,8 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 	want := map[string]bool{
 		"get /v1/status status": true, "get /v1/leases list-leases": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
-		"get /v1/trace/dhcp trace-dhcp":                       true, "get /v1/explain/dhcp explain-dhcp": true,
+		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
+		"get /v1/trace/dhcp trace-dhcp": true, "get /v1/explain/dhcp explain-dhcp": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(document.OpenAPI, "3.1") {
 		t.Errorf("OpenAPI %s:\n%s", document.OpenAPI, diff)

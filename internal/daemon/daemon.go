@@ -47,9 +47,10 @@ func (p Paths) leases() string { return filepath.Join(p.StateDir, "leases.db") }
 
 // daemon is a running labnet.
 type daemon struct {
-	opts    Options
-	log     *slog.Logger
-	started time.Time
+	opts     Options
+	log      *slog.Logger
+	started  time.Time
+	instance string // of the numbers of lease events
 
 	mu  sync.Mutex     // guards cfg
 	cfg *config.Config // as it is served
@@ -65,7 +66,9 @@ type daemon struct {
 // Run brings the network up and serves it until ctx ends, a task fails, or `down` is asked for. It changes nothing on the host
 // if the configuration can't be served. Root, or the capabilities named in the error.
 func Run(ctx context.Context, opts Options) (err error) {
-	d := &daemon{opts: opts, log: opts.Log, started: time.Now(), down: make(chan downRequest), ended: make(chan struct{})}
+	d := &daemon{
+		opts: opts, log: opts.Log, started: time.Now(), instance: newInstance(), down: make(chan downRequest), ended: make(chan struct{}),
+	}
 	d.cfg = opts.Config
 
 	instance, err := claim(ctx)

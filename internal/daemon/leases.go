@@ -101,7 +101,12 @@ func controlLease(l leases.Lease) control.Lease {
 }
 
 // Release implements control.Backend.
-func (d *daemon) Release(ctx context.Context, network string, addr netip.Addr) (control.Lease, error) {
+func (d *daemon) Release(ctx context.Context, network string, addr netip.Addr, force bool) (control.Lease, error) {
+	if !force {
+		if err := d.unused(ctx, network, addr); err != nil {
+			return control.Lease{}, err
+		}
+	}
 	change, err := d.table.ReleaseAddr(network, addr, time.Now())
 	switch {
 	case errors.Is(err, leases.ErrUnknownNetwork):
@@ -118,9 +123,29 @@ func (d *daemon) Release(ctx context.Context, network string, addr netip.Addr) (
 		if err != nil {
 			return control.Lease{}, fmt.Errorf("the lease stays, the store refuses: %w", err)
 		}
-		d.log.Info("lease released by an operator", "network", network, "addr", addr)
+		d.log.Info("lease released by an operator", "network", network, "addr", addr, "forced", force)
 		return controlLease(change.Lease), nil
 	case <-ctx.Done():
 		return control.Lease{}, ctx.Err()
 	}
+}
+
+// unused is an error where a machine uses an address that is leased, or rests.
+func (d *daemon) unused(ctx context.Context, network string, addr netip.Addr) error {
+	l, ok := d.table.ByAddr(network, addr)
+	if !ok || l.State != leases.Bound && l.State != leases.Declined {
+		return nil // what follows says so
+	}
+	user, err := d.links.whoUses(ctx, network, addr)
+	switch {
+	case err != nil || user == "":
+		return err
+	case user != l.HWAddr:
+		return fmt.Errorf("%w: %v is still in use, by %v and not by %v; see which machine that is, or use --force", control.ErrConflict, addr, user, l.HWAddr)
+	}
+	who := user.String()
+	if l.Name != "" {
+		who = l.Name + " (" + who + ")"
+	}
+	return fmt.Errorf("%w: %s still uses %v; shut it down first, or use --force: then it goes on using the address until it renews", control.ErrConflict, who, addr)
 }

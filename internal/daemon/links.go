@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -126,6 +127,17 @@ func (l *links) others(network string) []control.OtherServer {
 		})
 	}
 	return out
+}
+
+// whoUses asks who uses an address of a network; "" for nobody, and where DHCP isn't served.
+func (l *links) whoUses(ctx context.Context, network string, addr netip.Addr) (leases.HWAddr, error) {
+	l.mu.Lock()
+	s, ok := l.servers[network]
+	l.mu.Unlock()
+	if !ok {
+		return "", nil
+	}
+	return s.server.WhoUses(ctx, addr)
 }
 
 // counters returns a network's decisions so far; nil where DHCP is off.
