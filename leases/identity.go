@@ -50,6 +50,14 @@ func ClientIDFromARP(addr HWAddr) ClientID {
 	return ClientID(append([]byte{fromARP}, addr...))
 }
 
+// Option returns the value of option 61 that id was made from by ClientIDFromOption; ok is false if it was made otherwise.
+func (id ClientID) Option() (value []byte, ok bool) {
+	if id == "" || id[0] != fromOption {
+		return nil, false
+	}
+	return []byte(id[1:]), true
+}
+
 // String gives the bytes as hex with colons: 52:54:00:12:34:56.
 func (a HWAddr) String() string { return colonHex(string(a)) }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -45,6 +46,18 @@ func leasedAddresses(ctx context.Context, client *control.Client) []string {
 // leaseKeys is what a lease may be named by.
 func leaseKeys(ctx context.Context, client *control.Client) []string {
 	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC, l.Name, l.Address.String()} })
+}
+
+// reservationKeys is what a reservation of run time may be named by.
+func reservationKeys(ctx context.Context, client *control.Client) []string {
+	found, _ := client.Reservations(ctx, "")
+	var words []string
+	for _, r := range found {
+		if r.Origin == control.OriginRuntime {
+			words = append(words, cmp.Or(r.Name, r.MAC, r.ClientID))
+		}
+	}
+	return words
 }
 
 func leaseWords(ctx context.Context, client *control.Client, of func(control.Lease) []string) []string {

@@ -24,13 +24,14 @@ import (
 
 // fake is a daemon of fixed answers.
 type fake struct {
-	leases  []control.Lease
-	happens []control.LeaseEvent
-	ended   []netip.Addr
-	downs   int
-	film    []shot
-	seen    control.TraceFilter
-	asked   control.DHCPQuery
+	leases   []control.Lease
+	happens  []control.LeaseEvent
+	reserved []control.Reservation
+	ended    []netip.Addr
+	downs    int
+	film     []shot
+	seen     control.TraceFilter
+	asked    control.DHCPQuery
 }
 
 func (f *fake) Status(context.Context) control.Status { return exampleStatus() }
@@ -73,6 +74,27 @@ func (f *fake) WaitLease(ctx context.Context, q control.WaitQuery) (control.Wait
 	}
 	<-ctx.Done()
 	return control.WaitResult{Obstacle: "no lease in force has it"}, nil
+}
+
+func (f *fake) Reservations(context.Context, string) []control.Reservation { return f.reserved }
+
+func (f *fake) Reserve(_ context.Context, r control.Reservation) (control.Reservation, error) {
+	if r.Name == "taken" {
+		return r, fmt.Errorf("%w: host \"x\" has the name \"taken\"", control.ErrConflict)
+	}
+	r.Origin, r.Obstacle = control.OriginRuntime, "10.0.0.57 is leased to another until its next renewal"
+	f.reserved = append(f.reserved, r)
+	return r, nil
+}
+
+func (f *fake) Unreserve(_ context.Context, r control.Reservation) (control.Reservation, error) {
+	for i, one := range f.reserved {
+		if one.Network == r.Network && one.MAC == r.MAC {
+			f.reserved = slices.Delete(f.reserved, i, i+1)
+			return one, nil
+		}
+	}
+	return r, fmt.Errorf("%w: nothing is reserved", control.ErrNotFound)
 }
 
 func (f *fake) Down(context.Context) ([]control.Change, error) {

@@ -255,10 +255,13 @@ func knownBy(e control.DHCPExplanation) string {
 func reservation(e control.DHCPExplanation) string {
 	r := e.Reservation
 	if r == nil {
-		return "none: no host block is for it"
+		return "none: no host block is for it, nor was one made at run time"
 	}
 	by := map[string]string{"mac": "its MAC", "client_id": "its client identifier", "hostname": "the name that it sends"}[r.MatchedBy]
 	text := fmt.Sprintf("host %s, by %s", printable(r.Host), by)
+	if r.Host == "" {
+		text = "without a name, by " + by
+	}
 	if r.Address.IsValid() {
 		text += ": " + r.Address.String()
 	} else {

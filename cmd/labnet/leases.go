@@ -20,6 +20,9 @@ func newLeases(g *global) *cobra.Command {
 		newLeasesWatch(g),
 		newLeasesWait(g),
 		newLeasesRelease(g),
+		newLeasesReserve(g),
+		newLeasesUnreserve(g),
+		newLeasesReservations(g),
 	)
 	return cmd
 }

@@ -52,6 +52,17 @@ func writeList[T any](w io.Writer, out format, all iter.Seq2[T, error], view lis
 	return err
 }
 
+// entries is a list that is there as a whole.
+func entries[T any](all []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range all {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
 func writeEach[T any](all iter.Seq2[T, error], write func(T) error) error {
 	for v, err := range all {
 		if err == nil {

@@ -18,6 +18,7 @@ var (
 type Backend interface {
 	Status(ctx context.Context) Status
 	LeasesBackend
+	ReservationsBackend
 	// Trace starts to show DHCP messages. The error is ErrInvalid for a network or a reason that doesn't exist, or ErrConflict
 	// where too many watch already.
 	Trace(filter TraceFilter) (Trace, error)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,9 +46,25 @@ func (c *Client) Down(ctx context.Context) ([]Change, error) {
 
 // do asks, and decodes the answer into out or the problem into an error.
 func (c *Client) do(ctx context.Context, method, path string, out any) error {
-	request, err := http.NewRequestWithContext(ctx, method, "http://labnet"+path, nil)
+	return c.exchange(ctx, method, path, nil, out)
+}
+
+// send is do with a body.
+func (c *Client) send(ctx context.Context, method, path string, in, out any) error {
+	text, err := json.Marshal(in)
 	if err != nil {
 		return err
+	}
+	return c.exchange(ctx, method, path, bytes.NewReader(text), out)
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, in io.Reader, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://labnet"+path, in)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -68,9 +68,9 @@ type DHCPOption struct {
 	Hex   string `json:"hex" doc:"The bytes"`
 }
 
-// DHCPReservation is the host block that is for the client.
+// DHCPReservation is the host block that is for the client, or what was reserved for it at run time.
 type DHCPReservation struct {
-	Host      string     `json:"host"`
+	Host      string     `json:"host" doc:"Its name; empty for one made at run time without one"`
 	Address   netip.Addr `json:"address,omitzero" doc:"Absent where any address will do"`
 	MatchedBy string     `json:"matched_by" enum:"client_id,mac,hostname"`
 	Obstacle  string     `json:"obstacle,omitempty" doc:"Why it can't have the address now"`

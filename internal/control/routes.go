@@ -50,6 +50,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerLeases(api, backend, log)
 	registerWatch(api, backend, stopping)
 	registerWait(api, backend, stopping)
+	registerReservations(api, backend, log)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
 	return mux

@@ -26,10 +26,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // table is a Backend of fixed answers.
 type table struct {
-	leases []Lease
-	reels  chan watchReel // what WatchLeases tells, one after the other
-	down   []Change
-	traces chan *reel // what Trace returned
+	leases   []Lease
+	reserved []Reservation
+	reels    chan watchReel // what WatchLeases tells, one after the other
+	down     []Change
+	traces   chan *reel // what Trace returned
 }
 
 func (b *table) Status(context.Context) Status {
@@ -105,7 +106,7 @@ func TestClientAndServerAgree(t *testing.T) {
 
 func TestEmptyListsAreLists(t *testing.T) {
 	path := serve(t, &table{})
-	for _, route := range []string{"/v1/leases"} {
+	for _, route := range []string{"/v1/leases", "/v1/reservations"} {
 		if body := get(t, path, route, http.StatusOK); strings.TrimSpace(body) != "[]" {
 			t.Errorf("GET %s: %s, want []", route, body)
 		}
@@ -144,6 +145,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		"get /v1/status status": true, "get /v1/leases list-leases": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
+		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
 		"get /v1/trace/dhcp trace-dhcp": true, "get /v1/explain/dhcp explain-dhcp": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(document.OpenAPI, "3.1") {

@@ -80,7 +80,9 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 		return w
 	}
 	first := []LeaseEvent{
-		{Event: EventResync, Seq: 7, Instance: "one", Reason: ResyncStart}, {Event: EventListed, Lease: lease}, {Event: EventSynced, Seq: 7},
+		{Event: EventResync, Seq: 7, Instance: "one", Reason: ResyncStart},
+		{Event: EventListed, Lease: lease},
+		{Event: EventSynced, Seq: 7},
 		{Event: "renewed", Seq: 9, Lease: lease},
 	}
 	second := []LeaseEvent{{Event: "released", Seq: 10, Lease: lease, Before: lease}}

@@ -52,24 +52,28 @@ type daemon struct {
 	started  time.Time
 	instance string // of the numbers of lease events
 
-	mu  sync.Mutex     // guards cfg
-	cfg *config.Config // as it is served
+	mu   sync.Mutex               // guards what follows; it changes in turns
+	file *config.Config           // as it was read
+	kept []leases.KeptReservation // that were made at run time
+	cfg  *config.Config           // as it is served: file with kept
 
 	host  *netcfg.Host
+	store *leases.SQLite
 	table *leases.Table
 	dns   *dnsserver.Server
 	links *links
+	turns chan turnRequest
 	down  chan downRequest
-	ended chan struct{} // closed when nobody takes requests from down any more
+	ended chan struct{} // closed when nobody takes requests from down and turns any more
 }
 
 // Run brings the network up and serves it until ctx ends, a task fails, or `down` is asked for. It changes nothing on the host
 // if the configuration can't be served. Root, or the capabilities named in the error.
 func Run(ctx context.Context, opts Options) (err error) {
 	d := &daemon{
-		opts: opts, log: opts.Log, started: time.Now(), instance: newInstance(), down: make(chan downRequest), ended: make(chan struct{}),
+		opts: opts, log: opts.Log, started: time.Now(), instance: newInstance(), file: opts.Config,
+		turns: make(chan turnRequest), down: make(chan downRequest), ended: make(chan struct{}),
 	}
-	d.cfg = opts.Config
 
 	instance, err := claim(ctx)
 	if err != nil {
@@ -80,26 +84,44 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err := os.MkdirAll(opts.Paths.StateDir, 0o750); err != nil {
 		return fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
 	}
-	store, err := leases.OpenSQLite(leases.SQLiteConfig{Path: opts.Paths.leases(), Log: d.log.With("part", "leases")})
+	d.store, err = leases.OpenSQLite(leases.SQLiteConfig{Path: opts.Paths.leases(), Log: d.log.With("part", "leases")})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, d.store.Close()) }()
 	d.host, err = netcfg.Open(opts.Paths.record(), d.log.With("part", "net"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.host.Close()) }()
-	return d.start(ctx, store)
+	if err := d.addKept(ctx); err != nil {
+		return err
+	}
+	return d.start(ctx)
+}
+
+// addKept makes of the file what is served.
+func (d *daemon) addKept(ctx context.Context) error {
+	kept, bad, err := d.store.Reservations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range bad {
+		d.log.Warn("a stored reservation can't be understood and is not used", "key", b.Key, "reason", b.Reason)
+	}
+	cfg, obstacles := withKept(d.file, kept)
+	d.warnOfKept(kept, obstacles)
+	d.cfg, d.kept = cfg, kept
+	return nil
 }
 
 // start builds the parts in the order in which a failure costs least: what can fail without touching the host comes first.
-func (d *daemon) start(ctx context.Context, store leases.Store) (err error) {
+func (d *daemon) start(ctx context.Context) (err error) {
 	p := compile(d.cfg, hostName())
 	if err := d.check(p.host); err != nil {
 		return err
 	}
-	if d.table, err = leases.NewTable(p.leases, store, d.log.With("part", "leases")); err != nil {
+	if d.table, err = leases.NewTable(p.leases, d.store, d.log.With("part", "leases")); err != nil {
 		return err
 	}
 	if err := d.table.Load(ctx, time.Now()); err != nil {
@@ -238,6 +260,8 @@ func (d *daemon) wait(ctx, failed context.Context, front *errgroup.Group) *downR
 			return nil
 		case request := <-d.down:
 			return &request
+		case request := <-d.turns:
+			request.done <- request.change(turn{failed, front})
 		case <-d.opts.Reload:
 			d.reload(failed, front)
 		}

@@ -237,8 +237,8 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		MaxTTL:  leaseNameTTL,
 	}
 	for _, h := range n.Hosts {
-		// A host without an address gets its name with its lease.
-		if h.Address.IsValid() {
+		// A host without an address gets its name with its lease; one without a name was reserved at run time.
+		if h.Address.IsValid() && h.Name != "" {
 			out.Hosts = append(out.Hosts, dnsserver.Host{Name: h.Name, Aliases: h.Aliases, Addr: h.Address})
 		}
 	}

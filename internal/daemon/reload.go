@@ -17,22 +17,23 @@ import (
 func (d *daemon) reload(ctx context.Context, front *errgroup.Group) {
 	notify(d.log, sdnotify.SdNotifyReloading)
 	defer notify(d.log, sdnotify.SdNotifyReady)
-	cfg, err := d.opts.Load()
+	file, err := d.opts.Load()
 	if err == nil {
-		err = d.reconfigure(ctx, front, cfg)
+		err = d.reconfigure(ctx, front, file)
 	}
 	if err != nil {
 		d.log.Error("the configuration is not reloaded; what runs stays as it is", "config", d.opts.ConfigPath, "err", err)
 		return
 	}
-	d.log.Info("the configuration is reloaded", "config", d.opts.ConfigPath, "networks", len(cfg.Networks))
+	d.log.Info("the configuration is reloaded", "config", d.opts.ConfigPath, "networks", len(file.Networks))
 }
 
-// reconfigure brings every part to cfg, and back to what was if one refuses.
-func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, cfg *config.Config) error {
-	if err := unchangeable(d.config().Daemon, cfg.Daemon); err != nil {
+// reconfigure brings every part to file, and back to what was if one refuses.
+func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *config.Config) error {
+	if err := unchangeable(d.config().Daemon, file.Daemon); err != nil {
 		return err
 	}
+	cfg, obstacles := withKept(file, d.kept)
 	next := compile(cfg, hostName())
 	if err := d.check(next.host); err != nil {
 		return err
@@ -45,8 +46,9 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, cfg *co
 	if d.opts.SetLevel != nil {
 		d.opts.SetLevel(cfg.Daemon.LogLevel)
 	}
+	d.warnOfKept(d.kept, obstacles)
 	d.mu.Lock()
-	d.cfg = cfg
+	d.file, d.cfg = file, cfg
 	d.mu.Unlock()
 	return nil
 }

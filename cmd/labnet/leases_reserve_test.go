@@ -1,0 +1,87 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"labnet/internal/control"
+	"labnet/internal/nettest"
+)
+
+func TestReserve(t *testing.T) {
+	nettest.NeedRoot(t)
+	f := &fake{leases: exampleLeases()}
+	for _, args := range []string{
+		"builder",
+		"10.0.0.60 --name x",
+		"gone --address 10.0.0.10",
+		"52-54-00-99-99-99 --address 10.0.0.9 --name db --network lab",
+	} {
+		got := ask(t, f, append([]string{"leases", "reserve"}, strings.Fields(args)...)...)
+		if got.Code != exitDone || !strings.HasPrefix(got.Out, "reserved ") || got.ErrOut != "note: 10.0.0.57 is leased to another until its next renewal\n" {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+	addr := netip.MustParseAddr
+	want := []control.Reservation{
+		{Network: "lab", MAC: "52:54:00:00:00:01", Address: addr("10.0.0.57"), Name: "builder"},
+		{Network: "lab", MAC: "52:54:00:00:00:02", Address: addr("10.0.0.60"), Name: "x"},
+		{Network: "lab", MAC: "52:54:00:00:00:30", Address: addr("10.0.0.10"), Name: "gone"},
+		{Network: "lab", MAC: "52:54:00:99:99:99", Address: addr("10.0.0.9"), Name: "db"},
+	}
+	for i := range want {
+		want[i].Origin, want[i].Obstacle = f.reserved[i].Origin, f.reserved[i].Obstacle
+	}
+	if diff := cmp.Diff(want, f.reserved, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := ask(t, f, "leases", "unreserve", "db"); got.Code != exitDone || got.Out != "no longer reserved: 10.0.0.9 and the name db for 52:54:00:99:99:99 in lab\n" || len(f.reserved) != 3 {
+		t.Errorf("%+v", got)
+	}
+	for args, complaint := range map[string]string{
+		"reserve nobody":               "name a guest that is yet to come by its MAC",
+		"reserve twin":                 "ambiguous",
+		"reserve builder --name taken": `has the name "taken"`,
+		"unreserve db":                 `nothing is reserved with the address, name or MAC "db"`,
+		"reservations --network none":  "", // the fake has the others'
+	} {
+		got := ask(t, f, append([]string{"leases"}, strings.Fields(args)...)...)
+		if complaint != "" && (got.Code != exitFailed || !strings.Contains(got.ErrOut, complaint)) {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+	for _, format := range []string{"table", "csv", "json"} {
+		got := ask(t, f, "leases", "reservations", "-o", format)
+		if got.Code != exitDone {
+			t.Errorf("%+v", got)
+		}
+		golden(t, "reservations-"+format, got.Out)
+	}
+}
+
+// TestReserveForTheFile: what --hcl prints is right in a file.
+func TestReserveForTheFile(t *testing.T) {
+	f := &fake{leases: exampleLeases()}
+	got := ask(t, f, "leases", "reserve", "builder", "--hcl")
+	if got.Code != exitDone || len(f.reserved) > 0 {
+		t.Fatalf("%+v", got)
+	}
+	file := filepath.Join(t.TempDir(), "lab.hcl")
+	if err := os.WriteFile(file, []byte("network \"lab\" {\n  address = \"10.0.0.1/24\"\n}\n"+got.Out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if checked := labnet(t, nil, "check", file); checked.Code != exitDone {
+		t.Errorf("%s%+v", got.Out, checked)
+	}
+	if formatted := labnet(t, nil, "fmt", "--check", file); formatted.Code != exitDone {
+		t.Errorf("not as fmt writes it: %s%+v", got.Out, formatted)
+	}
+	if got := ask(t, f, "leases", "reserve", "10.0.0.60", "--hcl"); got.Code != exitFailed || !strings.Contains(got.ErrOut, "--name") {
+		t.Errorf("without a name: %+v", got)
+	}
+}

@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"labnet/internal/nettest"
+)
+
+type reservation struct{ Network, MAC, Address, Name, Origin, Obstacle string }
+
+func (l *lab) reservations(t *testing.T) (found []reservation) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(l.labnet(t, "leases", "reservations", "-o", "json")), &found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestReservedAtRunTime: a program reserves for a guest that is yet to come; the guest gets it, also after kill -9 and a reload; the file
+// counts where it disagrees.
+func TestReservedAtRunTime(t *testing.T) {
+	nettest.NeedRoot(t)
+	const mac = "52:54:00:aa:00:05"
+	l := newLab(t)
+	l.configure(t, labConfig)
+	d, _ := l.start(t)
+	client := l.newGuest(t, "asks", "vm9")
+	client.udhcpc(t)
+	client.leased(t)
+
+	if out := l.labnet(t, "leases", "reserve", mac, "--address", "10.0.0.50", "--name", "db"); !strings.HasPrefix(out, "reserved 10.0.0.50 and the name db for "+mac) {
+		t.Errorf("reserve says %q", out)
+	}
+	// The name is there before the guest, as a host block's is.
+	if got := client.resolve(t, "db"); !slices.Equal(got, []string{"10.0.0.50"}) {
+		t.Errorf("db resolves to %v", got)
+	}
+	for args, complaint := range map[string]string{
+		"52:54:00:aa:00:06 --address 10.0.0.50": "has 10.0.0.50",
+		"52:54:00:aa:00:06 --name db":           `has the name "db"`,
+		"52:54:00:aa:00:06 --address 10.9.9.9":  "outside network",
+		"52:54:00:aa:00:06 --name -x-":          "not a DNS label",
+		"52:54:00:aa:00:06":                     "reserve an address, a name, or both",
+	} {
+		if out, err := l.tryLabnet(t, append([]string{"leases", "reserve"}, strings.Fields(args)...)...); err == nil || !strings.Contains(out, complaint) {
+			t.Errorf("reserve %s: %v %s", args, err, out)
+		}
+	}
+	l.stop(t, d, syscall.SIGKILL)
+	d, _ = l.start(t)
+
+	g := l.newGuest(t, "guest", "vm1")
+	g.Run(t, "ip", "link", "set", "eth0", "address", mac)
+	g.udhcpc(t)
+	if got := g.leased(t); got["address"] != "10.0.0.50" {
+		t.Errorf("the guest gets %s", got["address"])
+	}
+	if got := client.resolve(t, "-x", "10.0.0.50"); !slices.Equal(got, []string{"db.lab.internal."}) {
+		t.Errorf("10.0.0.50 resolves back to %v", got)
+	}
+
+	// A running guest's own address and name, by its name.
+	l.labnet(t, "leases", "reserve", "asks")
+	if found := l.reservations(t); len(found) != 2 || found[1].Name != "asks" || found[1].Obstacle != "" || found[1].Origin != "runtime" {
+		t.Errorf("%+v", found)
+	}
+
+	// The file gives the name to another, and counts.
+	l.configure(t, labConfig+"host \"db\" {\n  network = \"lab\"\n  mac     = \"52:54:00:aa:00:07\"\n  address = \"10.0.0.51\"\n}\n")
+	l.reload(t, d, "is reloaded")
+	nettest.Eventually(t, limit, func() error {
+		if got := client.resolve(t, "db"); !slices.Equal(got, []string{"10.0.0.51"}) {
+			return fmt.Errorf("db resolves to %v", got)
+		}
+		return nil
+	})
+	found := l.reservations(t)
+	if len(found) != 3 || found[0].Origin != "file" || found[0].Name != "db" || !strings.Contains(found[1].Obstacle, `host "db" has the name "db"`) {
+		t.Errorf("%+v", found)
+	}
+	if err := contains(d.output(), "a reservation that was made at run time is not used"); err != nil {
+		t.Error(err)
+	}
+	if out, err := l.tryLabnet(t, "leases", "unreserve", "52:54:00:aa:00:07"); err == nil || !strings.Contains(out, "it is of the file") {
+		t.Errorf("unreserve what is the file's: %v %s", err, out)
+	}
+	l.labnet(t, "leases", "unreserve", mac)
+	if found := l.reservations(t); len(found) != 2 {
+		t.Errorf("%+v", found)
+	}
+	// It survives a reload too.
+	l.configure(t, labConfig)
+	l.reload(t, d, "is reloaded")
+	nettest.Eventually(t, limit, func() error {
+		if found := l.reservations(t); len(found) != 1 || found[0].Name != "asks" {
+			return fmt.Errorf("%+v", found)
+		}
+		return nil
+	})
+}
+
+// TestAProgramMakesALab reserves for 100 guests at once, as a program does, while they come; each gets its own.
+func TestAProgramMakesALab(t *testing.T) {
+	nettest.NeedRoot(t)
+	const guests = 100
+	l := newLab(t)
+	l.configure(t, wideConfig)
+	d, _ := l.start(t)
+	g := l.newGuest(t, "swarm", "vm1")
+	s := newSwarm(t, g.Host)
+	for i := range guests {
+		mac, addr := swarmMAC(i).String(), fmt.Sprintf("10.0.2.%d", 100+i)
+		l.labnet(t, "leases", "reserve", mac, "--address", addr, "--name", fmt.Sprintf("node%d", i))
+		reply, err := s.lease(swarmMAC(i), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply.YourIPAddr.String() != addr {
+			t.Errorf("%s gets %v, want %s", mac, reply.YourIPAddr, addr)
+		}
+	}
+	l.stop(t, d, syscall.SIGKILL)
+	l.start(t)
+	if found := l.reservations(t); len(found) != guests {
+		t.Errorf("%d reservations after kill -9", len(found))
+	}
+	if _, err := s.lease(swarmMAC(guests-1), 10); err != nil {
+		t.Error(err)
+	}
+	if found := l.leases(t); len(found) != guests {
+		t.Errorf("%d leases", len(found))
+	}
+}
