@@ -26,11 +26,7 @@ func (s *source) dnsmasq() error {
 			return err
 		}
 		fields := strings.Fields(line)
-		if len(fields) == 0 {
-			continue
-		}
-		if fields[0] == "duid" {
-			s.sink.Skipped()
+		if len(fields) == 0 || fields[0] == "duid" {
 			continue
 		}
 		l, v6, err := parseDnsmasq(fields)

@@ -38,8 +38,11 @@ func (s *source) isc() error {
 		}
 		if t.kind == 'w' && strings.EqualFold(t.text, "lease") && x.peek().kind == 'w' {
 			err = s.iscLease(x, t.line)
-		} else if err = x.skip(t); err == nil && t.kind == 'w' {
-			s.sink.Skipped()
+		} else {
+			var block bool
+			if block, err = x.skip(t); block {
+				s.sink.Skipped() // a host, a peer of failover, DHCPv6
+			}
 		}
 		if broken(err) {
 			s.problem(s.line+1, "", err.Error())
@@ -52,26 +55,25 @@ func (s *source) isc() error {
 }
 
 // skip reads to the end of the statement that t begins: its semicolon, or the brace that closes its block.
-func (x *lexer) skip(t token) error {
+func (x *lexer) skip(t token) (block bool, err error) {
 	depth := 0
 	for {
 		switch t.kind {
 		case 0:
-			return nil
+			return block, nil
 		case ';':
 			if depth == 0 {
-				return nil
+				return false, nil
 			}
 		case '{':
-			depth++
+			depth, block = depth+1, true
 		case '}':
 			if depth--; depth <= 0 {
-				return nil
+				return block, nil
 			}
 		}
-		var err error
 		if t, err = x.next(); err != nil && !broken(err) {
-			return err
+			return block, err
 		}
 	}
 }
@@ -95,7 +97,10 @@ func (x *lexer) statement() (words []token, end token, err error) {
 			if len(words) == 2 && isLease(words) {
 				return words, t, bad
 			}
-			return words, token{kind: ';', line: t.line}, errors.Join(bad, x.skip(t))
+			if _, err := x.skip(t); err != nil {
+				return nil, t, err
+			}
+			return words, token{kind: ';', line: t.line}, bad
 		}
 		if len(words) < maxStatement {
 			words = append(words, t)
@@ -121,7 +126,8 @@ func (s *source) iscLease(x *lexer, line int) error {
 		}
 		if open.kind != '{' {
 			s.problem(line, clip(addr.text), "a lease without a block")
-			return x.skip(open)
+			_, err := x.skip(open)
+			return err
 		}
 		again, err := s.iscBlock(x, addr, line)
 		if again == nil || err != nil {
