@@ -78,9 +78,11 @@ func (x *lexer) skip(t token) (block bool, err error) {
 	}
 }
 
-// statement reads up to its end; block says that it ended with one, which is left out, and end that there was only the end of what is around it.
+// statement reads up to its end: its semicolon or its block, which is left out, or what ends all around it, a brace, the end of the
+// file, or another lease that begins: then end is { with its address.
 func (x *lexer) statement() (words []token, end token, err error) {
 	var bad error
+	var last, before token
 	for {
 		t, err := x.next()
 		switch {
@@ -94,23 +96,19 @@ func (x *lexer) statement() (words []token, end token, err error) {
 		case 0, '}', ';':
 			return words, t, bad
 		case '{':
-			if len(words) == 2 && isLease(words) {
-				return words, t, bad
+			if _, _, err := parseIPv4(last.text); err == nil && before.text == "lease" {
+				return words, token{kind: '{', text: last.text, line: before.line}, bad
 			}
 			if _, err := x.skip(t); err != nil {
 				return nil, t, err
 			}
 			return words, token{kind: ';', line: t.line}, bad
 		}
+		last, before = t, last
 		if len(words) < maxStatement {
 			words = append(words, t)
 		}
 	}
-}
-
-func isLease(words []token) bool {
-	_, _, err := parseIPv4(words[1].text)
-	return words[0].text == "lease" && err == nil
 }
 
 // iscLease reads a declaration behind its first word.
@@ -164,7 +162,7 @@ func (s *source) iscBlock(x *lexer, addr token, line int) (again *token, err err
 			return nil, nil
 		case '{':
 			s.problem(line, clip(addr.text), "another lease begins in the middle of it")
-			return &words[1], nil
+			return &end, nil
 		case '}':
 			if wrong != nil {
 				s.problem(line, clip(addr.text), wrong.Error())
@@ -273,5 +271,5 @@ func iscTime(words []token) (time.Time, error) {
 		}
 		return unix(t.Unix())
 	}
-	return time.Time{}, errors.New("is no time")
+	return time.Time{}, errors.New("no time as dhcpd writes it")
 }

@@ -17,7 +17,11 @@ func (s *source) list(parse func(json.RawMessage) (l Lease, v6 bool, err error))
 		places.left = maxLine
 		if inside && !decoder.More() {
 			inside = false
-			if done, err := s.syntax(places, decoder, drop(decoder.Token())); done {
+			err := drop(decoder.Token())
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			if done, err := s.syntax(places, decoder, err); done {
 				return err
 			}
 			continue

@@ -11,17 +11,17 @@ import (
 
 // ownEntry is an entry of `labnet leases list -o json`, as docs/cli.md has it.
 type ownEntry struct {
-	Address      string    `json:"address"`
-	HardwareType *uint8    `json:"hardware_type"` // absent: Ethernet, or what the client identifier says
-	MAC          string    `json:"mac"`
-	ClientID     string    `json:"client_id"`
-	Name         string    `json:"name"`
-	State        string    `json:"state"`
-	Start        time.Time `json:"start"`
-	Expires      time.Time `json:"expires"`
-	LastSeen     time.Time `json:"last_seen"`
-	Hostname     string    `json:"hostname"`
-	VendorClass  string    `json:"vendor_class"`
+	Address      string `json:"address"`
+	HardwareType *uint8 `json:"hardware_type"` // absent: Ethernet, or what the client identifier says
+	MAC          string `json:"mac"`
+	ClientID     string `json:"client_id"`
+	Name         string `json:"name"`
+	State        string `json:"state"`
+	Start        string `json:"start"`
+	Expires      string `json:"expires"`
+	LastSeen     string `json:"last_seen"`
+	Hostname     string `json:"hostname"`
+	VendorClass  string `json:"vendor_class"`
 }
 
 var ownStates = map[string]State{"bound": Active, "released": Released, "expired": Expired, "declined": Declined}
@@ -50,14 +50,18 @@ func parseOwn(raw json.RawMessage) (l Lease, v6 bool, err error) {
 	l.Name, l.Hostname, l.VendorClass = e.Name, e.Hostname, e.VendorClass
 	for _, at := range []struct {
 		field string
-		from  time.Time
+		from  string
 		to    *time.Time
 	}{{"start", e.Start, &l.Start}, {"expires", e.Expires, &l.Expiry}, {"last_seen", e.LastSeen, &l.Seen}} {
-		if at.from.IsZero() {
+		if at.from == "" {
 			continue
 		}
-		if *at.to, err = unix(at.from.Unix()); err != nil {
-			return l, false, fmt.Errorf("%s %s %w", at.field, at.from.Format(time.RFC3339), err)
+		t, err := time.Parse(time.RFC3339, at.from)
+		if err == nil {
+			*at.to, err = unix(t.Unix())
+		}
+		if err != nil {
+			return l, false, fmt.Errorf("%s %q is no time", at.field, clip(at.from))
 		}
 	}
 	return l, false, nil
