@@ -59,7 +59,7 @@ Without a daemon the leases are read from the store. Then it needs root.`,
 				Format: f, Subnet: func(l *migrate.Lease) uint32 { return networks[l.File] },
 			})
 			if err == nil && omitted > 0 {
-				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d leases are left out, for which the format has no place\n", omitted)
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "left out, since the format has no place for them: %d\n", omitted)
 			}
 			return err
 		},

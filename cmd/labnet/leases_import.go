@@ -103,8 +103,11 @@ func readLeaseFiles(stdin io.Reader, names []string, f migrate.Format, report *i
 			if errors.Is(err, migrate.ErrFormat) && f == migrate.Auto {
 				err = fmt.Errorf("%w; name its format by --format", err)
 			}
+			if errors.Is(err, migrate.ErrFormat) {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
 			if err != nil {
-				return nil, fmt.Errorf("reading %s: %w; nothing is imported", name, err)
+				return nil, fmt.Errorf("%w; nothing is imported", err)
 			}
 		}
 		found = append(found, latest.Leases()...)
@@ -159,7 +162,11 @@ func importLeases(ctx context.Context, g *global, errOut io.Writer, request cont
 	if err != nil {
 		return answer, err
 	}
-	return daemon.Import(ctx, cfg, g.paths(cfg), warnLog(errOut), request)
+	answer, err = daemon.Import(ctx, cfg, g.paths(cfg), warnLog(errOut), request)
+	if errors.Is(err, control.ErrNotFound) {
+		err = errors.New(strings.TrimPrefix(err.Error(), control.ErrNotFound.Error()+": ")) // as the daemon's client says it
+	}
+	return answer, err
 }
 
 // noDaemon is an error where a daemon runs that doesn't answer on the socket.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +35,7 @@ type importProblem struct {
 	Reason  string `json:"reason"`
 }
 
+// add enters what became of the leases, and puts the problems of a file in the order of its lines.
 func (r *importReport) add(found []migrate.Lease, answer control.ImportAnswer) {
 	for i, result := range answer.Results {
 		l := &found[i]
@@ -53,6 +56,7 @@ func (r *importReport) add(found []migrate.Lease, answer control.ImportAnswer) {
 			r.Problems = append(r.Problems, importProblem{l.File, l.Line, l.Addr.String(), control.OutcomeRefused, result.Reason})
 		}
 	}
+	slices.SortStableFunc(r.Problems, func(a, b importProblem) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 }
 
 // write prints the summary to out, and a line for each problem to errOut.

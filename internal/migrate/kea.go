@@ -163,10 +163,11 @@ func writeKea(w *bufio.Writer, leases []Lease, subnet func(*Lease) uint32) (omit
 	}
 	for i := range leases {
 		l := &leases[i]
-		valid, expiry, state := int64(infinite), l.seen().Unix()+infinite, keaDefault
+		seen := max(l.seen().Unix(), firstTime)
+		valid, expiry, state := int64(infinite), seen+infinite, keaDefault
 		if !l.Expiry.IsZero() {
 			expiry = l.Expiry.Unix()
-			valid = max(1, min(expiry-l.seen().Unix(), infinite-1))
+			valid = max(1, min(expiry-seen, infinite-1))
 		}
 		hw, id, name := colonHex(l.HWAddr), colonHex(l.ClientID), keaEscape(l.Name)
 		switch l.State {

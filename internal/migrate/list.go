@@ -91,10 +91,11 @@ type placer struct {
 	left int // how much more may be read for the present entry
 	err  error
 
-	read  int64   // bytes so far
-	line  int     // the last line that was read, from 1 on
-	start []int64 // where lines begin that the decoder may not have passed
-	first int     // the number of the line before start[0]
+	read   int64   // bytes so far
+	line   int     // the last line that was read, from 1 on
+	start  []int64 // where lines begin; the decoder has passed the first ones
+	passed int
+	first  int // the number of the line before start[passed]
 }
 
 func (p *placer) Read(b []byte) (int, error) {
@@ -123,12 +124,14 @@ func (p *placer) Read(b []byte) (int, error) {
 
 // at returns the line of a byte. Bytes before it aren't asked for any more.
 func (p *placer) at(offset int64) int {
-	n := 0
-	for n < len(p.start) && p.start[n] <= offset {
-		n++
+	for p.passed < len(p.start) && p.start[p.passed] <= offset {
+		p.passed++
+		p.first++
 	}
-	p.start = append(p.start[:0], p.start[n:]...)
-	p.first += n
+	if p.passed > 1024 && p.passed > len(p.start)/2 {
+		p.start = append(p.start[:0], p.start[p.passed:]...)
+		p.passed = 0
+	}
 	return max(1, p.first)
 }
 
