@@ -44,7 +44,7 @@ func moveThereAndBack(t *testing.T, kind rivalKind, running bool) {
 	c := newClients(t, l)
 
 	leases := filepath.Join(l.dir, "leases.of."+kind.format)
-	server := l.startRival(t, kind, leases)
+	server := l.startRival(t, kind, leases, "10.0.0.189")
 	c.lease(t)
 	server.stop(t)
 
@@ -74,42 +74,59 @@ func moveThereAndBack(t *testing.T, kind rivalKind, running bool) {
 	}
 
 	l.stop(t, d, syscall.SIGTERM)
-	// Without a daemon it comes from the store.
+	// Some more of the kinds that there are; and without a daemon it all comes from the store.
+	write(t, filepath.Join(l.dir, "more.json"), moreLeases)
+	if out := l.labnet(t, "leases", "import", filepath.Join(l.dir, "more.json")); out != "2 imported, 0 unchanged, 2 ended and kept in mind, 0 refused, 0 bad\n" {
+		t.Errorf("import says %q", out)
+	}
+	c.addrs["forever"] = "10.0.0.190"
 	write(t, leases, l.labnet(t, "leases", "export", "--format", kind.format))
 	l.labnet(t, "down")
-	l.startRival(t, kind, leases)
+	l.startRival(t, kind, leases, "10.0.0.199")
 	c.keepOut(t, kind.format+" after labnet")
 	c.stay(t, kind.format+" after labnet")
 }
 
+// moreLeases is one that never ends, an address that rests, and leases that have ended.
+const moreLeases = `[
+  {"address": "10.0.0.190", "mac": "52:54:00:bb:00:00", "client_id": "mac:52:54:00:bb:00:00", "state": "bound", "hostname": "forever"},
+  {"address": "10.0.0.191", "mac": "52:54:00:bb:00:01", "client_id": "arp:52:54:00:bb:00:01", "state": "declined", "expires": "2099-01-01T00:00:00Z"},
+  {"address": "10.0.0.192", "mac": "52:54:00:bb:00:02", "client_id": "ff:22:5c:0a:3b", "state": "expired", "expires": "2020-01-01T00:00:00Z"},
+  {"address": "10.0.0.193", "mac": "52:54:00:bb:00:03", "client_id": "mac:52:54:00:bb:00:03", "state": "released", "expires": "2020-01-01T00:00:00Z"}
+]
+`
+
 // rivalKind is another DHCP server.
 type rivalKind struct {
 	format string // of its lease file
-	// command writes what it needs to dir, and returns its command line: in the foreground, on br0, with the lease file leases.
-	command func(t *testing.T, dir, leases string) []string
+	// command writes what it needs to dir, and returns its command line: in the foreground, on br0, with the lease file leases, and
+	// addresses from 10.0.0.50 to last.
+	command func(t *testing.T, dir, leases, last string) []string
 	ready   string // what it logs when it serves
+	// complaints are in its log if it doesn't understand its lease file.
+	complaints []string
 }
 
 var (
-	dnsmasqServer = rivalKind{"dnsmasq", func(t *testing.T, dir, leases string) []string {
+	dnsmasqServer = rivalKind{"dnsmasq", func(t *testing.T, dir, leases, last string) []string {
 		return []string{
 			"dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--port=0", "--interface=br0", "--bind-interfaces", "--user=root", "--pid-file=",
-			"--dhcp-authoritative", "--no-ping", "--dhcp-range=10.0.0.50,10.0.0.199,1h", "--dhcp-leasefile=" + leases,
+			"--dhcp-authoritative", "--no-ping", "--dhcp-range=10.0.0.50," + last + ",1h", "--dhcp-leasefile=" + leases,
 		}
-	}, "DHCP, sockets bound"}
+	}, "DHCP, sockets bound", []string{"invalid", "error"}}
 
-	keaServer = rivalKind{"kea", func(t *testing.T, dir, leases string) []string {
+	keaServer = rivalKind{"kea", func(t *testing.T, dir, leases, last string) []string {
 		conf := filepath.Join(dir, "kea.json")
 		write(t, conf, fmt.Sprintf(`{"Dhcp4": {
   "interfaces-config": {"interfaces": ["br0"]}, "valid-lifetime": 3600, "authoritative": true,
   "lease-database": {"type": "memfile", "persist": true, "name": %q, "lfc-interval": 0},
-  "subnet4": [{"id": 1, "subnet": "10.0.0.0/24", "pools": [{"pool": "10.0.0.50 - 10.0.0.199"}]}],
+  "subnet4": [{"id": 1, "subnet": "10.0.0.0/24", "pools": [{"pool": "10.0.0.50 - %s"}]}],
   "loggers": [{"name": "kea-dhcp4", "severity": "INFO", "output_options": [{"output": "stdout"}]}]
-}}`, leases))
+}}`, leases, last))
 		return []string{"env", "KEA_PIDFILE_DIR=" + dir, "KEA_LOCKFILE_DIR=" + dir, "kea-dhcp4", "-c", conf}
-	}, "DHCP4_STARTED"}
+	}, "DHCP4_STARTED", []string{"ROW_ERROR", "LEASE_SANITY", " ERROR "}}
 
-	iscServer = rivalKind{"isc", func(t *testing.T, dir, leases string) []string {
+	iscServer = rivalKind{"isc", func(t *testing.T, dir, leases, last string) []string {
 		conf := filepath.Join(dir, "dhcpd.conf")
 		write(t, conf, `authoritative;
 ddns-update-style none;
@@ -117,13 +134,13 @@ default-lease-time 3600;
 max-lease-time 3600;
 ping-check false;
 set vendor-class-identifier = option vendor-class-identifier;
-subnet 10.0.0.0 netmask 255.255.255.0 { range 10.0.0.50 10.0.0.199; }
+subnet 10.0.0.0 netmask 255.255.255.0 { range 10.0.0.50 `+last+`; }
 `)
 		if _, err := os.Stat(leases); err != nil {
 			write(t, leases, "")
 		}
 		return []string{"dhcpd", "-4", "-f", "-d", "-cf", conf, "-lf", leases, "-pf", filepath.Join(dir, "dhcpd.pid"), "br0"}
-	}, "Server starting service."}
+	}, "Server starting service.", []string{" line ", "orrupt", "abandon"}}
 )
 
 // rival is a server that runs in place of labnet, on a bridge of its own.
@@ -132,7 +149,7 @@ type rival struct {
 }
 
 // startRival makes the bridge with the guests' ports, and starts the server.
-func (l *lab) startRival(t *testing.T, kind rivalKind, leases string) rival {
+func (l *lab) startRival(t *testing.T, kind rivalKind, leases, last string) rival {
 	t.Helper()
 	l.router.Run(t, "ip", "link", "add", "br0", "type", "bridge")
 	l.router.Run(t, "ip", "address", "add", "10.0.0.1/24", "dev", "br0")
@@ -140,13 +157,18 @@ func (l *lab) startRival(t *testing.T, kind rivalKind, leases string) rival {
 	for i := range clientGuests {
 		l.router.Run(t, "ip", "link", "set", fmt.Sprintf("vm%d", i), "master", "br0")
 	}
-	cmd, output := l.router.Start(t, kind.command(t, l.dir, leases)...)
+	cmd, output := l.router.Start(t, kind.command(t, l.dir, leases, last)...)
 	nettest.Eventually(t, limit, func() error {
 		if !strings.Contains(output(), kind.ready) {
 			return fmt.Errorf("%s doesn't serve:\n%s", kind.format, output())
 		}
 		return nil
 	})
+	for _, complaint := range kind.complaints {
+		if strings.Contains(output(), complaint) {
+			t.Errorf("%s complains:\n%s", kind.format, output())
+		}
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("%s says:\n%s", kind.format, tail(output(), 60))
@@ -340,7 +362,10 @@ func (c *movers) keepOut(t *testing.T, at string) {
 	for name, addr := range c.addrs {
 		taken[addr] = name
 	}
-	for i, name := range []string{"mover0", "mover1", "mover2", "mover3", "udhcpc", "dhclient", "dhcpcd"} {
+	for i, name := range []string{"mover0", "mover1", "mover2", "mover3", "udhcpc", "dhclient", "dhcpcd", "forever"} {
+		if c.addrs[name] == "" {
+			continue
+		}
 		discover, err := dhcpv4.NewDiscovery(swarmMAC(crowdSize+i), dhcpv4.WithBroadcast(true),
 			dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(net.ParseIP(c.addrs[name]))))
 		if err != nil {
