@@ -194,6 +194,9 @@ func importResult(network string, v leases.ImportVerdict) control.ImportResult {
 	return r
 }
 
+// lastSecond is the end of the year 9999: later times can't be written in JSON.
+const lastSecond = 253402300799
+
 // importedLease makes l a lease of the client that the DHCP server will know.
 func importedLease(l *control.ImportLease, identity dhcpserver.IdentityPolicy) (leases.Imported, error) {
 	var state leases.State
@@ -210,6 +213,14 @@ func importedLease(l *control.ImportLease, identity dhcpserver.IdentityPolicy) (
 	var option leases.HWAddr // bytes in hexadecimal, too
 	if err := option.UnmarshalText([]byte(l.ClientID)); err != nil {
 		return leases.Imported{}, fmt.Errorf("client identifier %q is not bytes in hexadecimal with colons", l.ClientID)
+	}
+	for _, at := range []struct {
+		what string
+		unix int64
+	}{{"expiry", l.Expires}, {"start", l.Start}, {"last message", l.LastSeen}} {
+		if at.unix < 0 || at.unix > lastSecond {
+			return leases.Imported{}, fmt.Errorf("its %s is no time", at.what)
+		}
 	}
 	in := leases.Imported{Lease: leases.Lease{
 		Addr: l.Address, ID: identity.Identify(l.HardwareType, []byte(hw), []byte(option)), HWType: l.HardwareType, HWAddr: hw,
