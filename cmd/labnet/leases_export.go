@@ -100,7 +100,7 @@ func stored(ctx context.Context, g *global, network string, errOut io.Writer) it
 		err := noDaemon(g)
 		var found []control.Lease
 		if err == nil {
-			found, err = daemon.StoredList(ctx, g.quietPaths(), warnLog(errOut))
+			found, err = daemon.StoredLeases(ctx, g.quietPaths(), warnLog(errOut))
 		}
 		if err != nil {
 			yield(control.Lease{}, err)

@@ -12,31 +12,46 @@ import (
 	"labnet/leases"
 )
 
-// Import imports leases into the store of a configuration that no daemon runs by; a dry run leaves the store as it is, and makes none. The
-// error names the process that has the store, if one has.
-func Import(ctx context.Context, cfg *config.Config, paths Paths, log *slog.Logger, request control.ImportRequest) (answer control.ImportAnswer, err error) {
-	p := compile(cfg, hostName())
-	if request.DryRun {
-		now, err := StoredLeases(ctx, paths, log)
-		if err != nil {
-			return answer, err
+// Import imports leases into the store of a configuration that no daemon runs by; a dry run leaves what is stored as it is, and makes no
+// store. The error names the process that has the store, if one has, or is ErrNotFound for a network that doesn't exist.
+func Import(ctx context.Context, file *config.Config, paths Paths, log *slog.Logger, request control.ImportRequest) (answer control.ImportAnswer, err error) {
+	if !request.DryRun {
+		if err := os.MkdirAll(paths.StateDir, 0o750); err != nil {
+			return answer, fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
 		}
-		return tryImport(ctx, p, now, request)
-	}
-	if err := os.MkdirAll(paths.StateDir, 0o750); err != nil {
-		return answer, fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
+	} else if !stored(paths) {
+		return tryImport(ctx, compile(file, hostName()), nil, request)
 	}
 	store, err := leases.OpenSQLite(leases.SQLiteConfig{Path: paths.leases(), Log: log})
 	if err != nil {
 		return answer, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return importInto(ctx, p, store, log, request)
+	kept, _, err := store.Reservations(ctx)
+	if err != nil {
+		return answer, err
+	}
+	cfg, _ := withKept(file, kept)
+	p := compile(cfg, hostName())
+	if !request.DryRun {
+		return importInto(ctx, p, store, log, request)
+	}
+	now, _, err := store.Load(ctx)
+	if err != nil {
+		return answer, err
+	}
+	return tryImport(ctx, p, now, request)
 }
 
-// StoredLeases returns the leases of a store that no daemon has open, none where there is no store.
-func StoredLeases(ctx context.Context, paths Paths, log *slog.Logger) (found []leases.Lease, err error) {
-	if _, err := os.Stat(paths.leases()); errors.Is(err, os.ErrNotExist) {
+// stored reports whether there is a store.
+func stored(paths Paths) bool {
+	_, err := os.Stat(paths.leases())
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// StoredLeases returns what a daemon would list of a store that no daemon has open; nothing where there is no store.
+func StoredLeases(ctx context.Context, paths Paths, log *slog.Logger) (out []control.Lease, err error) {
+	if !stored(paths) {
 		return nil, nil
 	}
 	store, err := leases.OpenSQLite(leases.SQLiteConfig{Path: paths.leases(), Log: log})
@@ -44,14 +59,7 @@ func StoredLeases(ctx context.Context, paths Paths, log *slog.Logger) (found []l
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	found, _, err = store.Load(ctx)
-	return found, err
-}
-
-// StoredList is StoredLeases as a daemon would list them.
-func StoredList(ctx context.Context, paths Paths, log *slog.Logger) ([]control.Lease, error) {
-	found, err := StoredLeases(ctx, paths, log)
-	out := make([]control.Lease, 0, len(found))
+	found, _, err := store.Load(ctx)
 	for _, l := range found {
 		out = append(out, controlLease(l))
 	}

@@ -32,8 +32,12 @@ func (c *Latest) Leases() []Lease {
 	return slices.DeleteFunc(slices.Clone(c.all), func(l Lease) bool { return l.State == Removed })
 }
 
-// Kea's files beside the one that it writes, by age: while old rows are cleaned away there are some of them.
-var keaSuffixes = []string{".2", ".1", ".completed"}
+// Kea's files beside the one that it writes, by age: while old rows are cleaned away there are some of them; and what is no lease file, or
+// half of one, but comes along where somebody names all.
+var (
+	keaSuffixes = []string{".2", ".1", ".completed"}
+	keaOthers   = []string{".output", ".pid"}
+)
 
 // Groups puts the names of files into the order in which they were written, those of one server together: of Kea's the older ones come
 // before the one that it writes, and count no more where there is a complete one. Other files are a group each.
@@ -41,6 +45,12 @@ func Groups(names []string) [][]string {
 	var out [][]string
 	done := map[string]bool{}
 	for _, name := range names {
+		if slices.ContainsFunc(keaOthers, func(suffix string) bool {
+			base, ok := strings.CutSuffix(name, suffix)
+			return ok && strings.HasSuffix(base, ".csv") && slices.Contains(names, base)
+		}) {
+			continue
+		}
 		base := name
 		for _, suffix := range keaSuffixes {
 			if trimmed := strings.TrimSuffix(name, suffix); trimmed != name && strings.HasSuffix(filepath.Base(trimmed), ".csv") {

@@ -251,9 +251,9 @@ func TestOneAfterTheOther(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	got := Groups([]string{"a/kea-leases4.csv", "x.leases", "a/kea-leases4.csv.1", "b.csv.2", "a/kea-leases4.csv.2", "x.leases.1", "c.csv.1", "c.csv", "c.csv.completed", "c.csv.2"})
+	got := Groups([]string{"a/kea-leases4.csv", "x.leases", "a/kea-leases4.csv.1", "b.csv.2", "a/kea-leases4.csv.2", "x.leases.1", "c.csv.1", "c.csv", "c.csv.completed", "c.csv.2", "c.csv.output", "c.csv.pid", "d.pid"})
 	want := [][]string{
-		{"a/kea-leases4.csv.2", "a/kea-leases4.csv.1", "a/kea-leases4.csv"}, {"x.leases"}, {"b.csv.2"}, {"x.leases.1"}, {"c.csv.completed", "c.csv"},
+		{"a/kea-leases4.csv.2", "a/kea-leases4.csv.1", "a/kea-leases4.csv"}, {"x.leases"}, {"b.csv.2"}, {"x.leases.1"}, {"c.csv.completed", "c.csv"}, {"d.pid"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
