@@ -190,3 +190,33 @@ func gone(t *testing.T, name string, process *os.Process) {
 		return nil
 	})
 }
+
+// TestImportBesideADaemon: without the daemon's socket nobody writes into its store, and what it has imported survives kill -9.
+func TestImportBesideADaemon(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, movedConfig)
+	file := filepath.Join(l.dir, "more.json")
+	write(t, file, moreLeases)
+	d, _ := l.start(t)
+	elsewhere := filepath.Join(l.dir, "elsewhere.sock")
+	for _, args := range [][]string{{"leases", "import", file}, {"leases", "import", "--dry-run", file}, {"leases", "export"}} {
+		args = append(args, "--socket", elsewhere)
+		want := fmt.Sprintf("a daemon (pid %d) runs here, but not on %s; name its socket with --socket", l.pid(t), elsewhere)
+		if out, err := l.tryLabnet(t, args...); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%v: %v, %s", args, err, out)
+		}
+		// In another network namespace it isn't seen, but its store is in use.
+		if out, err := l.lan.Try(l.args(t, args...)...); err == nil || !strings.Contains(out, "in use by another labnet") {
+			t.Errorf("%v from elsewhere: %v, %s", args, err, out)
+		}
+	}
+	if out := l.labnet(t, "leases", "import", file); !strings.HasPrefix(out, "2 imported, 0 unchanged, 2 ended") {
+		t.Errorf("import says %q", out)
+	}
+	l.stop(t, d, syscall.SIGKILL)
+	l.start(t)
+	if found := l.leases(t); len(found) != 4 {
+		t.Errorf("after kill -9: %+v", found)
+	}
+}
