@@ -74,20 +74,31 @@ func newClient(m *message, policy IdentityPolicy, id, name, vendor []byte) lease
 		RequestedName: string(name),
 		VendorClass:   string(vendor),
 	}
-	switch {
-	case policy != IdentityMAC && len(id) > 0:
-		c.ID = leases.ClientIDFromOption(id)
-	case m.hlen > 0:
-		c.ID = leases.ClientIDFromHardware(m.htype, m.hardware())
-	}
+	c.ID = policy.Identify(m.htype, m.hardware(), id)
 	return c
+}
+
+// Identify returns who a client is that sends this client identifier (the value of option 61; nil: none) from this hardware: "" if neither
+// says it. Imported leases are their clients' by it.
+func (p IdentityPolicy) Identify(htype uint8, hw, id []byte) leases.ClientID {
+	if p != IdentityMAC && len(id) > 0 {
+		return leases.ClientIDFromOption(id[:min(len(id), maxClientID)])
+	}
+	return leases.ClientIDFromHardware(htype, hw)
+}
+
+// IdentifyClone returns who the client is if another machine is who Identify says: "" where the policy doesn't tell them apart.
+func (p IdentityPolicy) IdentifyClone(hw, id []byte) leases.ClientID {
+	if p != IdentityAuto || len(id) == 0 || len(hw) == 0 {
+		return ""
+	}
+	return leases.ClientIDFromOption(append(bytes.Clone(id[:min(len(id), maxClientID)]), hw...))
 }
 
 // clone is the client that c is if another active one has its identifier: keyed by identifier and hardware address.
 func clone(m *message, c leases.Client) leases.Client {
 	id, _ := m.options.get(optClientID)
-	id = id[:min(len(id), maxClientID)]
-	c.ID = leases.ClientIDFromOption(append(bytes.Clone(id), m.hardware()...))
+	c.ID = IdentityAuto.IdentifyClone(m.hardware(), id)
 	return c
 }
 

@@ -77,20 +77,19 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	}
 	refusal.reject = n.pool.conflict == Reject
 
+	p := t.give(n, cl, s, r, sec)
+	return Change{Lease: r.lease(s), pending: p}, refusal, nil
+}
+
+// give makes the running lease r of cl the state of s, with all that it takes away from others.
+func (t *Table) give(n *netTable, cl *client, s *slot, r *record, now int64) *pending {
 	p := t.begin(n)
-	if former := cl.slot; former != nil && former != s {
-		if former.last != nil {
-			p.write(&former.cell) // if who took it over fails, it is c's again
-		}
-		if former.cur != nil && former.cur.id == c.ID && former.cur.state == Bound {
-			p.set(former, former.cur.ended(Released, min(sec, former.cur.expiry)))
-		}
-	}
-	if c := n.names[name]; c != nil && c.owner != nil && c.owner != s {
-		p.set(c.owner, c.owner.cur.nameless(sec))
+	n.leave(p, cl, s, now)
+	if c := n.names[r.name]; c != nil && c.owner != nil && c.owner != s {
+		p.set(c.owner, c.owner.cur.nameless(now))
 	}
 	if other := s.hold; other != nil && other != cl {
-		n.dropHold(other) // the address is reserved for c
+		n.dropHold(other) // the address is reserved for cl
 		n.forget(other)
 	}
 	p.useHold(cl, s)
@@ -98,7 +97,21 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	p.setClient(cl, s)
 	p.set(s, r)
 	t.deadline(r.expiry)
-	return Change{Lease: r.lease(s), pending: p}, refusal, nil
+	return p
+}
+
+// leave ends what cl has at another address than s.
+func (n *netTable) leave(p *pending, cl *client, s *slot, now int64) {
+	former := cl.slot
+	if former == nil || former == s {
+		return
+	}
+	if former.last != nil {
+		p.write(&former.cell) // if who took it over fails, it is cl's again
+	}
+	if former.cur != nil && former.cur.id == cl.id && former.cur.state == Bound {
+		p.set(former, former.cur.ended(Released, min(now, former.cur.expiry)))
+	}
 }
 
 // record returns what the lease of s for a's client has in any state. What the slot knows already is not kept twice.

@@ -124,6 +124,9 @@ func randomSequence(t *testing.T, seed uint64) {
 			if ch, err := b.Conflict("lab", anyAddr(), hw(random.IntN(8)), at(clock)); err == nil {
 				decided, all = append(decided, ch), append(all, ch)
 			}
+			for _, ch := range importSome(t, b, random, clock, anyClient, anyAddr) {
+				decided, all = append(decided, ch), append(all, ch)
+			}
 		case op < 17 && len(decided) > 0:
 			// One change or two, not always in the order of their decisions.
 			var group []Change

@@ -32,6 +32,9 @@ type fake struct {
 	film     []shot
 	seen     control.TraceFilter
 	asked    control.DHCPQuery
+
+	imports  []control.ImportRequest
+	imported control.ImportAnswer
 }
 
 func (f *fake) Status(context.Context) control.Status { return exampleStatus() }
@@ -95,6 +98,11 @@ func (f *fake) Unreserve(_ context.Context, r control.Reservation) (control.Rese
 		}
 	}
 	return r, fmt.Errorf("%w: nothing is reserved", control.ErrNotFound)
+}
+
+func (f *fake) ImportLeases(_ context.Context, r control.ImportRequest) (control.ImportAnswer, error) {
+	f.imports = append(f.imports, r)
+	return f.imported, nil
 }
 
 func (f *fake) Down(context.Context) ([]control.Change, error) {

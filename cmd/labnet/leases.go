@@ -23,6 +23,8 @@ func newLeases(g *global) *cobra.Command {
 		newLeasesReserve(g),
 		newLeasesUnreserve(g),
 		newLeasesReservations(g),
+		newLeasesImport(g),
+		newLeasesExport(g),
 	)
 	return cmd
 }

@@ -24,6 +24,8 @@ type Lease struct {
 	LastSeen    time.Time  `json:"last_seen,omitzero"`
 	Hostname    string     `json:"hostname" doc:"The name that the client asked for"`
 	VendorClass string     `json:"vendor_class"`
+
+	HardwareType uint8 `json:"hardware_type,omitempty" doc:"ARP hardware type; absent: 1, Ethernet"`
 }
 
 type leasesInput struct {

@@ -48,6 +48,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 		return respond(changes), nil
 	}))
 	registerLeases(api, backend, log)
+	registerImport(api, backend, log)
 	registerWatch(api, backend, stopping)
 	registerWait(api, backend, stopping)
 	registerReservations(api, backend, log)
@@ -56,11 +57,14 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	return mux
 }
 
+// onlyRoot is what those hear who may look only.
+const onlyRoot = "only root may do this; run the command with sudo"
+
 // changing lets only those call f who may change things, and logs who did.
 func changing[I, O any](log *slog.Logger, op string, f func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
 	return func(ctx context.Context, in *I) (*O, error) {
 		if !mayChange(ctx) {
-			return nil, huma.Error403Forbidden("only root may do this; run the command with sudo")
+			return nil, huma.Error403Forbidden(onlyRoot)
 		}
 		log.Info("asked over the control socket", "op", op, "by", who(ctx))
 		return f(ctx, in)

@@ -31,6 +31,7 @@ type table struct {
 	reels    chan watchReel // what WatchLeases tells, one after the other
 	down     []Change
 	traces   chan *reel // what Trace returned
+	imports  []ImportRequest
 }
 
 func (b *table) Status(context.Context) Status {
@@ -39,6 +40,11 @@ func (b *table) Status(context.Context) Status {
 
 func (b *table) Leases(context.Context, LeaseQuery) iter.Seq[Lease] {
 	return slices.Values(b.leases)
+}
+
+func (b *table) ImportLeases(_ context.Context, r ImportRequest) (ImportAnswer, error) {
+	b.imports = append(b.imports, r)
+	return ImportAnswer{Results: make([]ImportResult, len(r.Leases))}, nil
 }
 func (b *table) Down(context.Context) ([]Change, error) { return b.down, nil }
 
@@ -143,6 +149,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 	}
 	want := map[string]bool{
 		"get /v1/status status": true, "get /v1/leases list-leases": true, "post /v1/down down": true,
+		"post /v1/leases/import import-leases":                true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,

@@ -84,7 +84,8 @@ func comparer(order control.LeaseOrder) func(a, b leases.Lease) int {
 }
 
 func controlLease(l leases.Lease) control.Lease {
-	return control.Lease{
+	const ethernet = 1
+	out := control.Lease{
 		Network:     l.Network,
 		Address:     l.Addr,
 		MAC:         l.HWAddr.String(),
@@ -98,6 +99,10 @@ func controlLease(l leases.Lease) control.Lease {
 		Hostname:    l.RequestedName,
 		VendorClass: l.VendorClass,
 	}
+	if l.HWType != ethernet {
+		out.HardwareType = l.HWType
+	}
+	return out
 }
 
 // Release implements control.Backend.
