@@ -12,7 +12,7 @@ import (
 )
 
 // grace is how long deliveries may go on when Run is to end.
-const grace = 5 * time.Second
+const grace = 3 * time.Second
 
 // retries are the pauses between attempts to reach a URL.
 var retries = [...]time.Duration{time.Second, 4 * time.Second, 15 * time.Second}
@@ -103,7 +103,7 @@ func (r *Runner) Stats() []Stats {
 	return out
 }
 
-// Run tells the hooks what is delivered until ctx ends. Then what waits and what is under way has five seconds, and what remains is said in the
+// Run tells the hooks what is delivered until ctx ends. Then what waits and what is under way has three seconds, and what remains is said in the
 // log. It returns nil.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.client.CloseIdleConnections()
