@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"os/user"
 	"runtime"
@@ -50,7 +51,10 @@ func run(ctx context.Context, cfg *Config, e *Event) (output string, err error) 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return "", err
+		if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
+			err = wrapped.Err
+		}
+		return "", fmt.Errorf("%s can't be started: %w", cfg.Command[0], err)
 	}
 	late := awaitEnd(ctx, cmd.Process.Pid, cfg.Timeout)
 	err = cmd.Wait()

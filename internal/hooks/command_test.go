@@ -105,7 +105,7 @@ func TestAProgramThatFailsSaysWhy(t *testing.T) {
 		})
 	}
 	e := event(1, 57)
-	if _, err := run(t.Context(), command("/nonexistent/on-lease"), &e); err == nil || !strings.Contains(err.Error(), "/nonexistent/on-lease: no such file") {
+	if _, err := run(t.Context(), command("/nonexistent/on-lease"), &e); err == nil || !strings.Contains(err.Error(), "/nonexistent/on-lease can't be started: no such file") {
 		t.Error(err)
 	}
 }
