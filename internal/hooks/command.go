@@ -54,6 +54,9 @@ func run(ctx context.Context, cfg *Config, e *Event) (output string, err error) 
 		if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
 			err = wrapped.Err
 		}
+		if cfg.User != "" {
+			return "", fmt.Errorf("%s can't be started as %q: %w", cfg.Command[0], cfg.User, err)
+		}
 		return "", fmt.Errorf("%s can't be started: %w", cfg.Command[0], err)
 	}
 	late := awaitEnd(ctx, cmd.Process.Pid, cfg.Timeout)

@@ -192,6 +192,14 @@ func TestAProgramRunsAsItsUser(t *testing.T) {
 	if err != nil || output != "nobody\n65534\n1" {
 		t.Errorf("%v, %q", err, output)
 	}
+	private := filepath.Join(t.TempDir(), "on-lease") // in a directory for root alone
+	if err := os.WriteFile(private, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Command = []string{private}
+	if _, err := run(t.Context(), cfg, &e); err == nil || err.Error() != private+` can't be started as "nobody": permission denied` {
+		t.Error(err)
+	}
 	cfg.User = "no-such-user"
 	if _, err := run(t.Context(), cfg, &e); err == nil || err.Error() != `there is no user "no-such-user"` {
 		t.Error(err)
