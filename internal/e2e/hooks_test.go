@@ -11,12 +11,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -106,7 +103,10 @@ func (s *listener) wait(t *testing.T, event string) told {
 func program(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+	if !strings.HasPrefix(text, "#!") {
+		text = "#!/bin/sh\n" + text
+	}
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -208,190 +208,50 @@ func (s *swarm) askFor(t *testing.T, addr string) {
 	}
 }
 
-// TestAHookThatHangsDelaysNoLease: whoever waits is the hook's own queue, and its end is the daemon's.
-func TestAHookThatHangsDelaysNoLease(t *testing.T) {
+// TestTheGuidesHookRuns runs the program of the guide.
+func TestTheGuidesHookRuns(t *testing.T) {
 	nettest.NeedRoot(t)
-	const guests = 100
-	l := newLab(t)
-	s := l.listen(t, "")
-	pids := filepath.Join(l.dir, "pids")
-	hangs := program(t, l.dir, "hangs", "sleep 1000 &\necho $$ $! >>"+pids+"\nwait\n")
-	l.configure(t, strings.Replace(wideConfig, "/22", "/16", 1)+fmt.Sprintf("hook \"hangs\" {\n  command = %q\n  timeout = \"5m\"\n}\nhook \"quick\" {\n  url = \"http://%s/\"\n}\n", hangs, s.addr))
-	d, _ := l.start(t)
-	swarm := newSwarm(t, l.newGuest(t, "swarm", "vm1").Host)
-	for i := range guests {
-		if _, err := swarm.lease(swarmMAC(i), 10); err != nil {
-			t.Fatal(err)
+	text := ""
+	for _, s := range snippets(t) {
+		if strings.HasPrefix(s.place, "guide.md") && strings.HasPrefix(s.text, "#!/bin/sh") {
+			text = s.text
 		}
 	}
-	nettest.Eventually(t, limit, func() error {
-		if n := len(s.of("lease.bound")); n != guests {
-			return fmt.Errorf("the other hook was told of %d", n)
-		}
-		return nil
-	})
-	for _, h := range l.hooks(t) {
-		want := hookStatus{Name: h.Name, Target: h.Target, Delivered: guests}
-		if h.Name == "hangs" {
-			want.Delivered, want.Waiting = 0, guests
-		}
-		if h != want {
-			t.Errorf("%+v, want %+v", h, want)
-		}
-	}
-	nettest.Eventually(t, limit, func() error {
-		if n := len(strings.Fields(read(t, pids))); n != 8 {
-			return fmt.Errorf("%d processes", n)
-		}
-		return nil
-	})
-	l.stop(t, d, syscall.SIGTERM)
-	if out := d.output(); !strings.Contains(out, "hook=hangs events=100") {
-		t.Errorf("the end doesn't say what is left:\n%s", tail(out, 20))
-	}
-	ended(t, strings.Fields(read(t, pids))...)
-}
-
-// ended waits until processes are gone.
-func ended(t *testing.T, pids ...string) {
-	t.Helper()
-	for _, pid := range pids {
-		nettest.Eventually(t, limit, func() error {
-			stat, err := os.ReadFile("/proc/" + pid + "/stat")
-			if err == nil && !strings.Contains(string(stat), ") Z ") {
-				return fmt.Errorf("%s is alive: %s", pid, stat)
-			}
-			return nil
-		})
-	}
-}
-
-// TestAHookDoesNotOutliveTheDaemon ends the daemon by kill -9 while a program runs.
-func TestAHookDoesNotOutliveTheDaemon(t *testing.T) {
-	nettest.NeedRoot(t)
-	l := newLab(t)
-	pids := filepath.Join(l.dir, "pids")
-	l.configure(t, labConfig+fmt.Sprintf("hook \"hangs\" {\n  command = %q\n}\n", program(t, l.dir, "hangs", "echo $$ >>"+pids+"\nexec sleep 1000\n")))
-	d, _ := l.start(t)
-	if _, err := newSwarm(t, l.newGuest(t, "swarm", "vm1").Host).lease(swarmMAC(1), 10); err != nil {
+	const inventory = "/var/lib/inventory" // where nothing that a test writes stays
+	if err := os.MkdirAll(inventory, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	nettest.Eventually(t, limit, func() error { _, err := os.Stat(pids); return err })
-	l.stop(t, d, syscall.SIGKILL)
-	ended(t, strings.Fields(read(t, pids))...)
-}
-
-// TestAReloadAddsAndRemovesHooks, and the one that stays keeps its counters.
-func TestAReloadAddsAndRemovesHooks(t *testing.T) {
-	nettest.NeedRoot(t)
+	t.Cleanup(func() { _ = os.RemoveAll(inventory) })
+	if !strings.Contains(text, inventory) {
+		t.Fatalf("the guide's program is %q", text)
+	}
 	l := newLab(t)
-	first, second := l.listen(t, ""), l.listen(t, "")
-	hook := func(name string, s *listener) string {
-		return fmt.Sprintf("hook %q {\n  url = \"http://%s/\"\n}\n", name, s.addr)
-	}
-	l.configure(t, wideConfig)
-	d, _ := l.start(t)
-	swarm := newSwarm(t, l.newGuest(t, "swarm", "vm1").Host)
-	lease := func(i int) {
-		t.Helper()
-		if _, err := swarm.lease(swarmMAC(i), 10); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lease(1)
-	l.configure(t, wideConfig+hook("first", first))
-	l.reload(t, d, "is reloaded")
-	lease(2)
-	first.wait(t, "lease.bound")
-	l.configure(t, wideConfig+hook("second", second)+hook("first", first))
-	l.reload(t, d, "is reloaded")
-	lease(3)
-	second.wait(t, "lease.bound")
-	nettest.Eventually(t, limit, func() error {
-		if n := len(first.of("")); n != 2 {
-			return fmt.Errorf("%d events", n)
-		}
-		return nil
-	})
-	nettest.Eventually(t, limit, func() error {
-		if h := l.hooks(t); len(h) != 2 || h[0].Name != "second" || h[0].Delivered != 1 || h[1].Delivered != 2 {
-			return fmt.Errorf("%+v", h)
-		}
-		return nil
-	})
-	// A file that isn't taken changes nothing.
-	l.configure(t, wideConfig+"hook \"first\" {\n}\n")
-	l.reload(t, d, "not reloaded")
-	l.configure(t, wideConfig+hook("second", second))
-	l.reload(t, d, "is reloaded")
-	lease(4)
-	nettest.Eventually(t, limit, func() error {
-		if n := len(second.of("")); n != 2 {
-			return fmt.Errorf("%d events", n)
-		}
-		return nil
-	})
-	if n := len(first.of("")); n != 2 {
-		t.Errorf("the hook that was removed is told of %d", n)
-	}
-	// What is missing on the host is a warning at once.
-	l.configure(t, wideConfig+"hook \"missing\" {\n  command = \"/nonexistent/on-lease\"\n}\n")
-	if said := l.reload(t, d, "is reloaded"); !strings.Contains(said, "there is no program /nonexistent/on-lease") {
-		t.Errorf("the log says\n%s", said)
-	}
-	if status := l.status(t); status.State != "degraded" || len(status.Problems) != 1 || !strings.Contains(status.Problems[0].Summary, "/nonexistent/on-lease") {
-		t.Errorf("%+v", status)
-	}
-}
-
-// TestHooksHearWhatTheEndDoes ends the daemon while clients lease: each lease that is stored was told, or the log says how many weren't.
-func TestHooksHearWhatTheEndDoes(t *testing.T) {
-	nettest.NeedRoot(t)
-	const workers = 20
-	l := newLab(t)
-	s := l.listen(t, "")
-	l.configure(t, strings.Replace(wideConfig, "/22", "/16", 1)+fmt.Sprintf("hook \"url\" {\n  on  = \"lease.bound\"\n  url = \"http://%s/\"\n}\n", s.addr))
-	d, _ := l.start(t)
-	swarm := newSwarm(t, l.newGuest(t, "swarm", "vm1").Host)
-	stop := make(chan struct{})
-	var running sync.WaitGroup
-	for w := range workers {
-		running.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-					_, _ = swarm.lease(swarmMAC(w*1000+i), 1)
-				}
-			}
-		})
-	}
-	nettest.Eventually(t, limit, func() error {
-		if n := len(swarm.record()); n < 200 {
-			return fmt.Errorf("%d leases", n)
-		}
-		return nil
-	})
-	l.stop(t, d, syscall.SIGTERM)
-	close(stop)
-	running.Wait()
-	left := 0
-	if found := regexp.MustCompile(`told everything".* events=(\d+)`).FindStringSubmatch(d.output()); found != nil {
-		left, _ = strconv.Atoi(found[1])
-	}
-	events := len(s.of("lease.bound"))
+	l.configure(t, wideConfig+fmt.Sprintf("hook \"inventory\" {\n  command = %q\n}\n", program(t, l.dir, "on-lease", text)))
 	l.start(t)
-	stored := 0
-	for _, one := range l.leases(t) {
-		if one.State == "bound" {
-			stored++
+	reply, err := newSwarm(t, l.newGuest(t, "swarm", "vm1").Host).lease(swarmMAC(1), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := reply.YourIPAddr.String()
+	file := filepath.Join(inventory, addr+".json")
+	var e told
+	nettest.Eventually(t, limit, func() error {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
 		}
+		return json.Unmarshal(text, &e)
+	})
+	if e.Event != "lease.bound" || e.Lease.Address != addr || e.Lease.MAC != swarmMAC(1).String() {
+		t.Errorf("the inventory has %+v", e)
 	}
-	t.Logf("%d leases are stored, %d were told, %d were left", stored, events, left)
-	if events+left != stored || events == 0 {
-		t.Error("some are missing")
-	}
+	l.labnet(t, "leases", "release", "--force", addr)
+	nettest.Eventually(t, limit, func() error {
+		if _, err := os.Stat(file); err == nil {
+			return errorOf("the file is still there")
+		}
+		return nil
+	})
 }
 
 type hookStatus struct {
