@@ -51,8 +51,9 @@ type Stats struct {
 	LastErrorAt time.Time // zero: there was none
 }
 
-// put gives e to the hook if it is one that it wants, or drops it where too much waits. Nothing that a hook does holds it up.
-func (h *hook) put(e *Event) {
+// put gives e to the hook if it is one that it wants, or drops it where too much waits. Nothing that a hook does holds it up. It reports whether e is
+// the first that is dropped.
+func (h *hook) put(e *Event) (fallsBehind bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -61,13 +62,12 @@ func (h *hook) put(e *Event) {
 		own := *e
 		h.queue.put(&own)
 	default:
-		if h.behind == 0 {
-			h.log.Warn("the hook falls behind: events are dropped until it has caught up", "waiting", h.queue.waiting)
-		}
 		h.behind++
 		h.stats.Dropped++
 		h.missed++
+		return h.behind == 1
 	}
+	return false
 }
 
 // lose counts events that nobody knows any more. Some may have been none of the hook's.
@@ -115,21 +115,36 @@ func (h *hook) take() (job, bool) {
 	return job{l, e, h.cfg}, true
 }
 
-// done counts how it went. output is what a program printed.
+// done counts how it went, and says so. output is what a program printed.
 func (h *hook) done(ctx context.Context, j job, output string, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.queue.free(j.lane)
+	broken := err != nil && ctx.Err() != nil
+	caughtUp := h.count(j, output, err, broken)
 	log := h.log.With("event", j.event.Event, "network", j.event.Network, "addr", j.event.Lease.Address, "id", j.event.ID)
 	if output != "" {
 		log = log.With("output", output)
 	}
 	switch {
 	case err == nil:
+		log.Debug("the hook was told")
+	case !broken:
+		h.chatter.limit(log, time.Now()).Warn("the hook fails", "err", err)
+	}
+	if caughtUp > 0 {
+		h.log.Warn("the hook has caught up", "dropped", caughtUp)
+	}
+}
+
+// count counts how it went; broken says that the delivery was broken off at the end. It returns how many events were dropped until the hook has
+// caught up with this one, or 0.
+func (h *hook) count(j job, output string, err error, broken bool) (caughtUp uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.queue.free(j.lane)
+	switch {
+	case err == nil:
 		h.stats.Delivered++
 		h.stats.Failures = 0
-		log.Debug("the hook was told")
-	case ctx.Err() != nil:
+	case broken:
 		h.cut++
 	default:
 		h.stats.Failed++
@@ -139,12 +154,11 @@ func (h *hook) done(ctx context.Context, j job, output string, err error) {
 		if output != "" {
 			h.stats.LastError += ": " + lastLine(output)
 		}
-		h.chatter.limit(log, h.stats.LastErrorAt).Warn("the hook fails", "err", err)
 	}
-	if h.behind > 0 && h.queue.waiting == 0 {
-		h.log.Warn("the hook has caught up", "dropped", h.behind)
-		h.behind = 0
+	if h.queue.waiting == 0 {
+		caughtUp, h.behind = h.behind, 0
 	}
+	return caughtUp
 }
 
 // snapshot is the hook's Stats.
@@ -171,21 +185,24 @@ func (h *hook) configure(cfg *Config) {
 	h.cfg = cfg
 }
 
-// retire throws away what waits; what is under way is not tried again.
+// retire throws away what waits; what is under way is not tried again. Nothing may be put any more.
 func (h *hook) retire() {
 	close(h.retired)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if n := h.queue.clear(); n > 0 {
+	if n := h.clear(); n > 0 {
 		h.log.Warn("the hook is removed before it was told everything", "events", n)
 	}
 }
 
 // leave says at the end how many events the hook was not told.
 func (h *hook) leave() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if n := h.queue.clear() + h.cut; n > 0 {
+	if n := h.clear(); n > 0 {
 		h.log.Warn("the end comes before the hook was told everything", "events", n)
 	}
+}
+
+// clear returns how many events waited, or were broken off.
+func (h *hook) clear() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.queue.clear() + h.cut
 }

@@ -39,6 +39,13 @@ func New(cfgs []Config, log *slog.Logger) *Runner {
 // Reconfigure brings the hooks to cfgs. One that stays, by its name, keeps its queue and its counters; one that goes leaves what it wasn't told
 // yet.
 func (r *Runner) Reconfigure(cfgs []Config) {
+	for _, h := range r.configure(cfgs) {
+		h.retire()
+	}
+}
+
+// configure is Reconfigure, and returns the hooks that are no more.
+func (r *Runner) configure(cfgs []Config) (gone []*hook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.hooks
@@ -52,11 +59,7 @@ func (r *Runner) Reconfigure(cfgs []Config) {
 		old[i].configure(&cfg)
 		r.hooks = append(r.hooks, old[i])
 	}
-	for _, h := range old {
-		if !slices.Contains(r.hooks, h) {
-			h.retire()
-		}
-	}
+	return slices.DeleteFunc(slices.Clone(old), func(h *hook) bool { return slices.Contains(r.hooks, h) })
 }
 
 // Empty reports whether there are no hooks.
@@ -75,16 +78,26 @@ func (r *Runner) Wants(event, network string) bool {
 
 // Deliver has the hooks told that want it. It never waits for one: what a hook has no room for is dropped and counted.
 func (r *Runner) Deliver(e Event) {
-	// Under the lock, so that nothing is put into a hook that has been retired.
-	r.mu.Lock()
-	for _, h := range r.hooks {
-		h.put(&e)
-	}
-	r.mu.Unlock()
+	behind := r.put(&e)
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
+	for _, h := range behind {
+		h.log.Warn("the hook falls behind: events are dropped until it has caught up", "waiting", queueLength)
+	}
+}
+
+// put gives e to every hook, under the lock, so that none has been retired. It returns those that fall behind.
+func (r *Runner) put(e *Event) (behind []*hook) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.hooks {
+		if h.put(e) {
+			behind = append(behind, h)
+		}
+	}
+	return behind
 }
 
 // Lost counts n events that can't be delivered any more, nor told which hooks they were for.
