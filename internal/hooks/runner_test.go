@@ -225,9 +225,12 @@ func TestReconfigureByDifferences(t *testing.T) {
 		var log journal
 		r := New([]Config{bound("stays"), bound("goes")}, log.logger())
 		release := make(chan struct{})
-		var d told
+		var d, goes told
 		r.deliver = func(_ context.Context, _ *hook, cfg *Config, e *Event) (string, error) {
 			<-release
+			if cfg.Name == "goes" {
+				goes.begin(e)
+			}
 			if cfg.Name == "stays" {
 				d.begin(e)
 				d.end(e)
@@ -254,6 +257,10 @@ func TestReconfigureByDifferences(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"START-0", "START-1", "START-2", "START-3"}, d.ids()); diff != "" {
+			t.Error(diff)
+		}
+		// What was under way is ended, and nothing more.
+		if diff := cmp.Diff([]string{"START-0"}, goes.ids()); diff != "" {
 			t.Error(diff)
 		}
 		if got := r.Stats(); len(got) != 2 || got[0].Name != "comes" || got[0].Delivered != 0 || got[1].Delivered != 4 {
