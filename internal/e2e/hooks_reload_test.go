@@ -66,6 +66,9 @@ func TestAReloadAddsAndRemovesHooks(t *testing.T) {
 	if said := l.reload(t, d, "is reloaded"); !strings.Contains(said, "there is no program /nonexistent/on-lease") {
 		t.Errorf("the log says\n%s", said)
 	}
+	if out, err := l.tryLabnet(t, "plan"); err != nil || !strings.Contains(out, "there is no program /nonexistent/on-lease") {
+		t.Errorf("plan: %v\n%s", err, out)
+	}
 	if status := l.status(t); status.State != "degraded" || len(status.Problems) != 1 || !strings.Contains(status.Problems[0].Summary, "/nonexistent/on-lease") {
 		t.Errorf("%+v", status)
 	}
