@@ -39,7 +39,7 @@ test: test-deps build lint ## everything: as root nothing is skipped
 	export CGO_ENABLED=1; \
 	LABNET_BINARY="$$PWD/bin/labnet" go test -race -count=1 -timeout 14m ./...; \
 	go build -race -o bin/labnet-race ./cmd/labnet; \
-	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload' ./internal/e2e
+	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload|TestHooks' ./internal/e2e
 
 test-long: build ## a million hostile guests, boot ROMs, slow clients, and the kernels of Debian 11 and 12, emulated; eight minutes
 	tools/test-deps $(PACKAGES) $(LONG_PACKAGES)

@@ -172,3 +172,20 @@ resolver {
     servers = ["203.0.113.53"]
   }
 }
+
+# A program that is told what happens to leases.
+hook "inventory" {
+  on       = ["lease.bound", "lease.released", "lease.expired", "lease.conflict"]
+  networks = ["lab"]
+  command  = ["/usr/local/bin/on-lease", "--add"]
+  user     = "nobody"
+  timeout  = "10s"
+}
+
+# Or a URL.
+hook "chat" {
+  on          = ["lease.conflict", "lease.cleared"]
+  url         = "https://chat.example.org/hooks/lab"
+  secret_file = "/etc/labnet/chat.secret"
+  token_file  = "/etc/labnet/chat.token"
+}

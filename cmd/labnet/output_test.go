@@ -65,7 +65,14 @@ func exampleStatus() control.Status {
 			{Group: "lan", Server: "udp://192.0.2.1:53", Healthy: true, RTT: "1.5ms"},
 			{Group: "far", Server: "tls://192.0.2.9:853"},
 		},
-		DNS:      control.Counters{"cached": 3},
+		DNS: control.Counters{"cached": 3},
+		Hooks: []control.Hook{
+			{Name: "inventory", Target: "/usr/local/bin/on-lease", Delivered: 41, Waiting: 2},
+			{
+				Name: "chat", Target: "https://chat.example.org", Delivered: 3, Failed: 2, Dropped: 1, LastError: "exit status 1: \x1b[31mno\u009b room",
+				LastErrorAt: at("2030-01-02T11:59:00Z"),
+			},
+		},
 		Problems: exampleProblems(),
 	}
 }

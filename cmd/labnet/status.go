@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -95,11 +96,29 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 		}
 		fmt.Fprintf(&text, "  %-8s %s, %s\n", u.Group, u.Server, health)
 	}
+	writeHooks(&text, s.Hooks, now)
 	for _, p := range s.Problems {
 		text.WriteString("\n" + problemLine(p) + "\n")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+func writeHooks(text *strings.Builder, hooks []control.Hook, now time.Time) {
+	if len(hooks) > 0 {
+		text.WriteString("\nhooks\n")
+	}
+	width := 8
+	for _, h := range hooks {
+		width = max(width, utf8.RuneCountInString(h.Name))
+	}
+	for _, h := range hooks {
+		fmt.Fprintf(text, "  %-*s %s, %d told, %d failed, %d dropped, %d waiting\n",
+			width, visible(h.Name), visible(h.Target), h.Delivered, h.Failed, h.Dropped, h.Waiting)
+		if h.LastError != "" {
+			fmt.Fprintf(text, "  %-*s last error %s ago: %s\n", width, "", now.Sub(h.LastErrorAt).Round(time.Second), visible(h.LastError))
+		}
+	}
 }
 
 // otherServer is the line about somebody else's DHCP server.

@@ -47,6 +47,7 @@ func (b *builder) config(root *node) *Config {
 	}
 	b.between()
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
+	cfg.Hooks = b.hooks(root)
 	for _, p := range b.networks {
 		cfg.Networks = append(cfg.Networks, p.Network)
 	}

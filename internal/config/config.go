@@ -10,6 +10,7 @@ type Config struct {
 	Daemon   Daemon
 	Networks []Network // in the order of the file
 	Resolver Resolver
+	Hooks    []Hook // in the order of the file
 }
 
 // Daemon is where the daemon keeps things and how it logs.

@@ -132,6 +132,29 @@ func TestEverythingArrives(t *testing.T) {
 	if diff := cmp.Diff(wantResolver, got.Resolver, compareNetip); diff != "" {
 		t.Error(diff)
 	}
+	wantHooks := []Hook{
+		{
+			Name: "inventory", On: leaseEvents()[:4], Networks: []string{"lab"}, Timeout: 10 * time.Second,
+			Command: []string{"/usr/local/bin/on-lease", "--add"}, User: "nobody",
+		},
+		{
+			Name: "chat", On: []string{"lease.conflict", "lease.cleared"}, Timeout: 10 * time.Second, URL: "https://chat.example.org/hooks/lab",
+			SecretFile: "/etc/labnet/chat.secret", TokenFile: "/etc/labnet/chat.token",
+		},
+	}
+	if diff := cmp.Diff(wantHooks, got.Hooks); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAHookIsToldTheUsual(t *testing.T) {
+	cfg := mustLoad(t, "network \"lab\" {\naddress = \"10.0.0.1/24\"\n}\nhook \"h\" {\ncommand = \"/bin/true\"\n}\n")
+	want := []Hook{{
+		Name: "h", On: []string{"lease.bound", "lease.released", "lease.expired", "lease.conflict"}, Timeout: 10 * time.Second, Command: []string{"/bin/true"},
+	}}
+	if diff := cmp.Diff(want, cfg.Hooks); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestExamplesLoad(t *testing.T) {

@@ -181,9 +181,9 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 	tried := 0
 	var walk func(spec *block, open, shut string)
 	walk = func(spec *block, open, shut string) {
-		inside := func(skip string) string {
+		inside := func(needs []string, skip string) string {
 			var lines []string
-			for _, name := range spec.needs {
+			for _, name := range needs {
 				if a, _ := spec.argument(name); name != skip {
 					lines = append(lines, fmt.Sprintf("%s = %s", a.name, a.example))
 				}
@@ -196,7 +196,11 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 		}
 		for _, a := range spec.args {
 			tried++
-			text := open + inside(a.name) + "\n" + a.name + " = " + a.example + shut
+			needs := spec.needs
+			if a.with != nil {
+				needs = a.with
+			}
+			text := open + inside(needs, a.name) + "\n" + a.name + " = " + a.example + shut
 			if !strings.HasPrefix(text, "\nnetwork ") {
 				text += "\nnetwork \"lab\" {\naddress = \"10.0.0.1/24\"\n}\n"
 			}
@@ -209,7 +213,7 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 		}
 		for _, c := range spec.blocks {
 			if c.name != "locals" {
-				walk(c, open+inside(""), shut)
+				walk(c, open+inside(spec.needs, ""), shut)
 			}
 		}
 	}

@@ -30,6 +30,7 @@ type argument struct {
 	computed string // the default in words, where it is computed
 	doc      string
 	example  string
+	with     []string // the arguments that the example is tried out with, where they aren't the block's needs; nil: they are
 }
 
 func (b *block) argNames() []string {
@@ -102,6 +103,6 @@ func schema() *block {
 			doc: "Values with a name, used elsewhere as `local.NAME`. Any argument may stand here; values may refer to each other. " +
 				"The block may stand more than once, each name only once.",
 		},
-		daemonBlock(), networkBlock(), resolverBlock(), topHost,
+		daemonBlock(), networkBlock(), resolverBlock(), hookBlock(), topHost,
 	}}
 }

@@ -25,6 +25,7 @@ type Status struct {
 	Networks  []Network  `json:"networks" nullable:"false"`
 	Upstreams []Upstream `json:"upstreams" nullable:"false" doc:"The DNS servers that questions are forwarded to"`
 	DNS       Counters   `json:"dns" doc:"Answers so far, by reason code"`
+	Hooks     []Hook     `json:"hooks" nullable:"false"`
 	Problems  []Problem  `json:"problems" nullable:"false"`
 }
 
@@ -64,6 +65,18 @@ type Upstream struct {
 	Server  string `json:"server"`
 	Healthy bool   `json:"healthy"`
 	RTT     string `json:"rtt,omitempty" doc:"Smoothed, e.g. 1.5ms"`
+}
+
+// Hook is a program or URL that is told what happens to leases. The counters count events since the daemon's start.
+type Hook struct {
+	Name        string    `json:"name"`
+	Target      string    `json:"target" doc:"The program, or the URL without its path"`
+	Delivered   uint64    `json:"delivered" doc:"What it was told"`
+	Failed      uint64    `json:"failed" doc:"What it was told in vain"`
+	Dropped     uint64    `json:"dropped" doc:"What it was not told since it fell behind"`
+	Waiting     int       `json:"waiting" doc:"What it is being told, or is still to be told"`
+	LastError   string    `json:"last_error,omitempty"`
+	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 }
 
 // Problem is something that a person should look at.

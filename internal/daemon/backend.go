@@ -35,6 +35,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		Networks:  []control.Network{},
 		Upstreams: []control.Upstream{},
 		DNS:       d.dns.Stats(),
+		Hooks:     d.hooks.status(),
 		Problems:  d.problems(cfg),
 	}
 	for _, n := range cfg.Networks {
@@ -103,7 +104,8 @@ func rangeSize(r config.AddrRange) int {
 
 // problems is what a person should look at now.
 func (d *daemon) problems(cfg *config.Config) []control.Problem {
-	found, err := d.host.Check(compile(cfg, hostName()).host)
+	p := compile(cfg, hostName())
+	found, err := d.host.Check(p.host)
 	if err != nil {
 		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
 	}
@@ -118,7 +120,7 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; nothing is lost, but the log holds a few thousand leases only",
 		})
 	}
-	return controlProblems(found)
+	return controlProblems(append(found, d.hooks.problems(p.hooks)...))
 }
 
 func controlProblems(found []netcfg.Problem) []control.Problem {

@@ -63,6 +63,7 @@ type daemon struct {
 	dns   *dnsserver.Server
 	links *links
 	turns chan turnRequest
+	hooks *hookFeed
 	down  chan downRequest
 	ended chan struct{} // closed when nobody takes requests from down and turns any more
 }
@@ -118,7 +119,7 @@ func (d *daemon) addKept(ctx context.Context) error {
 // start builds the parts in the order in which a failure costs least: what can fail without touching the host comes first.
 func (d *daemon) start(ctx context.Context) (err error) {
 	p := compile(d.cfg, hostName())
-	if err := d.check(p.host); err != nil {
+	if err := d.check(p); err != nil {
 		return err
 	}
 	if d.table, err = leases.NewTable(p.leases, d.store, d.log.With("part", "leases")); err != nil {
@@ -127,6 +128,7 @@ func (d *daemon) start(ctx context.Context) (err error) {
 	if err := d.table.Load(ctx, time.Now()); err != nil {
 		return err
 	}
+	d.hooks = newHookFeed(p.hooks, d.table, d.instance, d.log.With("part", "hooks"))
 	// The DNS sockets bind to addresses that aren't there yet, so that a taken port shows before the host is changed.
 	if d.dns, err = dnsserver.Listen(p.dns, d.table, d.log.With("part", "dns")); err != nil {
 		return err
@@ -159,11 +161,12 @@ func (d *daemon) start(ctx context.Context) (err error) {
 }
 
 // check refuses what the host stands against, all problems at once, and warns of the rest.
-func (d *daemon) check(cfg netcfg.Config) error {
-	problems, err := d.host.Check(cfg)
+func (d *daemon) check(p parts) error {
+	problems, err := d.host.Check(p.host)
 	if err != nil {
 		return err
 	}
+	problems = append(problems, hookProblems(p.hooks)...)
 	var fatal []error
 	for _, p := range problems {
 		if p.Fatal {
@@ -214,6 +217,11 @@ func (d *daemon) bringUp(ctx context.Context, cfg netcfg.Config) (undo func() er
 
 // serve runs every part until the end, and ends them in order: first those that answer guests, then what they stand on.
 func (d *daemon) serve(ctx context.Context, api *control.Server) error {
+	// The hooks are told also what the others do last.
+	last, lastCtx := group(context.WithoutCancel(ctx))
+	known := d.table.LastEvent()
+	last.Go(func() error { return d.hooks.run(lastCtx, known) })
+
 	// What the front stands on outlives the wish to end: it is stopped when the front has drained.
 	base, baseCtx := group(context.WithoutCancel(ctx))
 	base.Go(func() error { return d.table.Run(baseCtx) })
@@ -247,7 +255,9 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 		d.log.Info("the network stays up; `labnet down` removes it")
 	}
 	base.stop()
-	return errors.Join(err, base.Wait())
+	err = errors.Join(err, base.Wait())
+	last.stop()
+	return errors.Join(err, last.Wait())
 }
 
 // wait returns when the daemon shall end: at the end of ctx, when a part failed, or with the request to go down.

@@ -9,6 +9,7 @@ import (
 	"labnet/dhcpserver"
 	"labnet/dnsserver"
 	"labnet/internal/config"
+	"labnet/internal/hooks"
 	"labnet/leases"
 	"labnet/netcfg"
 )
@@ -19,6 +20,7 @@ type parts struct {
 	leases leases.Config
 	dns    dnsserver.Config
 	dhcp   []dhcpserver.Config // of the networks that DHCP serves, in the file's order
+	hooks  []hooks.Config
 }
 
 // The names of leases live shortly in caches, so that a guest that moves is found again.
@@ -41,6 +43,7 @@ func compile(cfg *config.Config, hostName string) parts {
 		}
 	}
 	p.dns.Upstreams = upstreams(cfg.Resolver)
+	p.hooks = hookConfigs(cfg.Hooks)
 	return p
 }
 

@@ -14,6 +14,7 @@ import (
 	"labnet/dhcpserver"
 	"labnet/dnsserver"
 	"labnet/internal/config"
+	"labnet/internal/hooks"
 	"labnet/internal/nettest"
 	"labnet/leases"
 	"labnet/netcfg"
@@ -68,7 +69,8 @@ func TestCompileExamples(t *testing.T) {
 				Leases leases.Config
 				DNS    dnsserver.Config
 				DHCP   []dhcpserver.Config
-			}{p.host, p.leases, p.dns, p.dhcp}, "", "  ")
+				Hooks  []hooks.Config
+			}{p.host, p.leases, p.dns, p.dhcp, p.hooks}, "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}

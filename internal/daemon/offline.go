@@ -34,7 +34,7 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	if err != nil {
 		return Prospect{}, err
 	}
-	prospect.Problems = controlProblems(problems)
+	prospect.Problems = controlProblems(append(problems, hookProblems(p.hooks)...))
 	plan, err := host.Plan(p.host)
 	prospect.Changes = changes(plan)
 	if prospect.Refused() {

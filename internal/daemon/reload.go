@@ -35,7 +35,7 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 	}
 	cfg, obstacles := withKept(file, d.kept)
 	next := compile(cfg, hostName())
-	if err := d.check(next.host); err != nil {
+	if err := d.check(next); err != nil {
 		return err
 	}
 	for _, step := range d.steps(ctx, front, next) {
@@ -80,6 +80,11 @@ func (d *daemon) steps(ctx context.Context, front *errgroup.Group, p parts) []fu
 		},
 		func() error { return d.table.Configure(p.leases, time.Now()) },
 		func() error { return d.links.reconfigure(ctx, front, p.dhcp) },
+		// Last, since a hook that goes loses what it wasn't told yet: nothing after it can fail and have it back.
+		func() error {
+			d.hooks.reconfigure(p.hooks)
+			return nil
+		},
 	}
 }
 
