@@ -178,9 +178,12 @@ func leaseAll(t *testing.T, c *generator.Crowd, count int) generator.Result {
 }
 
 // memory is what the daemon has had in RAM at its most, in bytes.
-func (l *lab) memory(t *testing.T) int64 {
+func (l *lab) memory(t *testing.T) int64 { return peakMemory(t, l.pid(t)) }
+
+// peakMemory is what a process has had in RAM at its most, in bytes.
+func peakMemory(t *testing.T, pid int) int64 {
 	t.Helper()
-	found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindStringSubmatch(read(t, fmt.Sprintf("/proc/%d/status", l.pid(t))))
+	found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindStringSubmatch(read(t, fmt.Sprintf("/proc/%d/status", pid)))
 	if found == nil {
 		t.Fatal("no VmHWM")
 	}
