@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,26 +18,35 @@ import (
 )
 
 // swarm is many DHCP clients on one link of one machine, told apart by chaddr and xid. It writes down every ACK that it
-// receives.
+// receives, and what the clients give back.
 type swarm struct {
 	conn net.PacketConn
+	over <-chan struct{} // closed: nobody answers any more; set while nobody asks
 
-	mu      sync.Mutex // guards what follows
-	waiting map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4
-	acked   map[string]acked // by MAC
-	acks    int
+	mu       sync.Mutex // guards what follows
+	waiting  map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4
+	asked    map[string]map[dhcpv4.TransactionID]time.Time // by MAC: when, since it last gave something back
+	acked    map[string]acked                              // by MAC
+	owners   map[netip.Addr]string                         // MACs
+	breaches []string                                      // of what was promised
+	acks     int
 }
 
-// acked is what the last ACK granted.
+// acked is what the last ACK granted. RFC 2131 section 4.4.1: the time counts from the sending of the request.
 type acked struct {
 	addr  netip.Addr
 	until time.Time
 }
 
+var errOver = errors.New("nobody answers any more")
+
 // newSwarm opens the link in the guest's namespace and starts reading.
 func newSwarm(t *testing.T, h *nettest.Host) *swarm {
 	t.Helper()
-	s := &swarm{waiting: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{}, acked: map[string]acked{}}
+	s := &swarm{
+		waiting: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{}, asked: map[string]map[dhcpv4.TransactionID]time.Time{},
+		acked: map[string]acked{}, owners: map[netip.Addr]string{},
+	}
 	h.Do(t, func() {
 		conn, err := nclient4.NewRawUDPConn("eth0", 68)
 		if err != nil {
@@ -64,11 +76,7 @@ func (s *swarm) read() {
 			continue
 		}
 		s.mu.Lock()
-		if reply.MessageType() == dhcpv4.MessageTypeAck {
-			addr, _ := netip.AddrFromSlice(reply.YourIPAddr.To4())
-			s.acked[reply.ClientHWAddr.String()] = acked{addr, time.Now().Add(reply.IPAddressLeaseTime(0))}
-			s.acks++
-		}
+		s.enter(reply)
 		if to, ok := s.waiting[reply.TransactionID]; ok {
 			select {
 			case to <- reply:
@@ -79,11 +87,56 @@ func (s *swarm) read() {
 	}
 }
 
+// enter writes down what a reply grants, or takes back. mu is held.
+func (s *swarm) enter(reply *dhcpv4.DHCPv4) {
+	mac := reply.ClientHWAddr.String()
+	asked, ours := s.asked[mac][reply.TransactionID]
+	if !ours {
+		return // the answer to what it asked before it gave the address back
+	}
+	held, holds := s.acked[mac]
+	switch reply.MessageType() {
+	case dhcpv4.MessageTypeAck:
+		addr, _ := netip.AddrFromSlice(reply.YourIPAddr.To4())
+		if owner, taken := s.owners[addr]; taken && owner != mac && time.Now().Before(s.acked[owner].until) {
+			s.breaches = append(s.breaches, fmt.Sprintf("%v is %s's, and was given to %s", addr, owner, mac))
+		}
+		if holds {
+			delete(s.owners, held.addr)
+		}
+		s.acked[mac] = acked{addr, asked.Add(reply.IPAddressLeaseTime(0))}
+		s.owners[addr] = mac
+		s.acks++
+	case dhcpv4.MessageTypeNak:
+		if holds {
+			s.breaches = append(s.breaches, fmt.Sprintf("%s has %v, and is refused: %s", mac, held.addr, reply.Message()))
+		}
+	}
+}
+
+// giveBack strikes out what a client has, before it says so to the server: from then on anybody may have it.
+func (s *swarm) giveBack(mac net.HardwareAddr) (acked, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held, holds := s.acked[mac.String()]
+	if holds {
+		delete(s.acked, mac.String())
+		delete(s.asked, mac.String())
+		delete(s.owners, held.addr)
+	}
+	return held, holds
+}
+
 // ask sends a message until an answer comes, at most tries times.
 func (s *swarm) ask(m *dhcpv4.DHCPv4, tries int) (*dhcpv4.DHCPv4, error) {
 	answer := make(chan *dhcpv4.DHCPv4, 1)
 	s.mu.Lock()
 	s.waiting[m.TransactionID] = answer
+	mac := m.ClientHWAddr.String()
+	if s.asked[mac] == nil {
+		s.asked[mac] = map[dhcpv4.TransactionID]time.Time{}
+	}
+	s.asked[mac][m.TransactionID] = time.Now()
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -97,6 +150,8 @@ func (s *swarm) ask(m *dhcpv4.DHCPv4, tries int) (*dhcpv4.DHCPv4, error) {
 		select {
 		case reply := <-answer:
 			return reply, nil
+		case <-s.over:
+			return nil, errOver
 		case <-time.After(time.Second):
 		}
 	}
@@ -138,6 +193,24 @@ func (s *swarm) rebind(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv
 	return s.ask(m, tries)
 }
 
+// reboot is INIT-REBOOT (RFC 2131 section 4.3.2): by broadcast, with the address in option 50.
+func (s *swarm) reboot(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv4.DHCPv4, error) {
+	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithBroadcast(true),
+		dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice())))
+	if err != nil {
+		return nil, err
+	}
+	return s.ask(m, tries)
+}
+
+// holds is what a client has.
+func (s *swarm) holds(mac net.HardwareAddr) (acked, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held, ok := s.acked[mac.String()]
+	return held, ok
+}
+
 // count is how many ACKs came so far.
 func (s *swarm) count() int {
 	s.mu.Lock()
@@ -145,15 +218,18 @@ func (s *swarm) count() int {
 	return s.acks
 }
 
-// record is a copy of every ACK so far.
+// record is who has which address now, by the ACKs so far and what was given back.
 func (s *swarm) record() map[string]acked {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make(map[string]acked, len(s.acked))
-	for mac, a := range s.acked {
-		out[mac] = a
-	}
-	return out
+	return maps.Clone(s.acked)
+}
+
+// broken returns what was promised and not kept, as far as replies show it.
+func (s *swarm) broken() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.breaches)
 }
 
 func swarmMAC(i int) net.HardwareAddr {
