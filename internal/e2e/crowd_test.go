@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-
-	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // crowd is clients that lease, renew, release and decline, each in an order of its own, and what they have done.
@@ -68,27 +66,8 @@ func (c *crowd) step(mac net.HardwareAddr, random *rand.Rand) (what string, err 
 		_, err := c.swarm.lease(mac, 1)
 		return "lease again", err
 	case p < 19:
-		return "release", c.giveBack(mac, dhcpv4.WithMessageType(dhcpv4.MessageTypeRelease), func(m *dhcpv4.DHCPv4, addr netip.Addr) {
-			m.ClientIPAddr = addr.AsSlice()
-		})
+		return "release", c.swarm.release(mac, c.server)
 	default:
-		return "decline", c.giveBack(mac, dhcpv4.WithMessageType(dhcpv4.MessageTypeDecline), func(m *dhcpv4.DHCPv4, addr netip.Addr) {
-			m.UpdateOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice()))
-		})
+		return "decline", c.swarm.decline(mac, c.server)
 	}
-}
-
-// giveBack sends a message that nobody answers.
-func (c *crowd) giveBack(mac net.HardwareAddr, kind dhcpv4.Modifier, about func(*dhcpv4.DHCPv4, netip.Addr)) error {
-	held, holds := c.swarm.giveBack(mac)
-	if !holds {
-		return nil
-	}
-	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), kind, dhcpv4.WithOption(dhcpv4.OptServerIdentifier(c.server.AsSlice())))
-	if err != nil {
-		return err
-	}
-	about(m, held.addr)
-	_, err = c.swarm.conn.WriteTo(m.ToBytes(), &net.UDPAddr{IP: net.IPv4bcast, Port: 67})
-	return err
 }

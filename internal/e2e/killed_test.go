@@ -147,34 +147,6 @@ func (l *lab) breaches(t *testing.T, granted map[string]acked) []string {
 	return breaches(l.leases(t), granted)
 }
 
-func breaches(leases []lease, granted map[string]acked) (faults []string) {
-	found, holder := map[string]lease{}, map[string]string{}
-	for _, one := range leases {
-		if one.State != "bound" {
-			continue
-		}
-		if other, twice := found[one.MAC]; twice {
-			faults = append(faults, fmt.Sprintf("%s has %s and %s", one.MAC, one.Address, other.Address))
-		}
-		if other, taken := holder[one.Address]; taken {
-			faults = append(faults, fmt.Sprintf("%s is held by %s and %s", one.Address, other, one.MAC))
-		}
-		found[one.MAC], holder[one.Address] = one, one.MAC
-	}
-	for mac, promise := range granted {
-		one, ok := found[mac]
-		switch {
-		case !ok:
-			faults = append(faults, fmt.Sprintf("the lease of %s (%v) is lost; the address is %s's", mac, promise.addr, holder[promise.addr.String()]))
-		case one.Address != promise.addr.String():
-			faults = append(faults, fmt.Sprintf("%s was granted %v, and has %s", mac, promise.addr, one.Address))
-		case one.Expires.Before(promise.until):
-			faults = append(faults, fmt.Sprintf("%s was granted %v until %v, and has it until %v", mac, promise.addr, promise.until, one.Expires))
-		}
-	}
-	return faults
-}
-
 // renewed has a client rebind, which must get the same address. The machine knows the way, or owns the address.
 func (s *swarm) renewed(t *testing.T, i int, addr netip.Addr) {
 	t.Helper()

@@ -3,10 +3,8 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -87,46 +85,6 @@ func (s *swarm) read() {
 	}
 }
 
-// enter writes down what a reply grants, or takes back. mu is held.
-func (s *swarm) enter(reply *dhcpv4.DHCPv4) {
-	mac := reply.ClientHWAddr.String()
-	asked, ours := s.asked[mac][reply.TransactionID]
-	if !ours {
-		return // the answer to what it asked before it gave the address back
-	}
-	held, holds := s.acked[mac]
-	switch reply.MessageType() {
-	case dhcpv4.MessageTypeAck:
-		addr, _ := netip.AddrFromSlice(reply.YourIPAddr.To4())
-		if owner, taken := s.owners[addr]; taken && owner != mac && time.Now().Before(s.acked[owner].until) {
-			s.breaches = append(s.breaches, fmt.Sprintf("%v is %s's, and was given to %s", addr, owner, mac))
-		}
-		if holds {
-			delete(s.owners, held.addr)
-		}
-		s.acked[mac] = acked{addr, asked.Add(reply.IPAddressLeaseTime(0))}
-		s.owners[addr] = mac
-		s.acks++
-	case dhcpv4.MessageTypeNak:
-		if holds {
-			s.breaches = append(s.breaches, fmt.Sprintf("%s has %v, and is refused: %s", mac, held.addr, reply.Message()))
-		}
-	}
-}
-
-// giveBack strikes out what a client has, before it says so to the server: from then on anybody may have it.
-func (s *swarm) giveBack(mac net.HardwareAddr) (acked, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	held, holds := s.acked[mac.String()]
-	if holds {
-		delete(s.acked, mac.String())
-		delete(s.asked, mac.String())
-		delete(s.owners, held.addr)
-	}
-	return held, holds
-}
-
 // ask sends a message until an answer comes, at most tries times.
 func (s *swarm) ask(m *dhcpv4.DHCPv4, tries int) (*dhcpv4.DHCPv4, error) {
 	answer := make(chan *dhcpv4.DHCPv4, 1)
@@ -203,33 +161,40 @@ func (s *swarm) reboot(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv
 	return s.ask(m, tries)
 }
 
-// holds is what a client has.
-func (s *swarm) holds(mac net.HardwareAddr) (acked, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	held, ok := s.acked[mac.String()]
-	return held, ok
+// release gives a client's address back (RFC 2131 section 4.4.6), by broadcast since the machine may not own it.
+func (s *swarm) release(mac net.HardwareAddr, server netip.Addr) error {
+	return s.part(mac, server, dhcpv4.MessageTypeRelease, func(m *dhcpv4.DHCPv4, addr netip.Addr) { m.ClientIPAddr = addr.AsSlice() })
 }
 
-// count is how many ACKs came so far.
-func (s *swarm) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.acks
+// decline says that somebody else uses a client's address.
+func (s *swarm) decline(mac net.HardwareAddr, server netip.Addr) error {
+	return s.part(mac, server, dhcpv4.MessageTypeDecline, func(m *dhcpv4.DHCPv4, addr netip.Addr) {
+		m.UpdateOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice()))
+	})
 }
 
-// record is who has which address now, by the ACKs so far and what was given back.
-func (s *swarm) record() map[string]acked {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.acked)
+// part sends a message that nobody answers.
+func (s *swarm) part(mac net.HardwareAddr, server netip.Addr, kind dhcpv4.MessageType, from func(*dhcpv4.DHCPv4, netip.Addr)) error {
+	held, holds := s.giveBack(mac)
+	if !holds {
+		return nil
+	}
+	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(kind), dhcpv4.WithOption(dhcpv4.OptServerIdentifier(server.AsSlice())))
+	if err != nil {
+		return err
+	}
+	from(m, held.addr)
+	_, err = s.conn.WriteTo(m.ToBytes(), &net.UDPAddr{IP: net.IPv4bcast, Port: 67})
+	return err
 }
 
-// broken returns what was promised and not kept, as far as replies show it.
-func (s *swarm) broken() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.breaches)
+// all does something for the clients from one number up to another one at the same time.
+func (s *swarm) all(from, to int, do func(i int)) {
+	var running sync.WaitGroup
+	for i := from; i < to; i++ {
+		running.Go(func() { do(i) })
+	}
+	running.Wait()
 }
 
 func swarmMAC(i int) net.HardwareAddr {
