@@ -23,7 +23,7 @@ func TestBreachesAreFound(t *testing.T) {
 		{"longer", []lease{has("a", "192.0.2.10", "bound", until.Add(time.Second))}, ""},
 		{"lost", nil, "is lost"},
 		{"given back by nobody", []lease{has("a", "192.0.2.10", "released", until)}, "is lost"},
-		{"somebody else's", []lease{has("b", "192.0.2.10", "bound", until)}, "the address is b's"},
+		{"somebody else's", []lease{has("b", "192.0.2.10", "bound", until)}, `had by "b"`},
 		{"moved", []lease{has("a", "192.0.2.11", "bound", until)}, "and has 192.0.2.11"},
 		{"shortened", []lease{has("a", "192.0.2.10", "bound", until.Add(-time.Second))}, "and has it until"},
 		{"doubled", []lease{has("b", "192.0.2.10", "bound", until), has("a", "192.0.2.10", "bound", until)}, "is held by b and a"},

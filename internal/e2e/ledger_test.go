@@ -28,7 +28,7 @@ func (s *swarm) enter(reply *dhcpv4.DHCPv4) {
 		if holds {
 			delete(s.owners, held.addr)
 		}
-		s.acked[mac] = acked{addr, asked.Add(reply.IPAddressLeaseTime(0))}
+		s.acked[mac] = acked{addr, asked.Add(reply.IPAddressLeaseTime(0) + s.ahead)}
 		s.owners[addr] = mac
 		s.acks++
 	case dhcpv4.MessageTypeNak:
@@ -99,7 +99,7 @@ func breaches(leases []lease, granted map[string]acked) (faults []string) {
 		one, ok := found[mac]
 		switch {
 		case !ok:
-			faults = append(faults, fmt.Sprintf("the lease of %s (%v) is lost; the address is %s's", mac, promise.addr, holder[promise.addr.String()]))
+			faults = append(faults, fmt.Sprintf("the lease of %s (%v) is lost; its address is had by %q", mac, promise.addr, holder[promise.addr.String()]))
 		case one.Address != promise.addr.String():
 			faults = append(faults, fmt.Sprintf("%s was granted %v, and has %s", mac, promise.addr, one.Address))
 		case one.Expires.Before(promise.until):

@@ -19,7 +19,9 @@ import (
 // receives, and what the clients give back.
 type swarm struct {
 	conn net.PacketConn
-	over <-chan struct{} // closed: nobody answers any more; set while nobody asks
+	// Both are set while nobody asks.
+	over  <-chan struct{} // closed: nobody answers any more
+	ahead time.Duration   // of the server's clock
 
 	mu       sync.Mutex // guards what follows
 	waiting  map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4
