@@ -167,6 +167,17 @@ func TestVolatileDisk(t *testing.T) {
 	if !outOfOrder {
 		t.Error("what is lost is always what was written last")
 	}
+	d := newVolatileDisk(make([]byte, sectors*sectorSize))
+	blown := d.blowAfter(3)
+	for i := range 5 {
+		if powered := d.powered(); powered != (i < 2) {
+			t.Errorf("change %d of a fuse that blows at the third: %v", i+1, powered)
+		}
+	}
+	<-blown
+	if d.cut(random); !d.powered() || d.changed() != 6 {
+		t.Errorf("after the cut there is no power, or there were %d changes", d.changed())
+	}
 	lost := false
 	for range 50 {
 		d := newVolatileDisk(make([]byte, sectors*sectorSize))
