@@ -126,6 +126,7 @@ func TestPowerCuts(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("the daemon's log:\n%s", p.machine.do(t, "tail -n 100 /tmp/log"))
 		}
+		t.Logf("after %d cuts: %d ACKs, %d leases compared", round, p.swarm.count(), p.compared)
 		if round < cuts {
 			p.cut(t, round)
 		}
