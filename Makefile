@@ -16,12 +16,15 @@ PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-
 # The peers of bench-dhcp, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
 
-# Emulated machines with their firmware, and Kea's tester: for test-long alone.
-LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf kea-admin
+# Emulated machines with their firmware and disks, and Kea's tester: for test-long alone.
+LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf e2fsprogs kea-admin
 # Those of internal/e2e with the build tag long that need no kernel of their own.
-LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware
+LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware|TestKilledTwoHundredTimes
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
+KERNEL_TESTS := TestDebianKernel|TestMissingModules
+# What labnet's state outlives, in an emulated machine with the last of these kernels.
+STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 
 .PHONY: build run test test-deps test-long lint docs bench bench-dhcp clean
 
@@ -41,14 +44,16 @@ test: test-deps build lint ## everything: as root nothing is skipped
 	go build -race -o bin/labnet-race ./cmd/labnet; \
 	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload|TestHooks' ./internal/e2e
 
-test-long: build ## a million hostile guests, boot ROMs, slow clients, and the kernels of Debian 11 and 12, emulated; eight minutes
+test-long: build ## a million hostile guests, boot ROMs, slow clients, 200 times kill -9, 20 power cuts, the kernels of Debian 11 and 12; half an hour
 	tools/test-deps $(PACKAGES) $(LONG_PACKAGES)
 	go test -tags long -c -o bin/e2e-long.test ./internal/e2e
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
-	cd internal/e2e && LABNET_BINARY="$(CURDIR)/bin/labnet" ../../bin/e2e-long.test -test.v -test.timeout 20m -test.run "$(LONG_TESTS)"
+	cd internal/e2e && LABNET_BINARY="$(CURDIR)/bin/labnet" ../../bin/e2e-long.test -test.v -test.timeout 30m -test.run "$(LONG_TESTS)"
 	for release in $(KERNELS); do \
-		LABNET_BINARY="$$PWD/bin/labnet" tools/with-debian-kernel $$release \
-			sh -c 'cd internal/e2e && exec ../../bin/e2e-long.test -test.v -test.timeout 20m -test.run "TestDebianKernel|TestMissingModules"'; \
+		tests="$(KERNEL_TESTS)"; \
+		[ $$release != $(lastword $(KERNELS)) ] || tests="$$tests|$(STATE_TESTS)"; \
+		LABNET_BINARY="$$PWD/bin/labnet" TESTS="$$tests" tools/with-debian-kernel $$release \
+			sh -c 'cd internal/e2e && exec ../../bin/e2e-long.test -test.v -test.timeout 60m -test.run "$$TESTS"'; \
 	done
 
 lint:

@@ -96,11 +96,12 @@ func (t *Table) seconds(now time.Time) int64 {
 	return sec
 }
 
-// restamp brings s to a time of day that was set by step. Changes under way are stored by the time that holds when they are written.
+// restamp brings s to a time of day that was set by step. Changes under way are stored by the time that holds when they are written;
+// what they build on is stored anew all the same, for they may be taken back.
 func (t *Table) restamp(s *slot, now int64, step time.Duration) {
 	r := s.committed
 	switch d := int64(step / time.Second); {
-	case r == nil || s.last != nil:
+	case r == nil:
 	case d > 0 && r.seen-now > d/2:
 		// Heard of in the future: the time of day was wrong since the start, as in a machine whose clock has no battery, and this lease was
 		// stored before by one that was right.
@@ -109,10 +110,29 @@ func (t *Table) restamp(s *slot, now int64, step time.Duration) {
 		if r.expiry != forEver {
 			e.expiry = r.expiry - d
 		}
-		s.cur, s.committed = &e, &e
-		s.rearm()
+		s.recommit(&e)
+		if e.blocks() {
+			t.late = append(t.late, lateWrite{s, &e}) // an earlier step may not be stored yet
+		}
 	case r.blocks():
 		t.late = append(t.late, lateWrite{s, r})
+	}
+}
+
+// recommit makes r what is committed of s, also for the changes under way that go back to it if they fail.
+func (s *slot) recommit(r *record) {
+	old := s.committed
+	s.committed = r
+	for p := s.last; p != nil; p = p.before(&s.cell) {
+		for i := range p.effects {
+			if p.effects[i].prev == old {
+				p.effects[i].prev = r
+			}
+		}
+	}
+	if s.cur == old {
+		s.cur = r
+		s.rearm()
 	}
 }
 

@@ -160,3 +160,51 @@ func TestTheTimeOfDayIsSetWhileLeasesAreWritten(t *testing.T) {
 		t.Errorf("stored until %v", got.Expiry)
 	}
 }
+
+// TestTheTimeOfDayIsSetWhileARenewalFails: what the client goes back to is stored by the new time too.
+func TestTheTimeOfDayIsSetWhileARenewalFails(t *testing.T) {
+	b := newBench(t, labNetwork(250))
+	ahead := setTime(b)
+	b.lease(guest(1, "vm1"), "192.0.2.10", 600, 0)
+	b.lease(guest(2, "vm2"), "192.0.2.20", 600, 0)
+	renewal := b.bind(guest(1, "vm1"), "192.0.2.10", 600, 300)
+	*ahead = time.Hour
+	b.broken = true
+	verdict := b.submit(renewal)
+	b.commit(3901)
+	if *verdict == nil {
+		t.Fatal("the renewal is committed")
+	}
+	b.broken = false
+	b.commit(3902)
+	for _, addr := range []string{"192.0.2.10", "192.0.2.20"} {
+		if got := b.store.leases[place{"lab", ip(addr)}]; !got.Expiry.Equal(at(4200)) {
+			t.Errorf("%s is stored until %v", addr, got.Expiry)
+		}
+	}
+}
+
+// TestTheTimeOfDayIsRightAgainWhileARenewalFails: a lease that was stored under a right clock, before the start under a wrong one, keeps its
+// time also where its client was about to renew it.
+func TestTheTimeOfDayIsRightAgainWhileARenewalFails(t *testing.T) {
+	const years = 6 * 365 * 86400
+	stored := Lease{
+		Network: "lab", Addr: ip("192.0.2.10"), ID: guest(1, "").ID, HWType: 1, HWAddr: hw(1), Name: "vm1", State: Bound,
+		Start: at(years - 1000), LastSeen: at(years - 1000), Expiry: at(years + 2600),
+	}
+	b := newBench(t, labNetwork(250), stored)
+	ahead := setTime(b)
+	renewal := b.bind(guest(1, "vm1"), "192.0.2.10", 3600, 10)
+	*ahead = years * time.Second
+	b.broken = true
+	b.submit(renewal)
+	b.commit(years + 20)
+	b.broken = false
+	b.commit(years + 21)
+	if got, _ := b.ByAddr("lab", ip("192.0.2.10")); got != stored {
+		t.Errorf("after a failed renewal: %+v", got)
+	}
+	if got := b.store.leases[place{"lab", ip("192.0.2.10")}]; got != stored {
+		t.Errorf("stored: %+v", got)
+	}
+}

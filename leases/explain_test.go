@@ -48,9 +48,10 @@ func (b *bench) snapshot() string {
 func (b *bench) endWhatHasRunOut(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.expire(floorUnix(now), expireAll)
+	sec := b.seconds(now)
+	b.expire(sec, expireAll)
 	for _, n := range b.networks {
-		n.expireHolds(floorUnix(now))
+		n.expireHolds(sec)
 	}
 }
 

@@ -253,10 +253,21 @@ func (n *netTable) consistent() error {
 			return fmt.Errorf("name %q of %v is unknown", name, toAddr(s.addr))
 		}
 	}
+	underway := make(map[ClientID]bool) // clients of what may come back, or come
+	for _, s := range n.slots {
+		for p := s.last; p != nil; p = p.before(&s.cell) {
+			for _, e := range p.effects {
+				if e.prev != nil {
+					underway[e.prev.id] = true
+				}
+				underway[e.next.id] = true
+			}
+		}
+	}
 	for id, c := range n.clients {
 		s := c.slot
 		mine := s != nil && (s.cur != nil && s.cur.id == id || s.committed != nil && s.committed.id == id)
-		if c.hold == nil && c.last == nil && !mine {
+		if c.hold == nil && c.last == nil && !mine && !underway[id] {
 			return fmt.Errorf("client %v should be forgotten", id)
 		}
 	}

@@ -2,8 +2,6 @@ package leases
 
 import (
 	"errors"
-	"math/rand/v2"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -293,18 +291,18 @@ func TestImportFitsTheRedoLog(t *testing.T) {
 }
 
 // importSome imports a few leases of random clients, running and ended.
-func importSome(t *testing.T, b *bench, random *rand.Rand, clock int, client func() Client, addr func() netip.Addr) []Change {
+func (w *walk) importSome() []Change {
 	var in []Imported
-	for range random.IntN(4) {
-		one := theirs(client(), addr().String(), clock, clock-50+random.IntN(300)).as([]State{Bound, Bound, Declined, Expired, Released}[random.IntN(5)])
-		if random.IntN(2) == 0 {
+	for range w.random.IntN(4) {
+		one := theirs(w.anyClient(), w.anyAddr().String(), w.clock, w.clock-50+w.random.IntN(300)).as([]State{Bound, Bound, Declined, Expired, Released}[w.random.IntN(5)])
+		if w.random.IntN(2) == 0 {
 			one.Clone = ClientIDFromOption([]byte("clone" + string(one.Lease.HWAddr)))
 		}
 		in = append(in, one)
 	}
-	_, changes, err := b.Import("lab", in, at(clock))
+	_, changes, err := w.Import("lab", in, w.now())
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	return changes
 }

@@ -72,6 +72,16 @@ func (p *pending) write(c *cell) {
 	c.last = p
 }
 
+// before returns the change that wrote c before p, and isn't durable either; nil if there is none.
+func (p *pending) before(c *cell) *pending {
+	for _, w := range p.touched {
+		if w.cell == c && w.prev != nil && w.prev.outcome == open {
+			return w.prev
+		}
+	}
+	return nil
+}
+
 // set makes r the state of s, and gives and takes the names that go with it.
 func (p *pending) set(s *slot, r *record) {
 	if old := s.cur; old != nil && old.name != "" && old.name != r.name {
@@ -165,6 +175,9 @@ func (p *pending) takeBack(err error) {
 		n.restoreHold(p.effects[len(p.effects)-1].slot, p.client, p.offer)
 	}
 	p.settle()
+	for _, e := range p.effects {
+		n.forget(n.clients[e.next.id]) // where it isn't p.client, as that of a conflict with an offer
+	}
 	p.clear()
 }
 

@@ -97,8 +97,9 @@ func create(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// writeSchema writes it in WAL mode: changing into that later would take a rollback journal, which a power cut may leave behind.
 func writeSchema(path string) error {
-	db, err := openDB(path, "rw", "synchronous(FULL)")
+	db, err := openDB(path, "rw", "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return err
 	}
@@ -115,12 +116,17 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// verify returns why the file can't be used; it changes nothing.
+// verify returns why the file can't be used; it changes nothing, but that SQLite rolls a transaction back which somebody's crash has
+// left half done.
 func verify(path string) error {
 	if err := verifyHeader(path); err != nil {
 		return err
 	}
-	db, err := openDB(path, "ro")
+	mode := "ro"
+	if journal, err := os.Stat(path + "-journal"); err == nil && journal.Size() > 0 {
+		mode = "rw" // nobody can read before that
+	}
+	db, err := openDB(path, mode)
 	if err != nil {
 		return err
 	}

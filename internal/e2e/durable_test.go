@@ -1,117 +1,18 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
-
 	"labnet/internal/nettest"
 )
-
-// wideConfig has room for the swarm.
-const wideConfig = `network "lab" {
-  address = "10.0.0.1/22"
-  bridge {
-    attach = ["vm*"]
-  }
-}
-`
-
-// TestKilledUnderLoadLosesNoLease kills the daemon by SIGKILL at random moments while 200 clients lease, and holds it to every ACK
-// that they received.
-func TestKilledUnderLoadLosesNoLease(t *testing.T) {
-	nettest.NeedRoot(t)
-	const clients, rounds = 200, 5
-	l := newLab(t)
-	l.configure(t, wideConfig)
-	d, _ := l.start(t)
-	g := l.newGuest(t, "swarm", "vm1")
-	s := newSwarm(t, g.Host)
-
-	for round := range rounds {
-		var running sync.WaitGroup
-		var killed atomic.Bool
-		for i := range clients {
-			running.Go(func() {
-				// Again and again until the daemon is gone; who got no ACK is none of this test's business.
-				for !killed.Load() {
-					_, _ = s.lease(swarmMAC(i), 1)
-				}
-			})
-		}
-		acks := s.count()
-		nettest.Eventually(t, limit, func() error {
-			if s.count() == acks {
-				return errors.New("nobody leases")
-			}
-			return nil
-		})
-		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
-		l.stop(t, d, syscall.SIGKILL)
-		killed.Store(true)
-		running.Wait()
-		recorded := s.record()
-
-		d, _ = l.start(t)
-		found := map[string]lease{}
-		holder := map[string]string{}
-		for _, one := range l.leases(t) {
-			if one.State != "bound" {
-				continue
-			}
-			found[one.MAC] = one
-			if other, taken := holder[one.Address]; taken {
-				t.Errorf("round %d: %s is held by %s and %s", round, one.Address, other, one.MAC)
-			}
-			holder[one.Address] = one.MAC
-		}
-		for mac, granted := range recorded {
-			one, ok := found[mac]
-			switch {
-			case !ok:
-				t.Errorf("round %d: the lease of %s (%v) is lost", round, mac, granted.addr)
-			case one.Address != granted.addr.String():
-				t.Errorf("round %d: %s was granted %v, and has %s", round, mac, granted.addr, one.Address)
-			// Seconds on the wire, and the time the ACK took.
-			case one.Expires.Before(granted.until.Add(-5 * time.Second)):
-				t.Errorf("round %d: %s was granted %v until %v, and has it until %v", round, mac, granted.addr, granted.until, one.Expires)
-			}
-		}
-		t.Logf("round %d: %d ACKs so far, to %d clients; %d leases after the restart", round, s.count(), len(recorded), len(found))
-	}
-
-	recorded := s.record()
-	if len(recorded) < clients/2 {
-		t.Fatalf("only %d of %d clients ever had an ACK: nothing is proved", len(recorded), clients)
-	}
-	for i := range clients {
-		granted, ok := recorded[swarmMAC(i).String()]
-		if !ok {
-			continue
-		}
-		s.own(t, g.Host, granted.addr)
-		reply, err := s.rebind(swarmMAC(i), granted.addr, 5)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if reply.MessageType() != dhcpv4.MessageTypeAck || reply.YourIPAddr.String() != granted.addr.String() {
-			t.Errorf("%v renews %v and gets %s %v", swarmMAC(i), granted.addr, reply.MessageType(), reply.YourIPAddr)
-		}
-	}
-}
 
 // TestNATOutlivesTheDaemon has a guest talk to the LAN while the daemon is dead.
 func TestNATOutlivesTheDaemon(t *testing.T) {

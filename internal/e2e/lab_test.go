@@ -183,12 +183,19 @@ func (l *lab) stop(t *testing.T, d *daemon, signal os.Signal) {
 		t.Fatal(err)
 	}
 	nettest.Eventually(t, 15*time.Second, func() error {
-		// Reaped: a zombie may have threads that still hold its sockets.
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
-			return fmt.Errorf("the daemon (pid %d) is still there: %s", pid, tail(d.output(), 20))
+		if err := stillThere(pid); err != nil {
+			return fmt.Errorf("%w: %s", err, tail(d.output(), 20))
 		}
 		return nil
 	})
+}
+
+// stillThere reports a process that isn't gone: a zombie may have threads that still hold its sockets.
+func stillThere(pid int) error {
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+		return fmt.Errorf("process %d is still there", pid)
+	}
+	return nil
 }
 
 // pid is the daemon's own process id: `ip netns exec` execs it, but not every wrapper does.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,26 +16,37 @@ import (
 )
 
 // swarm is many DHCP clients on one link of one machine, told apart by chaddr and xid. It writes down every ACK that it
-// receives.
+// receives, and what the clients give back.
 type swarm struct {
 	conn net.PacketConn
+	// Both are set while nobody asks.
+	over  <-chan struct{} // closed: nobody answers any more
+	ahead time.Duration   // of the server's clock
 
-	mu      sync.Mutex // guards what follows
-	waiting map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4
-	acked   map[string]acked // by MAC
-	acks    int
+	mu       sync.Mutex // guards what follows
+	waiting  map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4
+	asked    map[string]map[dhcpv4.TransactionID]time.Time // by MAC: when, since it last gave something back
+	acked    map[string]acked                              // by MAC
+	owners   map[netip.Addr]string                         // MACs
+	breaches []string                                      // of what was promised
+	acks     int
 }
 
-// acked is what the last ACK granted.
+// acked is what the last ACK granted. RFC 2131 section 4.4.1: the time counts from the sending of the request.
 type acked struct {
 	addr  netip.Addr
 	until time.Time
 }
 
+var errOver = errors.New("nobody answers any more")
+
 // newSwarm opens the link in the guest's namespace and starts reading.
 func newSwarm(t *testing.T, h *nettest.Host) *swarm {
 	t.Helper()
-	s := &swarm{waiting: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{}, acked: map[string]acked{}}
+	s := &swarm{
+		waiting: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{}, asked: map[string]map[dhcpv4.TransactionID]time.Time{},
+		acked: map[string]acked{}, owners: map[netip.Addr]string{},
+	}
 	h.Do(t, func() {
 		conn, err := nclient4.NewRawUDPConn("eth0", 68)
 		if err != nil {
@@ -64,11 +76,7 @@ func (s *swarm) read() {
 			continue
 		}
 		s.mu.Lock()
-		if reply.MessageType() == dhcpv4.MessageTypeAck {
-			addr, _ := netip.AddrFromSlice(reply.YourIPAddr.To4())
-			s.acked[reply.ClientHWAddr.String()] = acked{addr, time.Now().Add(reply.IPAddressLeaseTime(0))}
-			s.acks++
-		}
+		s.enter(reply)
 		if to, ok := s.waiting[reply.TransactionID]; ok {
 			select {
 			case to <- reply:
@@ -84,6 +92,11 @@ func (s *swarm) ask(m *dhcpv4.DHCPv4, tries int) (*dhcpv4.DHCPv4, error) {
 	answer := make(chan *dhcpv4.DHCPv4, 1)
 	s.mu.Lock()
 	s.waiting[m.TransactionID] = answer
+	mac := m.ClientHWAddr.String()
+	if s.asked[mac] == nil {
+		s.asked[mac] = map[dhcpv4.TransactionID]time.Time{}
+	}
+	s.asked[mac][m.TransactionID] = time.Now()
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -97,6 +110,8 @@ func (s *swarm) ask(m *dhcpv4.DHCPv4, tries int) (*dhcpv4.DHCPv4, error) {
 		select {
 		case reply := <-answer:
 			return reply, nil
+		case <-s.over:
+			return nil, errOver
 		case <-time.After(time.Second):
 		}
 	}
@@ -138,22 +153,50 @@ func (s *swarm) rebind(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv
 	return s.ask(m, tries)
 }
 
-// count is how many ACKs came so far.
-func (s *swarm) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.acks
+// reboot is INIT-REBOOT (RFC 2131 section 4.3.2): by broadcast, with the address in option 50.
+func (s *swarm) reboot(mac net.HardwareAddr, addr netip.Addr, tries int) (*dhcpv4.DHCPv4, error) {
+	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithBroadcast(true),
+		dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice())))
+	if err != nil {
+		return nil, err
+	}
+	return s.ask(m, tries)
 }
 
-// record is a copy of every ACK so far.
-func (s *swarm) record() map[string]acked {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make(map[string]acked, len(s.acked))
-	for mac, a := range s.acked {
-		out[mac] = a
+// release gives a client's address back (RFC 2131 section 4.4.6), by broadcast since the machine may not own it.
+func (s *swarm) release(mac net.HardwareAddr, server netip.Addr) error {
+	return s.part(mac, server, dhcpv4.MessageTypeRelease, func(m *dhcpv4.DHCPv4, addr netip.Addr) { m.ClientIPAddr = addr.AsSlice() })
+}
+
+// decline says that somebody else uses a client's address.
+func (s *swarm) decline(mac net.HardwareAddr, server netip.Addr) error {
+	return s.part(mac, server, dhcpv4.MessageTypeDecline, func(m *dhcpv4.DHCPv4, addr netip.Addr) {
+		m.UpdateOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice()))
+	})
+}
+
+// part sends a message that nobody answers.
+func (s *swarm) part(mac net.HardwareAddr, server netip.Addr, kind dhcpv4.MessageType, from func(*dhcpv4.DHCPv4, netip.Addr)) error {
+	held, holds := s.giveBack(mac)
+	if !holds {
+		return nil
 	}
-	return out
+	m, err := dhcpv4.New(dhcpv4.WithHwAddr(mac), dhcpv4.WithMessageType(kind), dhcpv4.WithOption(dhcpv4.OptServerIdentifier(server.AsSlice())))
+	if err != nil {
+		return err
+	}
+	from(m, held.addr)
+	_, err = s.conn.WriteTo(m.ToBytes(), &net.UDPAddr{IP: net.IPv4bcast, Port: 67})
+	return err
+}
+
+// all does something for the clients from one number up to another one at the same time.
+func (s *swarm) all(from, to int, do func(i int)) {
+	var running sync.WaitGroup
+	for i := from; i < to; i++ {
+		running.Go(func() { do(i) })
+	}
+	running.Wait()
 }
 
 func swarmMAC(i int) net.HardwareAddr {
