@@ -31,6 +31,7 @@ type table struct {
 	reels    chan watchReel // what WatchLeases tells, one after the other
 	down     []Change
 	traces   chan *reel // what Trace returned
+	history  func(HistoryQuery) (iter.Seq2[Tenancy, error], error)
 }
 
 func (b *table) Status(context.Context) Status {
@@ -40,6 +41,11 @@ func (b *table) Status(context.Context) Status {
 func (b *table) Leases(context.Context, LeaseQuery) iter.Seq[Lease] {
 	return slices.Values(b.leases)
 }
+
+func (b *table) History(_ context.Context, q HistoryQuery) (iter.Seq2[Tenancy, error], error) {
+	return b.history(q)
+}
+
 func (b *table) Down(context.Context) ([]Change, error) { return b.down, nil }
 
 func (b *table) Release(_ context.Context, network string, addr netip.Addr, _ bool) (Lease, error) {
@@ -142,7 +148,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /v1/status status": true, "get /v1/leases list-leases": true, "post /v1/down down": true,
+		"get /v1/status status": true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
