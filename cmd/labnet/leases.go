@@ -5,9 +5,10 @@ import "github.com/spf13/cobra"
 func newLeases(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leases",
-		Short: "List, show and release leases",
+		Short: "List leases, and all that can be asked and done about them",
 		Example: `  labnet leases
-  labnet leases show builder`,
+  labnet leases show builder
+  labnet leases history 10.0.0.57`,
 		Args: noArgs,
 	}
 	list := newLeasesList(g)
