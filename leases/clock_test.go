@@ -2,6 +2,7 @@ package leases
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -206,5 +207,15 @@ func TestTheTimeOfDayIsRightAgainWhileARenewalFails(t *testing.T) {
 	}
 	if got := b.store.leases[place{"lab", ip("192.0.2.10")}]; got != stored {
 		t.Errorf("stored: %+v", got)
+	}
+}
+
+// TestTheClockIsWatched: nobody may set the clock of a machine that runs tests (make test-long sets that of an emulated one), but the watch begins,
+// and ends when it is to.
+func TestTheClockIsWatched(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := watchClock(ctx, func() { t.Error("the clock is said to be set") }); err != nil || ctx.Err() == nil {
+		t.Errorf("it ended before it was to: %v", err)
 	}
 }

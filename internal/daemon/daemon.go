@@ -227,6 +227,12 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	// What the front stands on outlives the wish to end: it is stopped when the front has drained.
 	base, baseCtx := group(context.WithoutCancel(ctx))
 	base.Go(func() error { return d.table.Run(baseCtx) })
+	base.Go(func() error {
+		if err := d.table.WatchClock(baseCtx); err != nil {
+			d.log.Warn("a clock that is set is noticed later", "err", err)
+		}
+		return nil
+	})
 	base.Go(func() error { return d.host.Run(baseCtx) })
 	base.Go(func() error { return api.Run(baseCtx) })
 
