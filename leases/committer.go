@@ -165,7 +165,7 @@ func (c *committer) collect() {
 	for _, w := range t.late {
 		switch {
 		case w.slot.committed != w.record: // the address has a new lease by now
-		case len(c.late) < maxLate:
+		case len(c.late) < maxLate || w.slot.last != nil: // what follows it mustn't come first
 			c.late = append(c.late, w)
 			c.leases = append(c.leases, w.record.lease(w.slot))
 		default:

@@ -41,32 +41,13 @@ CREATE TABLE history (
 CREATE INDEX history_addr ON history (addr, since);
 CREATE INDEX history_until ON history (until);
 
-CREATE TRIGGER lease_ended AFTER UPDATE ON leases
-WHEN OLD.state = 'bound' AND (NEW.state <> 'bound' OR NEW.client <> OLD.client OR NEW.name <> OLD.name OR NEW.hwaddr <> OLD.hwaddr)
-BEGIN
-  INSERT INTO history (network, addr, client, hwaddr, name, state, since, until) VALUES (
-    OLD.network, OLD.addr, OLD.client, OLD.hwaddr, OLD.name,
-    CASE WHEN NEW.state <> 'bound' THEN NEW.state WHEN NEW.client <> OLD.client THEN 'replaced' ELSE 'changed' END,
-    OLD.start,
-    CASE WHEN NEW.state IN ('released', 'expired') THEN coalesce(NEW.expiry, NEW.seen)
-         ELSE min(NEW.seen, coalesce(OLD.expiry, NEW.seen)) END);
-END;
-
--- Both, for people.
-CREATE VIEW tenancies AS
-  SELECT network, addr, client, hwaddr, name, state, datetime(since, 'unixepoch') AS since, datetime(until, 'unixepoch') AS until
-    FROM history
-  UNION ALL
-  SELECT network, addr, client, hwaddr, name, state, datetime(start, 'unixepoch'), datetime(expiry, 'unixepoch')
-    FROM leases WHERE state = 'bound';
-
 -- Records that the daemon could not understand, as JSON.
 CREATE TABLE set_aside (
   at     INTEGER NOT NULL,
   reason TEXT NOT NULL,
   record TEXT NOT NULL
 ) STRICT;
-` + redoSchema + reservationsSchema
+` + redoSchema + historySchema + reservationsSchema
 
 // redoSchema came with version 2.
 const redoSchema = `
@@ -76,6 +57,43 @@ CREATE TABLE redo_log (
   moved INTEGER NOT NULL   -- the last segment that is in it
 ) STRICT;
 INSERT INTO redo_log VALUES (lower(hex(randomblob(16))), 0);
+`
+
+// dropOldHistory takes away what historySchema replaces: before version 3 every row of a lease that had changed began with the lease.
+const dropOldHistory = `DROP TRIGGER lease_ended; DROP VIEW tenancies;`
+
+// sinceOfBound is when a row of leases that is bound began to be as it is.
+const sinceOfBound = `coalesce((
+      SELECT h.until FROM history AS h
+      WHERE h.addr = leases.addr AND h.since >= leases.start AND h.network = leases.network AND h.client = leases.client AND h.state = 'changed'
+      ORDER BY h.since DESC, h.id DESC LIMIT 1), start)`
+
+// historySchema is as of version 3. A row of a lease whose name or hwaddr had changed begins where the row before it ended.
+const historySchema = `
+CREATE TRIGGER lease_ended AFTER UPDATE ON leases
+WHEN OLD.state = 'bound' AND (NEW.state <> 'bound' OR NEW.client <> OLD.client OR NEW.name <> OLD.name OR NEW.hwaddr <> OLD.hwaddr)
+BEGIN
+  INSERT INTO history (network, addr, client, hwaddr, name, state, since, until)
+  SELECT OLD.network, OLD.addr, OLD.client, OLD.hwaddr, OLD.name, ended.state,
+    coalesce((
+      SELECT h.until FROM history AS h
+      WHERE h.addr = OLD.addr AND h.since >= OLD.start AND h.network = OLD.network AND h.client = OLD.client AND h.state = 'changed'
+        AND h.until <= ended.until
+      ORDER BY h.since DESC, h.id DESC LIMIT 1), OLD.start),
+    max(OLD.start, ended.until)
+  FROM (SELECT
+    CASE WHEN NEW.state <> 'bound' THEN NEW.state WHEN NEW.client <> OLD.client THEN 'replaced' ELSE 'changed' END AS state,
+    CASE WHEN NEW.state IN ('released', 'expired') THEN coalesce(NEW.expiry, NEW.seen)
+         ELSE min(NEW.seen, coalesce(OLD.expiry, NEW.seen)) END AS until) AS ended;
+END;
+
+-- Both, for people.
+CREATE VIEW tenancies AS
+  SELECT network, addr, client, hwaddr, name, state, datetime(since, 'unixepoch') AS since, datetime(until, 'unixepoch') AS until
+    FROM history
+  UNION ALL
+  SELECT network, addr, client, hwaddr, name, state, datetime(` + sinceOfBound + `, 'unixepoch'), datetime(expiry, 'unixepoch')
+    FROM leases WHERE state = 'bound';
 `
 
 // reservationsSchema came with version 3.
@@ -93,7 +111,7 @@ CREATE TABLE reservations (
 `
 
 // migrations bring a database from the version that is the index to the next one.
-var migrations = [schemaVersion]string{1: redoSchema, 2: reservationsSchema}
+var migrations = [schemaVersion]string{1: redoSchema, 2: dropOldHistory + historySchema + reservationsSchema}
 
 const (
 	upsertSQL = `INSERT INTO leases

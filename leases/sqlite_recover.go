@@ -3,7 +3,6 @@ package leases
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -22,19 +21,12 @@ func (s *SQLite) recover() error {
 	if err != nil {
 		return err
 	}
-	commits, last, err := unmoved(segments, s.path, id, moved)
+	leases, last, err := leftIn(segments, s.path, id, moved)
 	if err != nil {
 		return err
 	}
-	if len(commits) > 0 {
-		if err := continues(segments, s.path, moved); err != nil {
-			return err
-		}
-		leases, err := parseCommits(commits)
-		if err != nil {
-			return fmt.Errorf("%w (%s-redo1, -redo2): run the labnet that wrote it, or move it away to lose what is in it", err, s.path)
-		}
-		s.left = &leftover{condense(leases), last}
+	if len(leases) > 0 {
+		s.left = &leftover{leases, last}
 	}
 	s.id, s.nextSeq = id, last+1
 	switch err := s.moveLeft(); {
@@ -55,6 +47,23 @@ func (s *SQLite) recover() error {
 		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", noSpace(s.path, err))
 	}
 	return nil
+}
+
+// leftIn returns the leases in the redo log beside the database at path that aren't in it yet, condensed, and the number of the last
+// segment.
+func leftIn(segments []redolog.Segment, path string, id redolog.ID, moved uint64) (leases []*Lease, last uint64, err error) {
+	commits, last, err := unmoved(segments, path, id, moved)
+	if err != nil || len(commits) == 0 {
+		return nil, last, err
+	}
+	if err := continues(segments, path, moved); err != nil {
+		return nil, 0, err
+	}
+	parsed, err := parseCommits(commits)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w (%s-redo1, -redo2): run the labnet that wrote it, or move it away to lose what is in it", err, path)
+	}
+	return condense(parsed), last, nil
 }
 
 // leftover is what an earlier run has left in the redo log while it isn't in the database yet. There is no log to write to
@@ -127,7 +136,7 @@ func continues(segments []redolog.Segment, path string, moved uint64) error {
 }
 
 // redoState returns which redo log the database has, and up to which segment it is in the database.
-func redoState(ctx context.Context, db *sql.DB) (id redolog.ID, moved uint64, err error) {
+func redoState(ctx context.Context, db querier) (id redolog.ID, moved uint64, err error) {
 	var text string
 	var number int64
 	if err := db.QueryRowContext(ctx, "SELECT id, moved FROM redo_log").Scan(&text, &number); err != nil {

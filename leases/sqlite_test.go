@@ -163,7 +163,7 @@ func TestHistoryIsReadableBySQL(t *testing.T) {
 	got := shell(t, path, `SELECT addr, client, name, state, since, until FROM tenancies ORDER BY until`)
 	want := strings.TrimSpace(`
 192.0.2.10|mac:52:54:00:00:00:0a|guest10|changed|2026-01-02 03:04:05|2026-01-02 03:05:45
-192.0.2.10|mac:52:54:00:00:00:0a|renamed|released|2026-01-02 03:04:05|2026-01-02 03:07:25
+192.0.2.10|mac:52:54:00:00:00:0a|renamed|released|2026-01-02 03:05:45|2026-01-02 03:07:25
 192.0.2.10|mac:52:54:00:00:00:0b|guest10|expired|2026-01-02 03:09:05|2026-01-02 03:10:45`)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)

@@ -122,6 +122,9 @@ func (l *Log) Turn() Ended {
 	return e
 }
 
+// Present is the segment that is appended to, as far as it is.
+func (l *Log) Present() Ended { return Ended{l.seq, l.count} }
+
 // Count is how many payloads were appended to the present segment.
 func (l *Log) Count() int { return l.count }
 
