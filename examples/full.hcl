@@ -9,6 +9,8 @@ daemon {
   run_dir    = "/run/labnet"
   log_level  = "info"
   log_format = "auto"
+
+  lease_history = "90d"
 }
 
 network "lab" {

@@ -309,3 +309,34 @@ func TestMigratedIsFresh(t *testing.T) {
 		}
 	}
 }
+
+// TestHistoryIsKeptAsLongAsItShall: none at all, and changed while the store is open.
+func TestHistoryIsKeptAsLongAsItShall(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leases.db")
+	s, err := OpenSQLite(SQLiteConfig{Path: path, History: NoHistory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	rows := func(want int) {
+		t.Helper()
+		flush(t, s)
+		if got := shell(t, path, "SELECT count(*) FROM history"); got != fmt.Sprint(want) {
+			t.Errorf("%s rows of history, want %d", got, want)
+		}
+	}
+	life(t, s, aLife...)
+	rows(0)
+	s.KeepHistory(200 * 365 * 24 * time.Hour)
+	life(t, s, aLife...)
+	rows(len(aLifeTold)) // one more: the last one of before is changed by the first
+	s.KeepHistory(time.Minute)
+	life(t, s, aLife[:2]...)
+	rows(0)
+	s.KeepHistory(NoHistory)
+	life(t, s, aLife...)
+	rows(0)
+	if got := shell(t, path, "SELECT count(*) FROM leases"); got != "1" {
+		t.Errorf("%s leases, want 1", got)
+	}
+}

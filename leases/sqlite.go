@@ -1,6 +1,7 @@
 package leases
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,6 +21,9 @@ import (
 // DefaultHistory is how long the history is kept where SQLiteConfig doesn't say otherwise.
 const DefaultHistory = 90 * 24 * time.Hour
 
+// NoHistory keeps no history: what a lease was is forgotten with its end.
+const NoHistory time.Duration = -1
+
 // DefaultHistoryRows is how much history is kept where SQLiteConfig doesn't say otherwise: about 200 MB. Ordinary labs never
 // reach it in DefaultHistory; a guest that changes its name or its address all the time would fill the disk without it.
 const DefaultHistoryRows = 1_000_000
@@ -30,7 +34,7 @@ const busyTimeout = 10 * time.Second
 // SQLiteConfig is what OpenSQLite needs to know. The zero value of everything but Path is fine.
 type SQLiteConfig struct {
 	Path        string        // of the file; its directory must exist
-	History     time.Duration // age at which rows of the history are removed; 0: DefaultHistory
+	History     time.Duration // age at which rows of the history are removed; 0: DefaultHistory; NoHistory
 	HistoryRows int           // how many rows of the history are kept, roughly, the newest; 0: DefaultHistoryRows
 	Log         *slog.Logger  // nil: nothing is logged
 }
@@ -41,8 +45,8 @@ type SQLiteConfig struct {
 // checkpoint ever stalls a commit.
 type SQLite struct {
 	path    string
-	history time.Duration
-	rows    int // of the history
+	keep    atomic.Int64 // for how long the history is kept, a Duration
+	rows    int          // of the history
 	log     *slog.Logger
 	lock    *os.File
 	db      *sql.DB
@@ -57,6 +61,7 @@ type SQLite struct {
 	writer    *writer    // nil: to be connected
 	left      *leftover  // nil: everything of earlier runs is in the database
 	written   int        // leases since the last checkpoint
+	kept      int64      // keep, as of the last write
 	uncounted int        // leases since the number of rows of the history was looked at
 	nextPrune time.Time
 	warned    time.Time // of a reader without end
@@ -84,12 +89,11 @@ type segment struct {
 // wrote it. Close ends its goroutine. It makes SQLite use fdatasync in this process.
 func OpenSQLite(cfg SQLiteConfig) (*SQLite, error) {
 	s := &SQLite{
-		path: cfg.Path, history: cfg.History, rows: cfg.HistoryRows, log: cfg.Log,
+		path: cfg.Path, rows: cfg.HistoryRows, log: cfg.Log,
 		stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
-	if s.history == 0 {
-		s.history = DefaultHistory
-	}
+	s.KeepHistory(cmp.Or(cfg.History, DefaultHistory))
+	s.kept = s.keep.Load()
 	if s.rows == 0 {
 		s.rows = DefaultHistoryRows
 	}
@@ -132,7 +136,7 @@ func (s *SQLite) open() (err error) {
 	if err := migrate(context.Background(), s.db); err != nil {
 		return err
 	}
-	if s.writer, err = connect(s.db); err != nil {
+	if s.writer, err = connect(s.db, s.kept > 0); err != nil {
 		return err
 	}
 	if err := s.recover(); err != nil {
@@ -140,6 +144,10 @@ func (s *SQLite) open() (err error) {
 	}
 	return syncDir(filepath.Dir(s.path))
 }
+
+// KeepHistory changes for how long the history is kept: positive, or NoHistory. What is older goes a little at a time, from the next lease
+// on.
+func (s *SQLite) KeepHistory(age time.Duration) { s.keep.Store(int64(age)) }
 
 // Load returns every lease; a row that can't be understood moves to the table set_aside.
 func (s *SQLite) Load(ctx context.Context) ([]Lease, []BadRecord, error) {

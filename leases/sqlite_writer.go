@@ -3,6 +3,7 @@ package leases
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 )
 
@@ -29,13 +30,22 @@ type prune struct {
 // countAfter is how many leases are written between two looks at the number of rows of the history.
 const countAfter = 10_000
 
-func connect(db *sql.DB) (*writer, error) {
+// noHistorySQL keeps the trigger of the schema from writing, for a connection.
+const noHistorySQL = "CREATE TEMP TRIGGER no_history BEFORE INSERT ON main.history BEGIN SELECT RAISE(IGNORE); END"
+
+func connect(db *sql.DB, history bool) (*writer, error) {
 	ctx := context.Background()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{conn: conn}
+	if !history {
+		if _, err := conn.ExecContext(ctx, noHistorySQL); err != nil {
+			w.close()
+			return nil, err
+		}
+	}
 	for _, s := range []struct {
 		stmt **sql.Stmt
 		text string
@@ -58,14 +68,22 @@ func connect(db *sql.DB) (*writer, error) {
 
 // write is one transaction, after which leases are durable in the database; after an error nothing of it is left. dbMu is held.
 func (s *SQLite) write(leases []*Lease, t transaction) (err error) {
+	if keep := s.keep.Load(); keep != s.kept {
+		s.kept, s.nextPrune = keep, time.Time{}
+		s.disconnect()
+	}
 	if s.writer == nil {
-		if s.writer, err = connect(s.db); err != nil {
+		if s.writer, err = connect(s.db, s.kept > 0); err != nil {
 			return err
 		}
 	}
 	now := time.Now()
-	if !now.Before(s.nextPrune) {
-		t.history.before = now.Add(-s.history).Unix()
+	switch {
+	case now.Before(s.nextPrune):
+	case s.kept > 0:
+		t.history.before = now.Add(-time.Duration(s.kept)).Unix()
+	default:
+		t.history.before = math.MaxInt64
 	}
 	if s.uncounted >= min(countAfter, s.rows) {
 		t.history.rows = s.rows
@@ -77,8 +95,7 @@ func (s *SQLite) write(leases []*Lease, t transaction) (err error) {
 	aged, surplus, err := s.writer.write(leases, t, p)
 	if err != nil {
 		// Whatever state the connection is in: the next transaction gets a new one.
-		s.writer.close()
-		s.writer = nil
+		s.disconnect()
 		return err
 	}
 	if t.history.before != 0 {
@@ -90,6 +107,13 @@ func (s *SQLite) write(leases []*Lease, t transaction) (err error) {
 	}
 	s.written += len(leases)
 	return nil
+}
+
+func (s *SQLite) disconnect() {
+	if s.writer != nil {
+		s.writer.close()
+		s.writer = nil
+	}
 }
 
 // write is one transaction. It returns how many rows of the history it removed for their age, and for their number. After an

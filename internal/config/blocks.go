@@ -8,7 +8,7 @@ import (
 func daemonBlock() *block {
 	return &block{
 		name: "daemon",
-		doc:  "Where the daemon keeps its things, and how it logs.",
+		doc:  "Where the daemon keeps its things, for how long, and how it logs.",
 		args: []argument{
 			{
 				name: "state_dir", kind: directory(), fallback: `"/var/lib/labnet"`, example: `"/srv/labnet"`,
@@ -25,6 +25,10 @@ func daemonBlock() *block {
 			{
 				name: "log_format", kind: oneOf("auto", "text", "json", "journal"), fallback: `"auto"`, example: `"json"`,
 				doc: "`auto` is the journal under systemd, text on a terminal and JSON otherwise",
+			},
+			{
+				name: "lease_history", kind: duration(0, maxHistory, false), fallback: `"90d"`, example: `"2w"`,
+				doc: "for how long it is kept who had which address (`labnet leases history`), a million entries at most; `\"0s\"` keeps nothing",
 			},
 		},
 	}
@@ -282,6 +286,8 @@ const (
 	minLease = time.Minute
 	maxLease = (1<<32 - 2) * time.Second // 0xffffffff is "infinite" on the wire (RFC 2132 section 9.2)
 	maxTTL   = (1<<31 - 1) * time.Second // RFC 2181 section 8
+
+	maxHistory = 100 * 365 * 24 * time.Hour
 
 	minCache = 64 << 10
 	maxCache = 64 << 30

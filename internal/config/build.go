@@ -32,6 +32,8 @@ func (b *builder) config(root *node) *Config {
 		RunDir:    get[string](daemon, "run_dir"),
 		LogLevel:  get[string](daemon, "log_level"),
 		LogFormat: get[string](daemon, "log_format"),
+
+		LeaseHistory: get[time.Duration](daemon, "lease_history"),
 	}}
 	strays := b.strayHosts(root)
 	if len(root.blocks["network"]) == 0 && !b.diags.HasErrors() {

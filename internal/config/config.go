@@ -13,12 +13,14 @@ type Config struct {
 	Hooks    []Hook // in the order of the file
 }
 
-// Daemon is where the daemon keeps things and how it logs.
+// Daemon is where the daemon keeps things, how long, and how it logs.
 type Daemon struct {
 	StateDir  string
 	RunDir    string
 	LogLevel  string // debug, info, warn, error
 	LogFormat string // auto, text, json, journal
+
+	LeaseHistory time.Duration // for how long it is kept; 0: not at all
 }
 
 // Network is one network block.

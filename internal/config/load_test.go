@@ -44,7 +44,7 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 func TestOneBlockIsEnough(t *testing.T) {
 	got := mustLoad(t, `network "lab" { address = "10.0.0.1/24" }`)
 	want := &Config{
-		Daemon: Daemon{StateDir: "/var/lib/labnet", RunDir: "/run/labnet", LogLevel: "info", LogFormat: "auto"},
+		Daemon: Daemon{StateDir: "/var/lib/labnet", RunDir: "/run/labnet", LogLevel: "info", LogFormat: "auto", LeaseHistory: 90 * 24 * time.Hour},
 		Networks: []Network{{
 			Name:    "lab",
 			Mode:    "routed",

@@ -85,7 +85,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err := os.MkdirAll(opts.Paths.StateDir, 0o750); err != nil {
 		return fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
 	}
-	d.store, err = leases.OpenSQLite(leases.SQLiteConfig{Path: opts.Paths.leases(), Log: d.log.With("part", "leases")})
+	d.store, err = leases.OpenSQLite(leases.SQLiteConfig{
+		Path: opts.Paths.leases(), History: historyAge(opts.Config.Daemon), Log: d.log.With("part", "leases"),
+	})
 	if err != nil {
 		return err
 	}
