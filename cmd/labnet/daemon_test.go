@@ -27,6 +27,8 @@ type fake struct {
 	leases   []control.Lease
 	happens  []control.LeaseEvent
 	reserved []control.Reservation
+	past     []control.Tenancy
+	wanted   control.HistoryQuery
 	ended    []netip.Addr
 	downs    int
 	film     []shot
@@ -43,6 +45,11 @@ func (f *fake) Leases(_ context.Context, q control.LeaseQuery) iter.Seq[control.
 	return slices.Values(slices.DeleteFunc(slices.Clone(f.leases), func(l control.Lease) bool {
 		return q.Network != "" && l.Network != q.Network || !q.Filter.Match(&l)
 	}))
+}
+
+func (f *fake) History(_ context.Context, q control.HistoryQuery) (iter.Seq2[control.Tenancy, error], error) {
+	f.wanted = q
+	return entries(f.past), nil
 }
 
 func (f *fake) Release(_ context.Context, network string, addr netip.Addr, _ bool) (control.Lease, error) {
@@ -278,7 +285,7 @@ func TestPlan(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
-	for _, verb := range []string{"status", "leases", "leases show x", "leases release x", "trace dhcp", "explain dhcp x", "explain dhcp 52:54:00:00:00:01"} {
+	for _, verb := range []string{"status", "leases", "leases show x", "leases release x", "leases history x", "trace dhcp", "explain dhcp x", "explain dhcp 52:54:00:00:00:01"} {
 		got := labnet(t, nil, append(strings.Fields(verb), "--socket", none, "-c", none)...)
 		if got.Code != exitFailed || got.Out != "" || !strings.Contains(got.ErrOut, "no labnet daemon answers at "+none) {
 			t.Errorf("%s: %+v", verb, got)

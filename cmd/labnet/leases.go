@@ -17,6 +17,7 @@ func newLeases(g *global) *cobra.Command {
 	cmd.AddCommand(
 		list,
 		newLeasesShow(g),
+		newLeasesHistory(g),
 		newLeasesWatch(g),
 		newLeasesWait(g),
 		newLeasesRelease(g),

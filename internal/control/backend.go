@@ -20,6 +20,7 @@ type Backend interface {
 	LeasesBackend
 	ReservationsBackend
 	ImportBackend
+	HistoryBackend
 	// Trace starts to show DHCP messages. The error is ErrInvalid for a network or a reason that doesn't exist, or ErrConflict
 	// where too many watch already.
 	Trace(filter TraceFilter) (Trace, error)

@@ -29,6 +29,37 @@ func streamList[T any](all iter.Seq[T]) *huma.StreamResponse {
 	}}
 }
 
+// writeFallibleList is writeList for a list that may end in an error, which it returns: then the list has no end. That the caller went away is
+// none.
+func writeFallibleList[T any](w io.Writer, all iter.Seq2[T, error]) (failed error) {
+	out := &cutOff{to: w}
+	_ = writeList(out, func(yield func(T) bool) {
+		for v, err := range all {
+			if err != nil {
+				failed, out.ended = err, true
+				return
+			}
+			if !yield(v) {
+				return
+			}
+		}
+	})
+	return failed
+}
+
+// cutOff takes nothing any more once it has ended.
+type cutOff struct {
+	to    io.Writer
+	ended bool
+}
+
+func (c *cutOff) Write(p []byte) (int, error) {
+	if c.ended {
+		return 0, io.ErrClosedPipe
+	}
+	return c.to.Write(p)
+}
+
 func writeList[T any](w io.Writer, all iter.Seq[T]) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	encoder := json.NewEncoder(out) // each entry on a line of its own
@@ -62,6 +93,10 @@ func list[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error
 		defer func() { _ = response.Body.Close() }()
 		in := json.NewDecoder(response.Body)
 		failed := func(err error) {
+			if why := response.Trailer.Get(errorTrailer); why != "" {
+				yield(none, errors.New(why))
+				return
+			}
 			if errors.Is(err, io.ErrUnexpectedEOF) {
 				err = io.EOF // it ended in the middle
 			}

@@ -52,6 +52,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerWatch(api, backend, stopping)
 	registerWait(api, backend, stopping)
 	registerReservations(api, backend, log)
+	registerHistory(api, backend, log)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
 	return mux

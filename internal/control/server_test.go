@@ -32,6 +32,7 @@ type table struct {
 	down     []Change
 	traces   chan *reel // what Trace returned
 	imports  []ImportRequest
+	history  func(HistoryQuery) (iter.Seq2[Tenancy, error], error)
 }
 
 func (b *table) Status(context.Context) Status {
@@ -46,6 +47,11 @@ func (b *table) ImportLeases(_ context.Context, r ImportRequest) (ImportAnswer, 
 	b.imports = append(b.imports, r)
 	return ImportAnswer{Results: make([]ImportResult, len(r.Leases))}, nil
 }
+
+func (b *table) History(_ context.Context, q HistoryQuery) (iter.Seq2[Tenancy, error], error) {
+	return b.history(q)
+}
+
 func (b *table) Down(context.Context) ([]Change, error) { return b.down, nil }
 
 func (b *table) Release(_ context.Context, network string, addr netip.Addr, _ bool) (Lease, error) {
@@ -148,8 +154,8 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /v1/status status": true, "get /v1/leases list-leases": true, "post /v1/down down": true,
-		"post /v1/leases/import import-leases":                true,
+		"post /v1/leases/import import-leases": true,
+		"get /v1/status status":                true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
