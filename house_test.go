@@ -17,7 +17,7 @@ import (
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
 	"netcfg":           nil,
-	"leases":           {"leases/redolog"},
+	"leases":           {"leases/redolog", "leases/sqlitefile"},
 	"dnsserver":        {"internal/portowner"},
 	"dhcpserver":       {"leases", "internal/portowner"},
 	"internal/config":  nil,
@@ -30,6 +30,7 @@ var imports = map[string][]string{
 
 	"internal/portowner": nil,
 	"leases/redolog":     nil,
+	"leases/sqlitefile":  nil,
 
 	"bench/dhcp":           {"bench/dhcp/generator"},
 	"bench/dhcp/generator": nil,
