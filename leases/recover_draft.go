@@ -208,7 +208,7 @@ func finishRecovery(ctx context.Context, path, whole string) (Recovery, error) {
 			return Recovery{}, err
 		}
 	}
-	// What is moved away must be before the new one is there: the old log beside the new database would be taken for its own.
+	// What is moved away must be before the new one is there: beside the old log it would be refused.
 	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(path))); err != nil {
 		return Recovery{}, err
 	}
