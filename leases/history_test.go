@@ -119,7 +119,9 @@ func TestHistory(t *testing.T) {
 		{"at a second of one that is bound", HistoryQuery{Addrs: netip.MustParsePrefix("192.0.2.10/32"), From: at(2600), To: at(2601)}, 3000, aLifeTold[7:]},
 		{"by what it is", HistoryQuery{Match: func(t *Tenancy) bool { return t.Name == "other" }}, 3000, aLifeTold[3:4]},
 		{
-			"with one that has ended and isn't written", HistoryQuery{From: at(6000)}, 6100,
+			"with one that has ended and isn't written",
+			HistoryQuery{From: at(6000)},
+			6100,
 			[]string{"lab 192.0.2.10 mac:52:54:00:00:00:0e last2 expired 2500-6100"},
 		},
 	} {

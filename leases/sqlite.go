@@ -118,6 +118,9 @@ func (s *SQLite) open() (err error) {
 	if s.lock, err = lockFile(s.path + ".lock"); err != nil {
 		return err
 	}
+	if name, err := interruptedRecovery(s.path); err != nil || name != "" {
+		return errors.Join(err, fmt.Errorf("a recovery was interrupted (%s is there): `labnet leases recover --set-aside` finishes it", name))
+	}
 	switch _, err := os.Stat(s.path); {
 	case errors.Is(err, os.ErrNotExist):
 		if err := create(s.path); err != nil {

@@ -20,24 +20,45 @@ import (
 )
 
 // remedy ends every message about a file that can't be used; labnet never repairs or replaces it by itself.
-const remedy = "restore it from a backup, or move it and the files beside it away to start without leases"
+const remedy = "restore it from a backup, or let `labnet leases recover` say what of it can be saved"
+
+// immutable is the mode of openDB that leaves no trace beside the file.
+const immutable = "immutable"
 
 // magic is how every SQLite file begins.
 const magic = "SQLite format 3\x00"
 
-// openDB returns a handle; it connects when it is used.
+// openDB returns a handle; it connects when it is used. The mode is SQLite's, or immutable: then nobody else may write, and there is no WAL.
 func openDB(path, mode string, pragmas ...string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	query := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_dqs": {"0"}}
+	if mode == immutable {
+		query.Set("mode", "ro")
+		query.Set("immutable", "1")
+	}
 	query["_pragma"] = append([]string{"busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")"}, pragmas...)
 	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode())
 	if err != nil {
 		return nil, err
 	}
 	return sql.OpenDB(connector), nil
+}
+
+// tracelessMode is how a file is read that must stay as it is, with what is beside it: who reads otherwise makes a WAL where there is none. The
+// lock is held.
+func tracelessMode(path string) string {
+	if notEmpty(path+"-wal") || notEmpty(path+"-journal") {
+		return "ro"
+	}
+	return immutable
+}
+
+func notEmpty(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Size() > 0
 }
 
 // lockFile keeps other processes out until the file is closed, or the process ends.
@@ -67,7 +88,7 @@ func lockFile(path string) (*os.File, error) {
 // create makes an empty lease database. It appears at path whole or not at all.
 func create(path string) error {
 	for _, suffix := range []string{"-wal", "-journal"} {
-		if _, err := os.Lstat(path + suffix); err == nil {
+		if notEmpty(path + suffix) {
 			return fmt.Errorf("it is missing, but its log %s is there: %s", path+suffix, remedy)
 		}
 	}
@@ -122,8 +143,8 @@ func verify(path string) error {
 	if err := verifyHeader(path); err != nil {
 		return err
 	}
-	mode := "ro"
-	if journal, err := os.Stat(path + "-journal"); err == nil && journal.Size() > 0 {
+	mode := tracelessMode(path)
+	if notEmpty(path + "-journal") {
 		mode = "rw" // nobody can read before that
 	}
 	db, err := openDB(path, mode)
@@ -150,13 +171,24 @@ func damaged(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		const corrupt, notADB = 11, 26
-		if code := e.Code() & 0xff; code != corrupt && code != notADB {
-			return err
-		}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && !isDamage(e) {
+		return err
 	}
 	return fmt.Errorf("damaged (%w): %s", err, remedy)
+}
+
+// damagedIf is damaged for errors of any kind, most of which are no damage.
+func damagedIf(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && isDamage(e) {
+		return damaged(err)
+	}
+	return err
+}
+
+func isDamage(err *sqlite.Error) bool {
+	const corrupt, notADB = 11, 26
+	code := err.Code() & 0xff
+	return code == corrupt || code == notADB
 }
 
 // noSpace says that err is a full disk where it is one; SQLite says no more than a number.
@@ -212,13 +244,21 @@ func verifyVersion(ctx context.Context, db *sql.DB) (version int, err error) {
 	}
 	switch {
 	case application != applicationID:
-		return 0, fmt.Errorf("the SQLite file of another program (application id %#x): give labnet a path of its own", application)
+		return 0, foreignError(application)
 	case version > schemaVersion:
-		return 0, fmt.Errorf("written by a newer labnet (schema %d; this one knows %d): run that one, or %s", version, schemaVersion, remedy)
+		return 0, newerError(version)
 	case version < 1:
 		return 0, damaged(fmt.Errorf("schema %d", version))
 	}
 	return version, nil
+}
+
+func newerError(version int) error {
+	return fmt.Errorf("written by a newer labnet (schema %d; this one knows %d): run that one, or restore a backup", version, schemaVersion)
+}
+
+func foreignError(application int) error {
+	return fmt.Errorf("the SQLite file of another program (application id %#x): give labnet a path of its own", application)
 }
 
 // migrate brings the database to the present schema, each step in a transaction of its own.

@@ -128,7 +128,7 @@ func (s *SQLite) move() (moved bool, err error) {
 	if seg == nil {
 		return false, nil
 	}
-	err = s.moveSegment(seg)
+	err = damagedIf(s.moveSegment(seg))
 	switch before := s.setErr(noSpace(s.path, err)); {
 	case err != nil && before == nil:
 		s.log.Error("leases can't be moved from the redo log into the database; they are safe, but the log has an end", "file", s.path, "err", s.Err())
@@ -178,7 +178,10 @@ func parseCommits(commits [][]byte) (leases []Lease, err error) {
 // difference in the end: of several states of one lease that differ in times only the first and the last count, for the
 // history is made of the others.
 func condense(leases []Lease) []*Lease {
-	order := inOrder(leases)
+	return condensed(inOrder(leases))
+}
+
+func condensed(order []*Lease) []*Lease {
 	slices.SortStableFunc(order, func(a, b *Lease) int {
 		return cmp.Or(cmp.Compare(a.Network, b.Network), a.Addr.Compare(b.Addr))
 	})

@@ -38,7 +38,7 @@ func (s *SQLite) recover() error {
 			"file", s.path, "err", s.Err())
 		return nil
 	default:
-		return fmt.Errorf("moving what is in the redo log into the database: %w", err)
+		return fmt.Errorf("moving what is in the redo log into the database: %w", damagedIf(err))
 	}
 	s.redo, err = redolog.Create(s.path, id, s.nextSeq)
 	if err != nil {
@@ -61,7 +61,7 @@ func leftIn(segments []redolog.Segment, path string, id redolog.ID, moved uint64
 	}
 	parsed, err := parseCommits(commits)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w (%s-redo1, -redo2): run the labnet that wrote it, or move it away to lose what is in it", err, path)
+		return nil, 0, fmt.Errorf("%w (%s-redo1, -redo2): run the labnet that wrote it, or let `labnet leases recover` move it away and say what is lost", err, path)
 	}
 	return condense(parsed), last, nil
 }
@@ -110,7 +110,7 @@ func unmoved(segments []redolog.Segment, path string, id redolog.ID, moved uint6
 	last = moved
 	for _, seg := range segments {
 		if seg.ID != id {
-			return nil, 0, fmt.Errorf("the redo log beside it (%s-redo1, -redo2) belongs to another database: put it where it belongs, or move it away to lose what is in it", path)
+			return nil, 0, fmt.Errorf("the redo log beside it (%s-redo1, -redo2) belongs to another database: put it where it belongs, or let `labnet leases recover` move it away", path)
 		}
 		if seg.Seq > moved {
 			commits = append(commits, seg.Payloads...)
@@ -127,7 +127,7 @@ func continues(segments []redolog.Segment, path string, moved uint64) error {
 		switch seq := segments[0].Seq; {
 		case seq <= moved:
 		case seq > next:
-			return fmt.Errorf("it is older than the redo log beside it (%s-redo1, -redo2), and what came between is missing: put the database back that was beside that log, or move the log away to lose what is in it", path)
+			return fmt.Errorf("it is older than the redo log beside it (%s-redo1, -redo2), and what came between is missing: put the database back that was beside that log, or let `labnet leases recover` move both away and make a new one of what they have", path)
 		default:
 			next++
 		}

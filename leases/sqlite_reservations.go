@@ -31,11 +31,16 @@ ON CONFLICT DO UPDATE SET name = excluded.name, addr = excluded.addr, made = exc
 
 // Reserve keeps a reservation, in place of the one for the same client; it is durable when Reserve returns nil.
 func (s *SQLite) Reserve(ctx context.Context, r KeptReservation) error {
+	return s.exec(ctx, reserveSQL, r.row()...)
+}
+
+// row is r as the arguments of reserveSQL.
+func (r KeptReservation) row() []any {
 	addr := ""
 	if r.Addr.IsValid() {
 		addr = r.Addr.String()
 	}
-	return s.exec(ctx, reserveSQL, r.Network, r.HWAddr.String(), r.ID.String(), r.Name, addr, r.Made.Unix())
+	return []any{r.Network, r.HWAddr.String(), r.ID.String(), r.Name, addr, r.Made.Unix()}
 }
 
 // Unreserve ends the reservation for the same client as r; without one nothing happens. It is durable when Unreserve returns nil.

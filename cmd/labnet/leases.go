@@ -27,6 +27,7 @@ func newLeases(g *global) *cobra.Command {
 		newLeasesReservations(g),
 		newLeasesImport(g),
 		newLeasesExport(g),
+		newLeasesRecover(g),
 	)
 	return cmd
 }

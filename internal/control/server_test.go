@@ -154,8 +154,8 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /v1/status status": true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
-		"post /v1/leases/import import-leases":                true,
+		"post /v1/leases/import import-leases": true,
+		"get /v1/status status":                true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,

@@ -68,9 +68,6 @@ func Open(path string) (_ *File, err error) {
 	if page, err := f.page(1); err == nil && f.inWAL[1] != 0 {
 		f.header = parseHeader(page)
 	}
-	if !f.header.Whole && info.Size() > 0 {
-		f.problem("its header is no SQLite header")
-	}
 	return f, nil
 }
 
