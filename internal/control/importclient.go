@@ -1,9 +1,7 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 )
@@ -26,7 +24,7 @@ func (c *Client) ImportLeases(ctx context.Context, request ImportRequest) (Impor
 		n := min(chunk, len(all))
 		request.Leases = all[:n]
 		var answer ImportAnswer
-		if err := c.post(ctx, "/v1/leases/import", request, &answer); err != nil {
+		if err := c.send(ctx, http.MethodPost, "/v1/leases/import", request, &answer); err != nil {
 			return whole, err
 		}
 		if len(answer.Results) != n {
@@ -37,29 +35,4 @@ func (c *Client) ImportLeases(ctx context.Context, request ImportRequest) (Impor
 			return whole, nil
 		}
 	}
-}
-
-// post sends in and decodes the answer into out, or the problem into an error.
-func (c *Client) post(ctx context.Context, path string, in, out any) error {
-	text, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://labnet"+path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := c.http.Do(request)
-	if err != nil {
-		return c.unreachable(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode >= 400 {
-		return problemOf(response)
-	}
-	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	return nil
 }

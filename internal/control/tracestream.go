@@ -2,19 +2,11 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"reflect"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
-
-// farewell is how long the end of a stream may take to be written: its reader may be stopped.
-const farewell = time.Second
-
-const ndjson = "application/x-ndjson"
 
 type traceInput struct {
 	MAC     string `query:"mac" doc:"Only MACs that begin with this, or that match it where it has * or ?" example:"52:54:00"`
@@ -64,21 +56,10 @@ func registerTrace(api huma.API, backend Backend, stopping context.Context) {
 
 // stream writes what trace gives until the caller goes away, or stopping ends.
 func stream(c huma.Context, trace Trace, stopping context.Context) {
-	request, w := humago.Unwrap(c)
-	control := http.NewResponseController(w)
-	ctx, cancel := context.WithCancel(request.Context())
-	defer cancel()
-	// A reader that is stopped must not hold up the end of the daemon.
-	defer context.AfterFunc(stopping, func() {
-		_ = control.SetWriteDeadline(time.Now().Add(farewell))
-		cancel()
-	})()
-	w.Header().Set("Content-Type", ndjson)
-	w.WriteHeader(http.StatusOK)
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
+	ctx, out, flush, end := startLines(c, stopping)
+	defer end()
 	for {
-		if control.Flush() != nil {
+		if flush() != nil {
 			return
 		}
 		event, lost, err := trace.Next(ctx)

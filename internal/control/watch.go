@@ -2,14 +2,12 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // LeaseEvent is a line of `labnet leases watch`: what has happened to a lease, or something about the stream itself.
@@ -75,20 +73,9 @@ func registerWatch(api huma.API, backend LeasesBackend, stopping context.Context
 }
 
 func watch(c huma.Context, backend LeasesBackend, watched LeaseWatch, stopping context.Context) {
-	request, w := humago.Unwrap(c)
-	control := http.NewResponseController(w)
-	ctx, cancel := context.WithCancel(request.Context())
-	defer cancel()
-	// A reader that is stopped must not hold up the end of the daemon.
-	defer context.AfterFunc(stopping, func() {
-		_ = control.SetWriteDeadline(time.Now().Add(farewell))
-		cancel()
-	})()
-	w.Header().Set("Content-Type", ndjson)
-	w.WriteHeader(http.StatusOK)
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	if control.Flush() != nil {
+	ctx, out, flush, end := startLines(c, stopping)
+	defer end()
+	if flush() != nil {
 		return
 	}
 	// Why it ends the caller sees by himself: he went away, or the daemon did.
@@ -97,6 +84,6 @@ func watch(c huma.Context, backend LeasesBackend, watched LeaseWatch, stopping c
 		if e.Event == EventListed {
 			return err // one of many: the next one that isn't takes them along
 		}
-		return errors.Join(err, control.Flush())
+		return errors.Join(err, flush())
 	})
 }
