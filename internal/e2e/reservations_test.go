@@ -136,3 +136,40 @@ func TestAProgramMakesALab(t *testing.T) {
 		t.Errorf("%d leases", len(found))
 	}
 }
+
+const parentAndChild = `network "lab" {
+  address = "10.0.0.1/24"
+  bridge {
+    name   = "br0"
+    attach = ["vm*"]
+  }
+  dns {
+    domain = "lab.internal"%s
+  }
+}
+network "dev" {
+  address = "10.0.1.1/24"
+  bridge {
+    name = "br1"
+  }
+  dns {
+    domain = "dev.lab.internal"
+  }
+}
+`
+
+// TestNoReservationStopsAStart has the file make a CNAME of a reserved name, in the block of another network: nothing may stand beside it.
+func TestNoReservationStopsAStart(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, fmt.Sprintf(parentAndChild, ""))
+	d, _ := l.start(t)
+	l.labnet(t, "leases", "reserve", "52:54:00:aa:00:05", "--address", "10.0.1.50", "--name", "db")
+	l.configure(t, fmt.Sprintf(parentAndChild, "\n    record \"db.dev\" {\n      type  = \"CNAME\"\n      value = \"www.example.org.\"\n    }"))
+	l.reload(t, d, "is reloaded")
+	l.stop(t, d, syscall.SIGTERM)
+	l.start(t)
+	if found := l.reservations(t); len(found) != 1 || !strings.Contains(found[0].Obstacle, `a record has the name "db"`) {
+		t.Errorf("%+v", found)
+	}
+}
