@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"labnet/internal/nettest"
 )
 
@@ -171,5 +173,34 @@ func TestNoReservationStopsAStart(t *testing.T) {
 	l.start(t)
 	if found := l.reservations(t); len(found) != 1 || !strings.Contains(found[0].Obstacle, `a record has the name "db"`) {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestWhoHangsUpLeavesNoHalfReservation ends the command while its reservation is being written, to a slow disk: what is served must be what
+// is stored.
+func TestWhoHangsUpLeavesNoHalfReservation(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, labConfig)
+	d, _ := l.start(t)
+	mend := l.inject(t, "fdatasync", "delay_enter=3s")
+	hasty, _ := l.router.Start(t, l.args(t, "leases", "reserve", "52:54:00:aa:00:05", "--address", "10.0.0.50", "--name", "db")...)
+	nettest.Eventually(t, limit, func() error {
+		out, err := l.router.Try("dig", "+short", "+time=1", "+tries=1", "@10.0.0.1", "db.lab.internal")
+		if err != nil || out != "10.0.0.50\n" {
+			return fmt.Errorf("the reservation isn't under way: %v %s", err, out)
+		}
+		return nil
+	})
+	if err := hasty.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	l.labnet(t, "leases", "reserve", "52:54:00:aa:00:06", "--address", "10.0.0.51") // its turn comes after that
+	mend()
+	served := l.reservations(t)
+	l.stop(t, d, syscall.SIGKILL)
+	l.start(t)
+	if diff := cmp.Diff(served, l.reservations(t)); diff != "" {
+		t.Errorf("what is stored differs from what was served (-served +stored):\n%s", diff)
 	}
 }
