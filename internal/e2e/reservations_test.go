@@ -204,3 +204,55 @@ func TestWhoHangsUpLeavesNoHalfReservation(t *testing.T) {
 		t.Errorf("what is stored differs from what was served (-served +stored):\n%s", diff)
 	}
 }
+
+// TestTheGuidesProgramWaits runs what the guide shows to a program that makes a lab. A reserved name resolves before its guest is there, so that
+// waiting for the name is waiting for nothing.
+func TestTheGuidesProgramWaits(t *testing.T) {
+	nettest.NeedRoot(t)
+	var reserve, wait []string
+	var after [][]string
+	for _, s := range snippets(t) {
+		if !strings.HasPrefix(s.place, "guide.md") || !strings.HasPrefix(s.text, "labnet leases reserve") {
+			continue
+		}
+		for line := range strings.Lines(s.text) {
+			words := strings.Fields(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "addr=$("), ")"))
+			switch {
+			case words[0] != "labnet":
+			case reserve == nil:
+				reserve = words[1:]
+			case wait == nil:
+				wait = words[1:]
+			default:
+				after = append(after, words[1:])
+			}
+		}
+	}
+	if len(after) != 2 || wait[1] != "wait" || after[0][1] != "unreserve" || after[1][1] != "release" {
+		t.Fatalf("the guide's program is %v, %v, %v", reserve, wait, after)
+	}
+	l := newLab(t)
+	l.configure(t, labConfig)
+	l.start(t)
+	l.labnet(t, reserve...)
+	if out, err := l.tryLabnet(t, append(wait, "--timeout", "1s")...); err == nil {
+		t.Errorf("without the guest it prints %q", out)
+	}
+	g := l.newGuest(t, "guest", "vm1")
+	g.Run(t, "ip", "link", "set", "eth0", "address", reserve[2])
+	g.udhcpc(t)
+	if got := strings.TrimSpace(l.labnet(t, wait...)); got != reserve[slices.Index(reserve, "--address")+1] {
+		t.Errorf("it waits for %s", got)
+	}
+	g.leased(t)
+	if got := g.resolve(t, "db"); len(got) != 1 {
+		t.Errorf("the name resolves to %v", got)
+	}
+	g.Run(t, "ip", "link", "set", "eth0", "down")
+	for _, args := range after {
+		l.labnet(t, args...)
+	}
+	if found := l.reservations(t); len(found) != 0 {
+		t.Errorf("it leaves %+v", found)
+	}
+}
