@@ -29,7 +29,8 @@ ON CONFLICT DO UPDATE SET name = excluded.name, addr = excluded.addr, made = exc
 	reservationsSQL = `SELECT network, hwaddr, client, name, addr, made FROM reservations ORDER BY made, network, hwaddr, client`
 )
 
-// Reserve keeps a reservation, in place of the one for the same client; it is durable when Reserve returns nil.
+// Reserve keeps a reservation, in place of the one for the same client; it is durable when Reserve returns nil. One
+// that has begun is not interrupted by the end of ctx.
 func (s *SQLite) Reserve(ctx context.Context, r KeptReservation) error {
 	return s.exec(ctx, reserveSQL, r.row()...)
 }
@@ -44,6 +45,7 @@ func (r KeptReservation) row() []any {
 }
 
 // Unreserve ends the reservation for the same client as r; without one nothing happens. It is durable when Unreserve returns nil.
+// One that has begun is not interrupted by the end of ctx.
 func (s *SQLite) Unreserve(ctx context.Context, r KeptReservation) error {
 	return s.exec(ctx, unreserveSQL, r.Network, r.HWAddr.String(), r.ID.String())
 }
@@ -51,7 +53,11 @@ func (s *SQLite) Unreserve(ctx context.Context, r KeptReservation) error {
 func (s *SQLite) exec(ctx context.Context, query string, args ...any) error {
 	s.lockDatabase()
 	defer s.unlockDatabase()
-	if _, err := s.db.ExecContext(ctx, query, args...); err != nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Whoever is told that ctx has ended takes back what he did along with it; the database may have it all the same.
+	if _, err := s.db.ExecContext(context.WithoutCancel(ctx), query, args...); err != nil {
 		return fmt.Errorf("lease database %s: %w", s.path, noSpace(s.path, err))
 	}
 	return nil

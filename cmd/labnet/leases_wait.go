@@ -26,8 +26,9 @@ func newLeasesWait(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait NAME|ADDRESS|MAC",
 		Short: "Wait until a guest has a lease, or its name resolves",
-		Long: `Wait until a guest has a lease, or its name resolves, and print its address. For dns the name is asked for as a guest would, so it may also be
-one of a record. It waits for the daemon too, if that isn't up yet. When the time is over it says what is missing, with exit code 1.`,
+		Long: `Wait until a guest has a lease, or its name resolves, and print its address. For dns the name is asked for as a guest would: one of a record, or one
+that is reserved with an address, resolves without a guest. It waits for the daemon too, if that isn't up yet. When the time is over it says what is
+missing, with exit code 1.`,
 		Example: `  labnet leases wait vm1
   labnet leases wait vm1 --for dns --timeout 2m
   ssh root@$(labnet leases wait 52:54:00:12:34:56)`,

@@ -111,7 +111,7 @@ func (in *historyInput) query() (q HistoryQuery, err error) {
 }
 
 // registerHistory adds the list of who had which address.
-func registerHistory(api huma.API, backend HistoryBackend, log *slog.Logger) {
+func registerHistory(api huma.API, backend HistoryBackend, log *slog.Logger, stopping context.Context) {
 	huma.Register(api, huma.Operation{
 		OperationID: "lease-history", Method: http.MethodGet, Path: "/v1/leases/history",
 		Summary:   "Who had which address: what has ended in the order of the ends, then what is bound in the order of the begins",
@@ -125,7 +125,7 @@ func registerHistory(api huma.API, backend HistoryBackend, log *slog.Logger) {
 		if err != nil {
 			return nil, problem(err)
 		}
-		return &huma.StreamResponse{Body: func(c huma.Context) { streamHistory(c, all, log) }}, nil
+		return &huma.StreamResponse{Body: func(c huma.Context) { streamHistory(c, all, log, stopping) }}, nil
 	})
 }
 
@@ -133,7 +133,8 @@ func registerHistory(api huma.API, backend HistoryBackend, log *slog.Logger) {
 const errorTrailer = "Labnet-Error"
 
 // streamHistory is streamList for a list that may end in an error: then it has no end, and the trailer says why.
-func streamHistory(c huma.Context, all iter.Seq2[Tenancy, error], log *slog.Logger) {
+func streamHistory(c huma.Context, all iter.Seq2[Tenancy, error], log *slog.Logger, stopping context.Context) {
+	defer hurryAtTheEnd(c, stopping)()
 	_, w := humago.Unwrap(c)
 	w.Header().Set("Trailer", errorTrailer)
 	w.Header().Set("Content-Type", "application/json")

@@ -51,8 +51,8 @@ type releaseInput struct {
 	Force   bool       `query:"force" doc:"Also if a machine still uses the address"`
 }
 
-// registerLeases adds the list of leases, and what can be done to one.
-func registerLeases(api huma.API, backend LeasesBackend, log *slog.Logger) {
+// registerLeases adds the list of leases, which ends when stopping does, and what can be done to one.
+func registerLeases(api huma.API, backend LeasesBackend, log *slog.Logger, stopping context.Context) {
 	huma.Register(api, huma.Operation{
 		OperationID: "list-leases", Method: http.MethodGet, Path: "/v1/leases",
 		Summary:   "The leases, by network and address",
@@ -62,7 +62,7 @@ func registerLeases(api huma.API, backend LeasesBackend, log *slog.Logger) {
 		if err != nil {
 			return nil, err
 		}
-		return streamList(backend.Leases(ctx, q)), nil
+		return streamList(backend.Leases(ctx, q), stopping), nil
 	})
 
 	huma.Register(api, huma.Operation{

@@ -21,14 +21,11 @@ func startLines(c huma.Context, stopping context.Context) (ctx context.Context, 
 	request, w := humago.Unwrap(c)
 	control := http.NewResponseController(w)
 	ctx, cancel := context.WithCancel(request.Context())
-	// A reader that is stopped must not hold up the end of the daemon.
-	stop := context.AfterFunc(stopping, func() {
-		_ = control.SetWriteDeadline(time.Now().Add(farewell))
-		cancel()
-	})
+	hurry := hurryAtTheEnd(c, stopping)
+	stop := context.AfterFunc(stopping, cancel)
 	w.Header().Set("Content-Type", ndjson)
 	w.WriteHeader(http.StatusOK)
 	out = json.NewEncoder(w)
 	out.SetEscapeHTML(false)
-	return ctx, out, control.Flush, func() { stop(); cancel() }
+	return ctx, out, control.Flush, func() { hurry(); stop(); cancel() }
 }

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // listResponse describes a list of T in OpenAPI.
@@ -20,9 +23,11 @@ func listResponse[T any](api huma.API, what string) map[string]*huma.Response {
 	}}
 }
 
-// streamList answers with a list as it comes: no more of it is in memory than a few of its entries.
-func streamList[T any](all iter.Seq[T]) *huma.StreamResponse {
+// streamList answers with a list as it comes: no more of it is in memory than a few of its entries. It is cut off soon after stopping has
+// ended.
+func streamList[T any](all iter.Seq[T], stopping context.Context) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(c huma.Context) {
+		defer hurryAtTheEnd(c, stopping)()
 		c.SetHeader("Content-Type", "application/json")
 		// A caller who goes away ends it: there is nobody to be told.
 		_ = writeList(c.BodyWriter(), all)
@@ -58,6 +63,15 @@ func (c *cutOff) Write(p []byte) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	return c.to.Write(p)
+}
+
+// hurryAtTheEnd lets an answer fail soon after stopping has ended: a reader that is stopped, such as a pager, must not hold up the end of the
+// daemon. What it returns is to be called at the end of the answer.
+func hurryAtTheEnd(c huma.Context, stopping context.Context) func() bool {
+	_, w := humago.Unwrap(c)
+	return context.AfterFunc(stopping, func() {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(farewell))
+	})
 }
 
 func writeList[T any](w io.Writer, all iter.Seq[T]) error {

@@ -63,12 +63,12 @@ type unreserveInput struct {
 	ClientID string `query:"client_id"`
 }
 
-func registerReservations(api huma.API, backend ReservationsBackend, log *slog.Logger) {
+func registerReservations(api huma.API, backend ReservationsBackend, log *slog.Logger, stopping context.Context) {
 	huma.Register(api, huma.Operation{
 		OperationID: "list-reservations", Method: http.MethodGet, Path: "/v1/reservations",
 		Summary: "The reservations, of the file and made at run time", Responses: listResponse[Reservation](api, "Reservations"),
 	}, func(ctx context.Context, in *reservationsInput) (*huma.StreamResponse, error) {
-		return streamList(slices.Values(backend.Reservations(ctx, in.Network))), nil
+		return streamList(slices.Values(backend.Reservations(ctx, in.Network)), stopping), nil
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "reserve", Method: http.MethodPost, Path: "/v1/reservations",

@@ -47,12 +47,12 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 		}
 		return respond(changes), nil
 	}))
-	registerLeases(api, backend, log)
+	registerLeases(api, backend, log, stopping)
 	registerImport(api, backend, log)
 	registerWatch(api, backend, stopping)
 	registerWait(api, backend, stopping)
-	registerReservations(api, backend, log)
-	registerHistory(api, backend, log)
+	registerReservations(api, backend, log, stopping)
+	registerHistory(api, backend, log, stopping)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
 	return mux

@@ -90,3 +90,67 @@ func TestTheFileCountsBeforeWhatWasReservedAtRunTime(t *testing.T) {
 		t.Errorf("fixed names: %+v", p.dns.Networks[0].Hosts)
 	}
 }
+
+// What a file says of a name or an address in any of its networks is no reason for the parts to refuse a start.
+func TestARecordCountsBeforeWhatWasReservedAtRunTime(t *testing.T) {
+	long := strings.Repeat("a", 60)
+	file := load(t, `network "lab" {
+  address = "10.0.0.1/24"
+  bridge {
+    name = "br0"
+  }
+  dns {
+    domain = "lab.internal"
+    record "db.dev" {
+      type  = "CNAME"
+      value = "elsewhere.example.org."
+    }
+    record "Web.DEV.lab.internal." {
+      type  = "A"
+      value = "10.0.0.9"
+    }
+    record "30.0.0.10.in-addr.arpa." {
+      type  = "CNAME"
+      value = "30.sub.example.org."
+    }
+  }
+}
+network "dev" {
+  address = "10.1.0.1/24"
+  bridge {
+    name = "br1"
+  }
+  dns {
+    domain = "dev.lab.internal"
+  }
+}
+network "long" {
+  address = "10.2.0.1/24"
+  bridge {
+    name = "br2"
+  }
+  dns {
+    domain = "`+strings.Join([]string{long, long, long, "internal"}, ".")+`"
+  }
+}
+`)
+	mac := leases.HWAddr("\x52\x54\x00\x00\x00\x01")
+	addr := netip.MustParseAddr
+	for _, c := range []struct {
+		kept leases.KeptReservation
+		want string // part of the obstacle
+	}{
+		{leases.KeptReservation{Network: "dev", HWAddr: mac, Addr: addr("10.1.0.9"), Name: "db"}, `a record has the name "db"`},
+		{leases.KeptReservation{Network: "dev", HWAddr: mac, Name: "web"}, `a record has the name "web"`},
+		{leases.KeptReservation{Network: "lab", HWAddr: mac, Addr: addr("10.0.0.30"), Name: "db"}, "a record has the reverse name of 10.0.0.30"},
+		{leases.KeptReservation{Network: "lab", HWAddr: mac, Addr: addr("10.0.0.30")}, ""}, // without a name it has no reverse one either
+		{leases.KeptReservation{Network: "lab", HWAddr: mac, Addr: addr("10.0.0.31"), Name: "db"}, ""},
+		{leases.KeptReservation{Network: "long", HWAddr: mac, Name: long + "abc"}, "is too long in the domain"},
+		{leases.KeptReservation{Network: "long", HWAddr: mac, Name: long}, ""},
+	} {
+		_, obstacles := withKept(file, []leases.KeptReservation{c.kept})
+		if c.want == "" && obstacles[0] != "" || !strings.Contains(obstacles[0], c.want) {
+			t.Errorf("%+v: %q, want %q", c.kept, obstacles[0], c.want)
+		}
+	}
+}

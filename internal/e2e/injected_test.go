@@ -72,7 +72,7 @@ func (f *failingDisk) test(t *testing.T) {
 		f.swarm.own(t, g.Host, held)
 	}
 
-	mend := f.inject(t, f.calls, f.fault)
+	mend := f.inject(t, f.calls, "error="+f.fault)
 	f.refusesNewcomers(t, holders, triers)
 	f.renewsHolders(t, holders)
 	f.saysWhy(t)
@@ -108,7 +108,7 @@ func (f *failingDisk) test(t *testing.T) {
 		}
 		return nil
 	})
-	f.inject(t, f.calls, f.fault)
+	f.inject(t, f.calls, "error="+f.fault)
 	f.refusesNewcomers(t, holders, triers)
 	f.renewsHolders(t, holders)
 	kill(t, f.pid(t))
@@ -196,10 +196,10 @@ func (f *failingDisk) keptAll(t *testing.T, when string) {
 	}
 }
 
-// inject makes system calls of the daemon that are about its state fail, until mend is called.
-func (l *lab) inject(t *testing.T, calls, fault string) (mend func()) {
+// inject has something happen to system calls of the daemon that are about its state, such as error=EIO, until mend is called.
+func (l *lab) inject(t *testing.T, calls, what string) (mend func()) {
 	t.Helper()
-	args := []string{"-f", "-p", strconv.Itoa(l.pid(t)), "-o", filepath.Join(t.TempDir(), "trace"), "-e", "trace=" + calls, "-e", "inject=" + calls + ":error=" + fault}
+	args := []string{"-f", "-p", strconv.Itoa(l.pid(t)), "-o", filepath.Join(t.TempDir(), "trace"), "-e", "trace=" + calls, "-e", "inject=" + calls + ":" + what}
 	for _, name := range []string{"leases.db", "leases.db-wal", "leases.db-shm", "leases.db-redo1", "leases.db-redo2"} {
 		args = append(args, "-P", filepath.Join(l.dir, "state", name))
 	}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"labnet/internal/nettest"
 )
 
@@ -134,5 +136,123 @@ func TestAProgramMakesALab(t *testing.T) {
 	}
 	if found := l.leases(t); len(found) != guests {
 		t.Errorf("%d leases", len(found))
+	}
+}
+
+const parentAndChild = `network "lab" {
+  address = "10.0.0.1/24"
+  bridge {
+    name   = "br0"
+    attach = ["vm*"]
+  }
+  dns {
+    domain = "lab.internal"%s
+  }
+}
+network "dev" {
+  address = "10.0.1.1/24"
+  bridge {
+    name = "br1"
+  }
+  dns {
+    domain = "dev.lab.internal"
+  }
+}
+`
+
+// TestNoReservationStopsAStart has the file make a CNAME of a reserved name, in the block of another network: nothing may stand beside it.
+func TestNoReservationStopsAStart(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, fmt.Sprintf(parentAndChild, ""))
+	d, _ := l.start(t)
+	l.labnet(t, "leases", "reserve", "52:54:00:aa:00:05", "--address", "10.0.1.50", "--name", "db")
+	l.configure(t, fmt.Sprintf(parentAndChild, "\n    record \"db.dev\" {\n      type  = \"CNAME\"\n      value = \"www.example.org.\"\n    }"))
+	l.reload(t, d, "is reloaded")
+	l.stop(t, d, syscall.SIGTERM)
+	l.start(t)
+	if found := l.reservations(t); len(found) != 1 || !strings.Contains(found[0].Obstacle, `a record has the name "db"`) {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestWhoHangsUpLeavesNoHalfReservation ends the command while its reservation is being written, to a slow disk: what is served must be what
+// is stored.
+func TestWhoHangsUpLeavesNoHalfReservation(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, labConfig)
+	d, _ := l.start(t)
+	mend := l.inject(t, "fdatasync", "delay_enter=3s")
+	hasty, _ := l.router.Start(t, l.args(t, "leases", "reserve", "52:54:00:aa:00:05", "--address", "10.0.0.50", "--name", "db")...)
+	nettest.Eventually(t, limit, func() error {
+		out, err := l.router.Try("dig", "+short", "+time=1", "+tries=1", "@10.0.0.1", "db.lab.internal")
+		if err != nil || out != "10.0.0.50\n" {
+			return fmt.Errorf("the reservation isn't under way: %v %s", err, out)
+		}
+		return nil
+	})
+	if err := hasty.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	l.labnet(t, "leases", "reserve", "52:54:00:aa:00:06", "--address", "10.0.0.51") // its turn comes after that
+	mend()
+	served := l.reservations(t)
+	l.stop(t, d, syscall.SIGKILL)
+	l.start(t)
+	if diff := cmp.Diff(served, l.reservations(t)); diff != "" {
+		t.Errorf("what is stored differs from what was served (-served +stored):\n%s", diff)
+	}
+}
+
+// TestTheGuidesProgramWaits runs what the guide shows to a program that makes a lab. A reserved name resolves before its guest is there, so that
+// waiting for the name is waiting for nothing.
+func TestTheGuidesProgramWaits(t *testing.T) {
+	nettest.NeedRoot(t)
+	var reserve, wait []string
+	var after [][]string
+	for _, s := range snippets(t) {
+		if !strings.HasPrefix(s.place, "guide.md") || !strings.HasPrefix(s.text, "labnet leases reserve") {
+			continue
+		}
+		for line := range strings.Lines(s.text) {
+			words := strings.Fields(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "addr=$("), ")"))
+			switch {
+			case words[0] != "labnet":
+			case reserve == nil:
+				reserve = words[1:]
+			case wait == nil:
+				wait = words[1:]
+			default:
+				after = append(after, words[1:])
+			}
+		}
+	}
+	if len(after) != 2 || wait[1] != "wait" || after[0][1] != "unreserve" || after[1][1] != "release" {
+		t.Fatalf("the guide's program is %v, %v, %v", reserve, wait, after)
+	}
+	l := newLab(t)
+	l.configure(t, labConfig)
+	l.start(t)
+	l.labnet(t, reserve...)
+	if out, err := l.tryLabnet(t, append(wait, "--timeout", "1s")...); err == nil {
+		t.Errorf("without the guest it prints %q", out)
+	}
+	g := l.newGuest(t, "guest", "vm1")
+	g.Run(t, "ip", "link", "set", "eth0", "address", reserve[2])
+	g.udhcpc(t)
+	if got := strings.TrimSpace(l.labnet(t, wait...)); got != reserve[slices.Index(reserve, "--address")+1] {
+		t.Errorf("it waits for %s", got)
+	}
+	g.leased(t)
+	if got := g.resolve(t, "db"); len(got) != 1 {
+		t.Errorf("the name resolves to %v", got)
+	}
+	g.Run(t, "ip", "link", "set", "eth0", "down")
+	for _, args := range after {
+		l.labnet(t, args...)
+	}
+	if found := l.reservations(t); len(found) != 0 {
+		t.Errorf("it leaves %+v", found)
 	}
 }
