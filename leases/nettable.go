@@ -79,16 +79,16 @@ func (n *netTable) forget(c *client) {
 	if c == nil || c.hold != nil || c.last != nil {
 		return
 	}
-	if s := c.slot; s != nil && (s.cur != nil && s.cur.id == c.id || s.committed != nil && s.committed.id == c.id) {
+	if s := c.slot; s != nil && (s.cur != nil && s.cur.id() == c.id || s.committed != nil && s.committed.id() == c.id) {
 		return
 	}
 	delete(n.clients, c.id)
 }
 
 // forgetName drops a name that nobody holds.
-func (n *netTable) forgetName(c *nameCell) {
-	if c.owner == nil && c.published == nil && c.last == nil {
-		delete(n.names, c.name)
+func (n *netTable) forgetName(name string) {
+	if c := n.names[name]; c != nil && c.owner == nil && c.published == nil && c.last == nil {
+		delete(n.names, name)
 	}
 }
 
