@@ -57,7 +57,7 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	if err := n.check(&a, addr, sec); err != nil {
 		return Change{}, nameRefusal{}, err
 	}
-	s, cl := n.slotAt(toUint(addr)), n.clientOf(c.ID)
+	s := n.slotAt(toUint(addr))
 	r := a.record(s, sec)
 	r.state, r.expiry = Bound, forEver
 	if d != Infinite {
@@ -77,7 +77,7 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	}
 	refusal.reject = n.pool.conflict == Reject
 
-	p := t.give(n, cl, s, r, sec)
+	p := t.give(n, n.clientOf(r.id()), s, r, sec)
 	return Change{Lease: r.lease(s), pending: p}, refusal, nil
 }
 
@@ -90,7 +90,7 @@ func (t *Table) give(n *netTable, cl *client, s *slot, r *record, now int64) *pe
 	}
 	if other := s.hold; other != nil && other != cl {
 		n.dropHold(other) // the address is reserved for cl
-		n.forget(other)
+		n.settle(other.id)
 	}
 	p.useHold(cl, s)
 	n.dropHold(cl) // of another address
@@ -157,7 +157,7 @@ func (n *netTable) nameHad(id ClientID, s *slot, now int64) string {
 	if s.cur.running(now) && s.cur.id() == id {
 		return s.cur.name()
 	}
-	if c := n.clients[id]; c != nil && c.slot != nil && c.slot.cur.running(now) && c.slot.cur.id() == id {
+	if c := n.client(id); c != nil && c.slot != nil && c.slot.cur.running(now) && c.slot.cur.id() == id {
 		return c.slot.cur.name()
 	}
 	return ""

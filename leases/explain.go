@@ -95,7 +95,7 @@ func (t *Table) Explain(network string, c Client, now time.Time) (Explanation, e
 	var e Explanation
 	n.explainReservation(&e, c, sec)
 	n.explainName(&e, c, sec)
-	if cl := n.clients[c.ID]; cl != nil {
+	if cl := n.client(c.ID); cl != nil {
 		if cl.hold != nil {
 			e.Held = cl.offer.lease(cl.hold)
 		}

@@ -224,7 +224,7 @@ func (n *netTable) consistent() error {
 				view.named[view.r.name()] = s
 			}
 		}
-		if s.cur != nil && s.cur.state == Bound && (n.clients[s.cur.id()] == nil || n.clients[s.cur.id()].slot != s) {
+		if s.cur != nil && s.cur.state == Bound && (n.client(s.cur.id()) == nil || n.client(s.cur.id()).slot != s) {
 			return fmt.Errorf("the client of %v doesn't know", where)
 		}
 	}
@@ -264,10 +264,16 @@ func (n *netTable) consistent() error {
 			}
 		}
 	}
+	mine := func(id ClientID, s *slot) bool {
+		return s != nil && (s.cur != nil && s.cur.id() == id || s.committed != nil && s.committed.id() == id)
+	}
 	for id, c := range n.clients {
-		s := c.slot
-		mine := s != nil && (s.cur != nil && s.cur.id() == id || s.committed != nil && s.committed.id() == id)
-		if c.hold == nil && c.last == nil && !mine && !underway[id] {
+		if c.hold == nil && c.last == nil && !underway[id] {
+			return fmt.Errorf("client %v should be settled: its own is %v", id, mine(id, c.slot))
+		}
+	}
+	for id, s := range n.settled {
+		if n.clients[id] == nil && !mine(id, s) && !underway[id] {
 			return fmt.Errorf("client %v should be forgotten", id)
 		}
 	}

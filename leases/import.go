@@ -106,10 +106,10 @@ func (t *Table) importOne(n *netTable, in *Imported, now int64) (ImportVerdict, 
 // hasClone reports whether in's client is one of several machines with its identifier, and not the first: as the DHCP server tells them
 // apart when they ask.
 func (n *netTable) hasClone(in *Imported, now int64) bool {
-	if n.clients[in.Clone] != nil {
+	if n.client(in.Clone) != nil {
 		return true
 	}
-	c := n.clients[in.Lease.ID]
+	c := n.client(in.Lease.ID)
 	if c == nil || c.slot == nil || in.Lease.HWAddr == "" {
 		return false
 	}
@@ -132,7 +132,7 @@ func (t *Table) importRunning(n *netTable, l *Lease, r *record, now int64) (Impo
 	if err := n.importable(&a, l.Addr, now); err != nil {
 		return refused(err), nil
 	}
-	s, cl := n.slotAt(toUint(l.Addr)), n.clientOf(l.ID)
+	s := n.slotAt(toUint(l.Addr))
 	own := s.cur.running(now) && s.cur.id() == l.ID
 	if own && r.expiry <= s.cur.expiry {
 		return ImportVerdict{Outcome: ImportUnchanged}, nil
@@ -150,7 +150,7 @@ func (t *Table) importRunning(n *netTable, l *Lease, r *record, now int64) (Impo
 		name, v.Nameless = n.importName(&a, s, l.Name, now)
 		r.texts = r.named(name)
 	}
-	p := t.give(n, cl, s, r, now)
+	p := t.give(n, n.clientOf(r.id()), s, r, now)
 	v.Lease = r.lease(s)
 	return v, p
 }
@@ -175,7 +175,7 @@ func (n *netTable) importable(a *ask, addr netip.Addr, now int64) error {
 	if s != nil && s.cur.running(now) && s.cur.id() != a.client.ID {
 		return fmt.Errorf("%w: %v (%v)", ErrTaken, s.cur.hw(), s.cur.id())
 	}
-	if c := n.clients[a.client.ID]; c != nil && c.slot != nil && c.slot != s && c.slot.cur.running(now) && c.slot.cur.id() == c.id {
+	if c := n.client(a.client.ID); c != nil && c.slot != nil && c.slot != s && c.slot.cur.running(now) && c.slot.cur.id() == c.id {
 		return fmt.Errorf("its client has %v here", toAddr(c.slot.addr))
 	}
 	err := n.check(a, addr, now)

@@ -23,7 +23,7 @@ func (t *Table) importFormer(n *netTable, l *Lease, r *record) (ImportVerdict, *
 		}
 		return skipped(errOtherSince), nil
 	}
-	if c := n.clients[r.id()]; c != nil {
+	if c := n.client(r.id()); c != nil {
 		if c.hold != nil {
 			return skipped(errHasOther), nil
 		}

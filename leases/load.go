@@ -105,7 +105,7 @@ func (t *Table) adopt(s *slot, now int64) {
 	} else if c.slot == nil || r.state == Bound && c.slot.cur.state != Bound {
 		c.slot = s
 	}
-	n.forget(c)
+	n.settle(c.id)
 	if r.name() != "" {
 		n.names[r.name()] = &nameCell{owner: s, published: s}
 	}

@@ -78,7 +78,7 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) pick {
 	if addr, ok := a.reserved(); ok && n.takeable(a, addr, now) == nil {
 		return pick{addr, n.slots[addr], ChoseReservation}
 	}
-	if c := n.clients[a.client.ID]; c != nil {
+	if c := n.client(a.client.ID); c != nil {
 		last := c.slot
 		if last != nil && (last.cur == nil || last.cur.id() != c.id || !n.pool.open(last.addr)) {
 			last = nil
@@ -141,7 +141,7 @@ func (n *netTable) take(p pick) *slot {
 	if p.choice == ChoseTakenBack {
 		c := s.hold
 		n.dropHold(c)
-		n.forget(c)
+		n.settle(c.id)
 	}
 	return s
 }
@@ -154,15 +154,16 @@ func (s *slot) vacant(c *client, now int64) bool {
 // offer holds s for a's client.
 func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
 	if s.cur.running(now) && s.cur.id() == a.client.ID && now+holdTime < s.cur.expiry {
-		if c := n.clients[a.client.ID]; c != nil {
+		if c := n.client(a.client.ID); c != nil {
 			n.dropHold(c) // an offer of something else, made before
+			n.settle(c.id)
 		}
 		return s.cur.lease(s)
 	}
 	offer := n.draft(a, s, now)
 	if old := s.hold; old != nil && old.id != a.client.ID {
 		n.dropHold(old) // the address is reserved
-		n.forget(old)
+		n.settle(old.id)
 	}
 	n.setHold(s, n.clientOf(offer.id()), offer)
 	if s.cur.running(now) && s.cur.id() == a.client.ID {
@@ -189,9 +190,9 @@ func (t *Table) Withdraw(network string, id ClientID, now time.Time) {
 		return
 	}
 	n.expireHolds(t.seconds(now))
-	if c := n.clients[id]; c != nil {
+	if c := n.client(id); c != nil {
 		n.dropHold(c)
-		n.forget(c)
+		n.settle(c.id)
 	}
 }
 

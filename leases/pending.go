@@ -136,7 +136,7 @@ func (p *pending) publish() {
 	p.settle()
 	for _, e := range p.effects {
 		if e.prev != nil && e.prev.id() != e.next.id() {
-			n.forget(n.clients[e.prev.id()])
+			n.settle(e.prev.id())
 		}
 	}
 	p.clear()
@@ -177,7 +177,7 @@ func (p *pending) takeBack(err error) {
 	}
 	p.settle()
 	for _, e := range p.effects {
-		n.forget(n.clients[e.next.id()]) // where it isn't p.client, as that of a conflict with an offer
+		n.settle(e.next.id()) // where it isn't p.client, as that of a conflict with an offer
 	}
 	p.clear()
 }
@@ -204,7 +204,7 @@ func (p *pending) settle() {
 			}
 		}
 	}
-	n.forget(p.client)
+	n.settle(p.client.id)
 }
 
 // rearm sets the timer of s again: its time may have come while a change was pending, when it couldn't be ended.

@@ -174,7 +174,7 @@ func (t *Table) ByClient(network string, id ClientID) (Lease, bool) {
 	if n == nil {
 		return Lease{}, false
 	}
-	c := n.clients[id]
+	c := n.client(id)
 	if c == nil {
 		return Lease{}, false
 	}
