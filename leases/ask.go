@@ -27,10 +27,10 @@ func (n *netTable) occupied(r *Reservation, id ClientID, now int64) bool {
 		if s == nil {
 			return false
 		}
-		return s.cur.running(now) && s.cur.reserved && s.cur.id != id || s.hold != nil && s.hold.id != id && s.hold.offer.expiry > now
+		return s.cur.running(now) && s.cur.reserved && s.cur.id() != id || s.hold != nil && s.hold.id != id && s.hold.offer.expiry > now
 	}
 	c := n.names[r.Name]
-	return c != nil && c.owner != nil && c.owner.cur.running(now) && c.owner.cur.name == r.Name && c.owner.cur.id != id
+	return c != nil && c.owner != nil && c.owner.cur.running(now) && c.owner.cur.name() == r.Name && c.owner.cur.id() != id
 }
 
 // follows reports whether a's client may take over what hw has: a reservation by hardware address follows it from one
@@ -59,7 +59,7 @@ func (n *netTable) takeable(a *ask, addr uint32, now int64) error {
 		return nil
 	case s.cur.state == Declined:
 		return ErrQuarantined
-	case s.cur.id != a.client.ID && !a.follows(s.cur.hw):
+	case s.cur.id() != a.client.ID && !a.follows(s.cur.hw()):
 		return ErrTaken
 	}
 	return nil
@@ -95,7 +95,7 @@ func (n *netTable) check(a *ask, addr netip.Addr, now int64) error {
 		return nil
 	case s.cur.busy(now) && s.cur.state == Declined:
 		return ErrQuarantined
-	case s.cur.busy(now) && s.cur.id != a.client.ID:
+	case s.cur.busy(now) && s.cur.id() != a.client.ID:
 		return ErrTaken
 	case s.hold != nil && s.hold.id != a.client.ID && !s.contested && s.hold.offer.expiry > now:
 		return ErrTaken

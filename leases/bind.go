@@ -57,13 +57,13 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 	if err := n.check(&a, addr, sec); err != nil {
 		return Change{}, nameRefusal{}, err
 	}
-	s, cl := n.slotAt(toUint(addr)), n.clientOf(c.ID)
+	s := n.slotAt(toUint(addr))
 	r := a.record(s, sec)
 	r.state, r.expiry = Bound, forEver
 	if d != Infinite {
 		r.expiry = sec + ceilSeconds(d+time.Duration(now.Nanosecond()))
 	}
-	renewal := s.cur.running(sec) && s.cur.id == c.ID
+	renewal := s.cur.running(sec) && s.cur.id() == c.ID
 	if renewal {
 		r.start = s.cur.start
 		if sec-r.start >= holdTime {
@@ -71,13 +71,13 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 		}
 	}
 	name, refusal := n.chooseName(&a, s, n.nameHad(c.ID, s, sec), sec)
-	r.name = name
-	if renewal && s.cur.requestedName == r.requestedName && s.cur.name == name {
+	r.texts = r.named(name)
+	if renewal && s.cur.requestedName() == r.requestedName() && s.cur.name() == name {
 		refusal = nameRefusal{} // it has been told
 	}
 	refusal.reject = n.pool.conflict == Reject
 
-	p := t.give(n, cl, s, r, sec)
+	p := t.give(n, n.clientOf(r.id()), s, r, sec)
 	return Change{Lease: r.lease(s), pending: p}, refusal, nil
 }
 
@@ -85,12 +85,12 @@ func (t *Table) bind(network string, c Client, addr netip.Addr, d time.Duration,
 func (t *Table) give(n *netTable, cl *client, s *slot, r *record, now int64) *pending {
 	p := t.begin(n)
 	n.leave(p, cl, s, now)
-	if c := n.names[r.name]; c != nil && c.owner != nil && c.owner != s {
+	if c := n.names[r.name()]; c != nil && c.owner != nil && c.owner != s {
 		p.set(c.owner, c.owner.cur.nameless(now))
 	}
 	if other := s.hold; other != nil && other != cl {
 		n.dropHold(other) // the address is reserved for cl
-		n.forget(other)
+		n.settle(other.id)
 	}
 	p.useHold(cl, s)
 	n.dropHold(cl) // of another address
@@ -109,7 +109,7 @@ func (n *netTable) leave(p *pending, cl *client, s *slot, now int64) {
 	if former.last != nil {
 		p.write(&former.cell) // if who took it over fails, it is cl's again
 	}
-	if former.cur != nil && former.cur.id == cl.id && former.cur.state == Bound {
+	if former.cur != nil && former.cur.id() == cl.id && former.cur.state == Bound {
 		p.set(former, former.cur.ended(Released, min(now, former.cur.expiry)))
 	}
 }
@@ -118,24 +118,19 @@ func (n *netTable) leave(p *pending, cl *client, s *slot, now int64) {
 func (a *ask) record(s *slot, now int64) *record {
 	c := &a.client
 	addr, _ := a.reserved()
-	r := &record{
-		id: c.ID, hw: c.HWAddr, hwType: c.HWType, requestedName: cut(c.RequestedName),
-		start: now, seen: now, reserved: addr == s.addr,
-	}
+	r := &record{hwType: c.HWType, start: now, seen: now, reserved: addr == s.addr}
 	known := s.cur
-	if s.hold != nil && s.hold.offer.id == c.ID {
+	if s.hold != nil && s.hold.offer.id() == c.ID {
 		known = s.hold.offer
 	}
-	if known == nil || known.id != c.ID {
-		r.vendor = intern(cut(c.VendorClass))
+	if known == nil || known.id() != c.ID {
+		r.texts, r.vendor = newTexts(c.ID, c.HWAddr, c.RequestedName, ""), intern(cut(c.VendorClass))
 		return r
 	}
-	r.id = known.id
-	if known.hw == r.hw {
-		r.hw = known.hw
-	}
-	if known.requestedName == r.requestedName {
-		r.requestedName = known.requestedName
+	if known.hw() == c.HWAddr && known.requestedName() == cut(c.RequestedName) {
+		r.texts = known.texts
+	} else {
+		r.texts = newTexts(c.ID, c.HWAddr, c.RequestedName, known.name())
 	}
 	switch {
 	case c.VendorClass == "":
@@ -153,17 +148,17 @@ func (r *record) nameless(now int64) *record {
 		return r.ended(Expired, r.expiry)
 	}
 	n := *r
-	n.name = ""
+	n.texts = r.named("")
 	return &n
 }
 
 // nameHad returns the name that the client id holds now; s is the address that it asks for.
 func (n *netTable) nameHad(id ClientID, s *slot, now int64) string {
-	if s.cur.running(now) && s.cur.id == id {
-		return s.cur.name
+	if s.cur.running(now) && s.cur.id() == id {
+		return s.cur.name()
 	}
-	if c := n.clients[id]; c != nil && c.slot != nil && c.slot.cur.running(now) && c.slot.cur.id == id {
-		return c.slot.cur.name
+	if c := n.client(id); c != nil && c.slot != nil && c.slot.cur.running(now) && c.slot.cur.id() == id {
+		return c.slot.cur.name()
 	}
 	return ""
 }
@@ -178,7 +173,7 @@ func cut(s string) string {
 // Release ends c's lease of addr; both identity and hardware address must be the holder's, else it is ErrNotHolder.
 func (t *Table) Release(network string, c Client, addr netip.Addr, now time.Time) (Change, error) {
 	return t.end(network, addr, now, func(n *netTable, s *slot, sec int64) (*record, error) {
-		if !s.cur.running(sec) || s.cur.id != c.ID || s.cur.hw != c.HWAddr {
+		if !s.cur.running(sec) || s.cur.id() != c.ID || s.cur.hw() != c.HWAddr {
 			return nil, ErrNotHolder
 		}
 		r := s.cur.ended(Released, sec)
@@ -204,9 +199,9 @@ func (t *Table) Decline(network string, c Client, addr netip.Addr, now time.Time
 	change, err := t.end(network, addr, now, func(n *netTable, s *slot, sec int64) (*record, error) {
 		var r *record
 		switch {
-		case s.cur.running(sec) && s.cur.id == c.ID && s.cur.hw == c.HWAddr:
+		case s.cur.running(sec) && s.cur.id() == c.ID && s.cur.hw() == c.HWAddr:
 			r = s.cur.ended(Declined, 0)
-		case !s.cur.busy(sec) && s.hold != nil && s.hold.id == c.ID && s.hold.offer.hw == c.HWAddr:
+		case !s.cur.busy(sec) && s.hold != nil && s.hold.id == c.ID && s.hold.offer.hw() == c.HWAddr:
 			r = s.hold.offer.ended(Declined, 0)
 		default:
 			return nil, ErrNotHolder
@@ -250,7 +245,7 @@ func (t *Table) end(network string, addr netip.Addr, now time.Time, next func(*n
 		return Change{}, err
 	}
 	p := t.begin(n)
-	cl := n.clientOf(r.id)
+	cl := n.clientOf(r.id())
 	p.useHold(cl, s)
 	if r.state == Declined && cl.slot == s {
 		p.setClient(cl, nil) // it must get another one

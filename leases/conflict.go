@@ -35,11 +35,11 @@ func (t *Table) Conflict(network string, addr netip.Addr, by HWAddr, now time.Ti
 	case s.cur.busy(sec):
 		return Change{}, ErrQuarantined
 	}
-	r := &record{id: ClientIDFromARP(by), hw: by, hwType: 1, state: Declined, start: sec, seen: sec, expiry: n.rest(s, sec)}
+	r := &record{texts: newTexts(ClientIDFromARP(by), by, "", ""), hwType: 1, state: Declined, start: sec, seen: sec, expiry: n.rest(s, sec)}
 	p := t.begin(n)
 	cl := s.hold
 	if cl == nil {
-		cl = n.clientOf(r.id)
+		cl = n.clientOf(r.id())
 	}
 	p.useHold(cl, s)
 	former := cl.slot
@@ -64,7 +64,7 @@ func (n *netTable) rest(s *slot, now int64) int64 {
 
 // restsFor reports whether r keeps its address from everybody but the machine that was found using it, and hw is that one's.
 func (r *record) restsFor(hw HWAddr) bool {
-	return r != nil && r.state == Declined && r.id[0] == fromARP && hw != "" && r.hw == hw
+	return r != nil && r.state == Declined && r.id()[0] == fromARP && hw != "" && r.hw() == hw
 }
 
 // Allowed reports why Bind would refuse addr to c, or nil. Nothing changes.

@@ -41,7 +41,7 @@ func (t *Table) expire(now int64, limit int) {
 func (t *Table) finish(s *slot) {
 	n, r := s.net, s.cur
 	e := r.ended(Expired, r.expiry)
-	if c := n.names[r.name]; c != nil && c.owner == s {
+	if c := n.names[r.name()]; c != nil && c.owner == s {
 		c.owner = nil
 	}
 	n.setCur(s, e)

@@ -74,7 +74,7 @@ func (t *Table) WouldOffer(network string, c Client, requested netip.Addr, now t
 	if s == nil {
 		s = &slot{net: n, addr: p.addr}
 	}
-	if s.cur.running(sec) && s.cur.id == c.ID {
+	if s.cur.running(sec) && s.cur.id() == c.ID {
 		return s.cur.lease(s), p.choice, nil
 	}
 	return n.draft(&a, s, sec).lease(s), p.choice, nil
@@ -95,12 +95,12 @@ func (t *Table) Explain(network string, c Client, now time.Time) (Explanation, e
 	var e Explanation
 	n.explainReservation(&e, c, sec)
 	n.explainName(&e, c, sec)
-	if cl := n.clients[c.ID]; cl != nil {
+	if cl := n.client(c.ID); cl != nil {
 		if cl.hold != nil {
 			e.Held = cl.offer.lease(cl.hold)
 		}
 		switch s := cl.slot; {
-		case s == nil || s.cur == nil || s.cur.id != c.ID:
+		case s == nil || s.cur == nil || s.cur.id() != c.ID:
 		case s.cur.running(sec):
 			e.Running = s.cur.lease(s)
 		default:

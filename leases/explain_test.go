@@ -26,8 +26,12 @@ func (b *bench) snapshot() string {
 			s := n.slots[addr]
 			fmt.Fprintf(&out, "%v cur %p committed %p hold %p last %p timer %d strikes %d %v\n", toAddr(addr), s.cur, s.committed, s.hold, s.last, s.heapAt, s.strikes, s.contested)
 		}
-		for _, id := range slices.Sorted(maps.Keys(n.clients)) {
-			c := n.clients[id]
+		all := maps.Clone(n.settled)
+		for id, c := range n.clients {
+			all[id] = c.slot
+		}
+		for _, id := range slices.Sorted(maps.Keys(all)) {
+			c := n.client(id)
 			fmt.Fprintf(&out, "%v slot %p hold %p offer %p last %p\n", id, c.slot, c.hold, c.offer, c.last)
 		}
 		for _, name := range slices.Sorted(maps.Keys(n.names)) {

@@ -59,9 +59,9 @@ func kindOf(before, after *record) EventKind {
 	switch after.state {
 	case Bound:
 		switch {
-		case was != Bound || before.id != after.id:
+		case was != Bound || before.id() != after.id():
 			return EventBound
-		case before.name != after.name || before.hw != after.hw:
+		case before.name() != after.name() || before.hw() != after.hw():
 			return EventChanged
 		}
 		return EventRenewed

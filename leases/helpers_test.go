@@ -212,19 +212,19 @@ func (n *netTable) consistent() error {
 				continue
 			}
 			if view.r.state == Bound {
-				if other := view.bound[view.r.id]; other != nil {
-					return fmt.Errorf("%v has both %v and %v", view.r.id, where, toAddr(other.addr))
+				if other := view.bound[view.r.id()]; other != nil {
+					return fmt.Errorf("%v has both %v and %v", view.r.id(), where, toAddr(other.addr))
 				}
-				view.bound[view.r.id] = s
+				view.bound[view.r.id()] = s
 			}
-			if view.r.name != "" {
-				if other := view.named[view.r.name]; other != nil {
-					return fmt.Errorf("%s names both %v and %v", view.r.name, where, toAddr(other.addr))
+			if view.r.name() != "" {
+				if other := view.named[view.r.name()]; other != nil {
+					return fmt.Errorf("%s names both %v and %v", view.r.name(), where, toAddr(other.addr))
 				}
-				view.named[view.r.name] = s
+				view.named[view.r.name()] = s
 			}
 		}
-		if s.cur != nil && s.cur.state == Bound && (n.clients[s.cur.id] == nil || n.clients[s.cur.id].slot != s) {
+		if s.cur != nil && s.cur.state == Bound && (n.client(s.cur.id()) == nil || n.client(s.cur.id()).slot != s) {
 			return fmt.Errorf("the client of %v doesn't know", where)
 		}
 	}
@@ -258,16 +258,22 @@ func (n *netTable) consistent() error {
 		for p := s.last; p != nil; p = p.before(&s.cell) {
 			for _, e := range p.effects {
 				if e.prev != nil {
-					underway[e.prev.id] = true
+					underway[e.prev.id()] = true
 				}
-				underway[e.next.id] = true
+				underway[e.next.id()] = true
 			}
 		}
 	}
+	mine := func(id ClientID, s *slot) bool {
+		return s != nil && (s.cur != nil && s.cur.id() == id || s.committed != nil && s.committed.id() == id)
+	}
 	for id, c := range n.clients {
-		s := c.slot
-		mine := s != nil && (s.cur != nil && s.cur.id == id || s.committed != nil && s.committed.id == id)
-		if c.hold == nil && c.last == nil && !mine && !underway[id] {
+		if c.hold == nil && c.last == nil && !underway[id] {
+			return fmt.Errorf("client %v should be settled: its own is %v", id, mine(id, c.slot))
+		}
+	}
+	for id, s := range n.settled {
+		if n.clients[id] == nil && !mine(id, s) && !underway[id] {
 			return fmt.Errorf("client %v should be forgotten", id)
 		}
 	}

@@ -79,7 +79,7 @@ func (t *Table) importOne(n *netTable, in *Imported, now int64) (ImportVerdict, 
 	}
 	l.RequestedName, l.VendorClass = cut(l.RequestedName), cut(l.VendorClass)
 	r := t.clock.record(l)
-	r.name, r.reserved = "", false
+	r.texts, r.reserved = r.named(""), false
 	// Nobody was heard of in the future; where a file doesn't tell, the client was there when it was written.
 	if l.LastSeen.IsZero() || r.seen > now {
 		r.seen = now
@@ -106,15 +106,15 @@ func (t *Table) importOne(n *netTable, in *Imported, now int64) (ImportVerdict, 
 // hasClone reports whether in's client is one of several machines with its identifier, and not the first: as the DHCP server tells them
 // apart when they ask.
 func (n *netTable) hasClone(in *Imported, now int64) bool {
-	if n.clients[in.Clone] != nil {
+	if n.client(in.Clone) != nil {
 		return true
 	}
-	c := n.clients[in.Lease.ID]
+	c := n.client(in.Lease.ID)
 	if c == nil || c.slot == nil || in.Lease.HWAddr == "" {
 		return false
 	}
 	r := c.slot.cur
-	return r.running(now) && r.id == c.id && r.hw != in.Lease.HWAddr
+	return r.running(now) && r.id() == c.id && r.hw() != in.Lease.HWAddr
 }
 
 func refused(err error) ImportVerdict { return ImportVerdict{Outcome: ImportRefused, Err: err} }
@@ -132,8 +132,8 @@ func (t *Table) importRunning(n *netTable, l *Lease, r *record, now int64) (Impo
 	if err := n.importable(&a, l.Addr, now); err != nil {
 		return refused(err), nil
 	}
-	s, cl := n.slotAt(toUint(l.Addr)), n.clientOf(l.ID)
-	own := s.cur.running(now) && s.cur.id == l.ID
+	s := n.slotAt(toUint(l.Addr))
+	own := s.cur.running(now) && s.cur.id() == l.ID
 	if own && r.expiry <= s.cur.expiry {
 		return ImportVerdict{Outcome: ImportUnchanged}, nil
 	}
@@ -146,9 +146,11 @@ func (t *Table) importRunning(n *netTable, l *Lease, r *record, now int64) (Impo
 	} else {
 		addr, reserved := a.reserved()
 		r.reserved = reserved && addr == s.addr
-		r.name, v.Nameless = n.importName(&a, s, l.Name, now)
+		var name string
+		name, v.Nameless = n.importName(&a, s, l.Name, now)
+		r.texts = r.named(name)
 	}
-	p := t.give(n, cl, s, r, now)
+	p := t.give(n, n.clientOf(r.id()), s, r, now)
 	v.Lease = r.lease(s)
 	return v, p
 }
@@ -170,10 +172,10 @@ func (n *netTable) importName(a *ask, s *slot, wish string, now int64) (name, wi
 func (n *netTable) importable(a *ask, addr netip.Addr, now int64) error {
 	v, _ := key(addr)
 	s := n.slots[v]
-	if s != nil && s.cur.running(now) && s.cur.id != a.client.ID {
-		return fmt.Errorf("%w: %v (%v)", ErrTaken, s.cur.hw, s.cur.id)
+	if s != nil && s.cur.running(now) && s.cur.id() != a.client.ID {
+		return fmt.Errorf("%w: %v (%v)", ErrTaken, s.cur.hw(), s.cur.id())
 	}
-	if c := n.clients[a.client.ID]; c != nil && c.slot != nil && c.slot != s && c.slot.cur.running(now) && c.slot.cur.id == c.id {
+	if c := n.client(a.client.ID); c != nil && c.slot != nil && c.slot != s && c.slot.cur.running(now) && c.slot.cur.id() == c.id {
 		return fmt.Errorf("its client has %v here", toAddr(c.slot.addr))
 	}
 	err := n.check(a, addr, now)

@@ -18,20 +18,20 @@ func (t *Table) importFormer(n *netTable, l *Lease, r *record) (ImportVerdict, *
 		return skipped(errNotOpen), nil
 	}
 	if s := n.slots[addr]; s != nil && (s.cur != nil || s.hold != nil || s.last != nil) {
-		if s.cur != nil && s.cur.id == r.id {
+		if s.cur != nil && s.cur.id() == r.id() {
 			return ImportVerdict{Outcome: ImportUnchanged}, nil
 		}
 		return skipped(errOtherSince), nil
 	}
-	if c := n.clients[r.id]; c != nil {
+	if c := n.client(r.id()); c != nil {
 		if c.hold != nil {
 			return skipped(errHasOther), nil
 		}
-		if last := c.slot; last != nil && last.cur != nil && last.cur.id == r.id && (last.cur.blocks() || last.cur.expiry >= r.expiry) {
+		if last := c.slot; last != nil && last.cur != nil && last.cur.id() == r.id() && (last.cur.blocks() || last.cur.expiry >= r.expiry) {
 			return skipped(errHasOther), nil
 		}
 	}
-	s, cl := n.slotAt(addr), n.clientOf(r.id)
+	s, cl := n.slotAt(addr), n.clientOf(r.id())
 	p := t.begin(n)
 	n.leave(p, cl, s, r.expiry)
 	p.setClient(cl, s)
@@ -58,7 +58,7 @@ func (t *Table) importResting(n *netTable, l *Lease, r *record, now int64) (Impo
 	r.seen = now
 	r.expiry = min(r.expiry, now+quarantineTime<<maxStrikes)
 	p := t.begin(n)
-	cl := n.clientOf(r.id)
+	cl := n.clientOf(r.id())
 	if cl.slot == s {
 		p.setClient(cl, nil) // it must get another one
 	} else {

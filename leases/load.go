@@ -87,15 +87,15 @@ func (t *Table) restore(l Lease) (s *slot, reason string) {
 // adopt gives s's client its address and its name. Newer records had their turn.
 func (t *Table) adopt(s *slot, now int64) {
 	n, r := s.net, s.cur
-	c := n.clientOf(r.id)
+	c := n.clientOf(r.id())
 	switch {
 	case r.blocks() && r.expiry <= now:
 		r = r.ended(Expired, r.expiry)
-	case r.state != Bound && r.name != "":
+	case r.state != Bound && r.name() != "":
 		r = r.ended(r.state, r.expiry)
 	case r.state == Bound && c.slot != nil && c.slot.cur.state == Bound:
 		r = r.ended(Released, now) // the client has moved
-	case r.name != "" && r.state == Bound && n.names[r.name] != nil:
+	case r.name() != "" && r.state == Bound && n.names[r.name()] != nil:
 		r = r.nameless(now)
 	}
 	if r.state == Declined {
@@ -105,9 +105,9 @@ func (t *Table) adopt(s *slot, now int64) {
 	} else if c.slot == nil || r.state == Bound && c.slot.cur.state != Bound {
 		c.slot = s
 	}
-	n.forget(c)
-	if r.name != "" {
-		n.names[r.name] = &nameCell{name: r.name, owner: s, published: s}
+	n.settle(c.id)
+	if r.name() != "" {
+		n.names[r.name()] = &nameCell{owner: s, published: s}
 	}
 	if r != s.cur {
 		t.late = append(t.late, lateWrite{s, r})

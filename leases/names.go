@@ -72,7 +72,7 @@ func (n *netTable) chooseName(a *ask, s *slot, had string, now int64) (name stri
 	if other == nil {
 		return label, nameRefusal{}
 	}
-	refusal = nameRefusal{reason: NameTaken, label: label, holder: other.cur.id}
+	refusal = nameRefusal{reason: NameTaken, label: label, holder: other.cur.id()}
 	if n.pool.conflict != Suffix {
 		return "", refusal
 	}
@@ -91,7 +91,7 @@ func (n *netTable) holderOf(name string, a *ask, s *slot, now int64) *slot {
 	if c == nil || c.owner == nil || c.owner == s {
 		return nil
 	}
-	if r := c.owner.cur; r.running(now) && r.name == name && r.id != a.client.ID {
+	if r := c.owner.cur; r.running(now) && r.name() == name && r.id() != a.client.ID {
 		return c.owner
 	}
 	return nil

@@ -13,7 +13,8 @@ type netTable struct {
 	clock   *clock  // the table's
 	pool    *pool   // nil: no longer configured; its leases stay
 	slots   map[uint32]*slot
-	clients map[ClientID]*client
+	clients map[ClientID]*client // of which something is under way: an offer, or a change
+	settled map[ClientID]*slot   // the others by their address, which most are: half the memory
 	names   map[string]*nameCell
 
 	// Slots that hand out addresses: free ones, the longest free in front, and offered ones, the oldest offer in front.
@@ -31,6 +32,7 @@ func newNetwork(name string, timers *timers, feed *feed, clock *clock) *netTable
 		name: name, timers: timers, feed: feed, clock: clock,
 		slots:   make(map[uint32]*slot),
 		clients: make(map[ClientID]*client),
+		settled: make(map[ClientID]*slot),
 		names:   make(map[string]*nameCell),
 	}
 }
@@ -65,30 +67,62 @@ func (n *netTable) slotAt(addr uint32) *slot {
 	return s
 }
 
+// client returns what is known of a client, or nil. It is for looking: who changes it calls clientOf.
+func (n *netTable) client(id ClientID) *client {
+	if c := n.clients[id]; c != nil {
+		return c
+	}
+	if s := n.settled[id]; s != nil {
+		return &client{id: id, slot: s}
+	}
+	return nil
+}
+
+// clientOf returns a client to be changed; settle ends that.
 func (n *netTable) clientOf(id ClientID) *client {
 	c := n.clients[id]
 	if c == nil {
-		c = &client{id: id}
+		c = &client{id: id, slot: n.settled[id]}
 		n.clients[id] = c
 	}
 	return c
 }
 
-// forget drops a client of which nothing is left.
-func (n *netTable) forget(c *client) {
-	if c == nil || c.hold != nil || c.last != nil {
-		return
+// settle keeps of a client of which nothing is under way no more than its address, or nothing.
+func (n *netTable) settle(id ClientID) {
+	s := n.settled[id]
+	if c := n.clients[id]; c != nil {
+		if c.hold != nil || c.last != nil {
+			return
+		}
+		delete(n.clients, id)
+		if c.slot == nil || c.slot != s {
+			delete(n.settled, id)
+		}
+		s = c.slot
 	}
-	if s := c.slot; s != nil && (s.cur != nil && s.cur.id == c.id || s.committed != nil && s.committed.id == c.id) {
-		return
+	switch {
+	case s == nil:
+	case s.cur != nil && s.cur.id() == id:
+		n.keep(s.cur.id(), s)
+	case s.committed != nil && s.committed.id() == id:
+		n.keep(s.committed.id(), s)
+	default:
+		delete(n.settled, id)
 	}
-	delete(n.clients, c.id)
+}
+
+// keep makes s the address of a client that is settled; id is the record's own, which is there anyway.
+func (n *netTable) keep(id ClientID, s *slot) {
+	if n.settled[id] != s {
+		n.settled[id] = s
+	}
 }
 
 // forgetName drops a name that nobody holds.
-func (n *netTable) forgetName(c *nameCell) {
-	if c.owner == nil && c.published == nil && c.last == nil {
-		delete(n.names, c.name)
+func (n *netTable) forgetName(name string) {
+	if c := n.names[name]; c != nil && c.owner == nil && c.published == nil && c.last == nil {
+		delete(n.names, name)
 	}
 }
 
@@ -144,7 +178,9 @@ func (n *netTable) setHold(s *slot, c *client, offer *record) {
 		n.dropHold(c)
 	}
 	if s.hold != nil && s.hold != c {
-		n.dropHold(s.hold)
+		other := s.hold
+		n.dropHold(other)
+		n.settle(other.id)
 	}
 	s.hold, c.hold, c.offer = c, s, offer
 	if s.list != nil {
@@ -181,7 +217,7 @@ func (n *netTable) expireHolds(now int64) {
 		for l.front != nil && l.front.hold.offer.expiry <= now {
 			c := l.front.hold
 			n.dropHold(c)
-			n.forget(c)
+			n.settle(c.id)
 		}
 	}
 }

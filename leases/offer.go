@@ -78,9 +78,9 @@ func (n *netTable) choose(a *ask, requested netip.Addr, now int64) pick {
 	if addr, ok := a.reserved(); ok && n.takeable(a, addr, now) == nil {
 		return pick{addr, n.slots[addr], ChoseReservation}
 	}
-	if c := n.clients[a.client.ID]; c != nil {
+	if c := n.client(a.client.ID); c != nil {
 		last := c.slot
-		if last != nil && (last.cur == nil || last.cur.id != c.id || !n.pool.open(last.addr)) {
+		if last != nil && (last.cur == nil || last.cur.id() != c.id || !n.pool.open(last.addr)) {
 			last = nil
 		}
 		if last != nil && last.cur.running(now) {
@@ -141,7 +141,7 @@ func (n *netTable) take(p pick) *slot {
 	if p.choice == ChoseTakenBack {
 		c := s.hold
 		n.dropHold(c)
-		n.forget(c)
+		n.settle(c.id)
 	}
 	return s
 }
@@ -153,19 +153,20 @@ func (s *slot) vacant(c *client, now int64) bool {
 
 // offer holds s for a's client.
 func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
-	if s.cur.running(now) && s.cur.id == a.client.ID && now+holdTime < s.cur.expiry {
-		if c := n.clients[a.client.ID]; c != nil {
+	if s.cur.running(now) && s.cur.id() == a.client.ID && now+holdTime < s.cur.expiry {
+		if c := n.client(a.client.ID); c != nil {
 			n.dropHold(c) // an offer of something else, made before
+			n.settle(c.id)
 		}
 		return s.cur.lease(s)
 	}
 	offer := n.draft(a, s, now)
 	if old := s.hold; old != nil && old.id != a.client.ID {
 		n.dropHold(old) // the address is reserved
-		n.forget(old)
+		n.settle(old.id)
 	}
-	n.setHold(s, n.clientOf(a.client.ID), offer)
-	if s.cur.running(now) && s.cur.id == a.client.ID {
+	n.setHold(s, n.clientOf(offer.id()), offer)
+	if s.cur.running(now) && s.cur.id() == a.client.ID {
 		return s.cur.lease(s)
 	}
 	return offer.lease(s)
@@ -174,7 +175,8 @@ func (n *netTable) offer(a *ask, s *slot, now int64) Lease {
 // draft is the offer of s to a's client, not made yet.
 func (n *netTable) draft(a *ask, s *slot, now int64) *record {
 	offer := a.record(s, now)
-	offer.name, _ = n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
+	name, _ := n.chooseName(a, s, n.nameHad(a.client.ID, s, now), now)
+	offer.texts = offer.named(name)
 	offer.state, offer.expiry = Offered, now+holdTime
 	return offer
 }
@@ -188,9 +190,9 @@ func (t *Table) Withdraw(network string, id ClientID, now time.Time) {
 		return
 	}
 	n.expireHolds(t.seconds(now))
-	if c := n.clients[id]; c != nil {
+	if c := n.client(id); c != nil {
 		n.dropHold(c)
-		n.forget(c)
+		n.settle(c.id)
 	}
 }
 

@@ -41,7 +41,8 @@ type effect struct {
 
 // owned is the change of a name's owner.
 type owned struct {
-	name *nameCell
+	name string
+	cell *nameCell
 	prev *slot
 }
 
@@ -84,19 +85,19 @@ func (p *pending) before(c *cell) *pending {
 
 // set makes r the state of s, and gives and takes the names that go with it.
 func (p *pending) set(s *slot, r *record) {
-	if old := s.cur; old != nil && old.name != "" && old.name != r.name {
-		if c := p.net.names[old.name]; c != nil && c.owner == s {
-			p.own(c, nil)
+	if old := s.cur; old != nil && old.name() != "" && old.name() != r.name() {
+		if c := p.net.names[old.name()]; c != nil && c.owner == s {
+			p.own(old.name(), c, nil)
 		}
 	}
-	if r.name != "" {
-		c := p.net.names[r.name]
+	if r.name() != "" {
+		c := p.net.names[r.name()]
 		if c == nil {
-			c = &nameCell{name: r.name}
-			p.net.names[r.name] = c
+			c = &nameCell{}
+			p.net.names[r.name()] = c
 		}
 		if c.owner != s {
-			p.own(c, s)
+			p.own(r.name(), c, s)
 		}
 	}
 	p.write(&s.cell)
@@ -104,9 +105,9 @@ func (p *pending) set(s *slot, r *record) {
 	p.net.setCur(s, r)
 }
 
-func (p *pending) own(c *nameCell, s *slot) {
+func (p *pending) own(name string, c *nameCell, s *slot) {
 	p.write(&c.cell)
-	p.owned = append(p.owned, owned{c, c.owner})
+	p.owned = append(p.owned, owned{name, c, c.owner})
 	c.owner = s
 }
 
@@ -134,8 +135,8 @@ func (p *pending) publish() {
 	p.outcome = done
 	p.settle()
 	for _, e := range p.effects {
-		if e.prev != nil && e.prev.id != e.next.id {
-			n.forget(n.clients[e.prev.id])
+		if e.prev != nil && e.prev.id() != e.next.id() {
+			n.settle(e.prev.id())
 		}
 	}
 	p.clear()
@@ -146,14 +147,14 @@ func (s *slot) publish(r *record) {
 	n, old := s.net, s.committed
 	s.committed = r
 	n.feed.add(s, old, r)
-	if old != nil && old.name != "" && old.name != r.name {
-		if c := n.names[old.name]; c != nil && c.published == s {
+	if old != nil && old.name() != "" && old.name() != r.name() {
+		if c := n.names[old.name()]; c != nil && c.published == s {
 			c.published = nil
-			n.forgetName(c)
+			n.forgetName(old.name())
 		}
 	}
-	if r.name != "" {
-		n.names[r.name].published = s
+	if r.name() != "" {
+		n.names[r.name()].published = s
 	}
 }
 
@@ -165,9 +166,9 @@ func (p *pending) takeBack(err error) {
 		n.setCur(e.slot, e.prev)
 	}
 	for _, o := range slices.Backward(p.owned) {
-		o.name.owner = nil
-		if o.prev != nil && o.prev.cur != nil && o.prev.cur.name == o.name.name {
-			o.name.owner = o.prev
+		o.cell.owner = nil
+		if o.prev != nil && o.prev.cur != nil && o.prev.cur.name() == o.name {
+			o.cell.owner = o.prev
 		}
 	}
 	p.client.slot = p.prevSlot
@@ -176,7 +177,7 @@ func (p *pending) takeBack(err error) {
 	}
 	p.settle()
 	for _, e := range p.effects {
-		n.forget(n.clients[e.next.id]) // where it isn't p.client, as that of a conflict with an offer
+		n.settle(e.next.id()) // where it isn't p.client, as that of a conflict with an offer
 	}
 	p.clear()
 }
@@ -198,14 +199,12 @@ func (p *pending) settle() {
 	for _, e := range p.effects {
 		e.slot.rearm()
 		for _, r := range [...]*record{e.prev, e.next} {
-			if r != nil && r.name != "" {
-				if c := n.names[r.name]; c != nil {
-					n.forgetName(c)
-				}
+			if r != nil && r.name() != "" {
+				n.forgetName(r.name())
 			}
 		}
 	}
-	n.forget(p.client)
+	n.settle(p.client.id)
 }
 
 // rearm sets the timer of s again: its time may have come while a change was pending, when it couldn't be ended.

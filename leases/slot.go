@@ -8,17 +8,14 @@ import (
 
 // record is a Lease in the form that a million of them fit into memory in; it is immutable. Times are seconds of the clock.
 type record struct {
-	id            ClientID
-	hw            HWAddr
-	name          string
-	requestedName string
-	vendor        unique.Handle[string] // few values, many leases
-	start         int64
-	expiry        int64 // never: forEver
-	seen          int64
-	state         State
-	hwType        uint8
-	reserved      bool
+	texts
+	vendor   unique.Handle[string] // few values, many leases
+	start    int64
+	expiry   int64 // never: forEver
+	seen     int64
+	state    State
+	hwType   uint8
+	reserved bool
 }
 
 // forEver is the expiry of an infinite lease.
@@ -52,7 +49,6 @@ type client struct {
 // nameCell is a name that is held.
 type nameCell struct {
 	cell
-	name      string
 	owner     *slot // as decided
 	published *slot // as committed
 }
@@ -74,7 +70,7 @@ func (r *record) blocks() bool { return r != nil && (r.state == Bound || r.state
 // ended returns r as it is after its end.
 func (r *record) ended(state State, at int64) *record {
 	e := *r
-	e.state, e.name, e.expiry = state, "", at
+	e.state, e.texts, e.expiry = state, r.named(""), at
 	return &e
 }
 
@@ -82,9 +78,9 @@ func (r *record) lease(s *slot) Lease {
 	clock := s.net.clock
 	l := Lease{
 		Network: s.net.name, Addr: toAddr(s.addr),
-		ID: r.id, HWType: r.hwType, HWAddr: r.hw, Name: r.name, State: r.state,
+		ID: r.id(), HWType: r.hwType, HWAddr: r.hw(), Name: r.name(), State: r.state,
 		Start: clock.wall(r.start), Expiry: clock.wall(r.expiry), LastSeen: clock.wall(r.seen),
-		RequestedName: r.requestedName, Reserved: r.reserved,
+		RequestedName: r.requestedName(), Reserved: r.reserved,
 	}
 	if r.vendor != (unique.Handle[string]{}) {
 		l.VendorClass = r.vendor.Value()
@@ -94,7 +90,7 @@ func (r *record) lease(s *slot) Lease {
 
 func (c *clock) record(l Lease) *record {
 	return &record{
-		id: l.ID, hw: l.HWAddr, name: l.Name, requestedName: l.RequestedName, vendor: intern(l.VendorClass),
+		texts: newTexts(l.ID, l.HWAddr, l.RequestedName, l.Name), vendor: intern(l.VendorClass),
 		start: c.line(floorUnix(l.Start)), expiry: c.line(ceilUnix(l.Expiry)), seen: c.line(floorUnix(l.LastSeen)),
 		state: l.State, hwType: l.HWType, reserved: l.Reserved,
 	}

@@ -150,7 +150,7 @@ func (t *Table) Durable(ch Change, now time.Time) (Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.find(ch.Lease.Network, ch.Lease.Addr)
-	if s == nil || !s.committed.running(t.seconds(now)) || s.committed.id != ch.Lease.ID {
+	if s == nil || !s.committed.running(t.seconds(now)) || s.committed.id() != ch.Lease.ID {
 		return Lease{}, false
 	}
 	return s.committed.lease(s), true
@@ -174,12 +174,12 @@ func (t *Table) ByClient(network string, id ClientID) (Lease, bool) {
 	if n == nil {
 		return Lease{}, false
 	}
-	c := n.clients[id]
+	c := n.client(id)
 	if c == nil {
 		return Lease{}, false
 	}
 	s := c.slot
-	mine := s != nil && s.cur != nil && s.cur.id == id
+	mine := s != nil && s.cur != nil && s.cur.id() == id
 	switch {
 	case mine && s.cur.state == Bound:
 		return s.cur.lease(s), true
@@ -237,11 +237,11 @@ func (t *Table) NameOf(network string, addr netip.Addr, now time.Time) (string, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.find(network, addr)
-	if s == nil || s.committed == nil || s.committed.name == "" {
+	if s == nil || s.committed == nil || s.committed.name() == "" {
 		return "", 0, false
 	}
 	left, ok := t.remaining(s.committed, now)
-	return s.committed.name, left, ok
+	return s.committed.name(), left, ok
 }
 
 // remaining returns how long r still runs.
