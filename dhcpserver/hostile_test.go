@@ -123,7 +123,7 @@ func TestInventedRelaysBlockNoRenewals(t *testing.T) {
 	})
 	// What they have sent is served to the end: the rest is counted reason by reason.
 	var before uint64
-	nettest.Eventually(t, patience, func() error {
+	nettest.Eventually(t, 4*patience, func() error {
 		time.Sleep(100 * time.Millisecond)
 		now := l.count(ReasonAckInform) + l.count(ReasonSendFailed) + l.count(ReasonQueueOverflow)
 		if before, now = now, before; now != before {
