@@ -19,9 +19,9 @@ func newLeasesReserve(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reserve ADDRESS|NAME|MAC",
 		Short: "Reserve an address and a name for a guest, at run time",
-		Long: `Reserve an address and a name for a guest, without the file: for labs that are made by programs. Of a guest that has or had a lease it is that
-address and that name, unless they are given; a guest that is yet to come is named by its MAC. The reservation is kept with the leases. Where the file
-says otherwise, the file counts. --hcl changes nothing: it prints the block to put into the file instead. Needs root.`,
+		Long: `Reserve an address and a name for a guest, without the file: for labs that are made by programs. Of a guest that has a lease it is that
+address and that name, unless they are given, and of one that had one the address; a guest that is yet to come is named by its MAC. The reservation is
+kept with the leases. Where the file says otherwise, the file counts. --hcl changes nothing: it prints the block to put into the file instead. Needs root.`,
 		Example: `  labnet leases reserve builder
   labnet leases reserve 52:54:00:12:34:56 --address 10.0.0.10 --name db
   labnet leases reserve 10.0.0.57 --hcl >> /etc/labnet/labnet.hcl`,
@@ -41,6 +41,9 @@ says otherwise, the file counts. --hcl changes nothing: it prints the block to p
 				r.Name = name
 			}
 			if hcl {
+				if r, err = forTheFile(cmd.Context(), client, r); err != nil {
+					return err
+				}
 				return writeHost(cmd, r)
 			}
 			made, err := client.Reserve(cmd.Context(), r)
@@ -82,6 +85,8 @@ func reservationFor(ctx context.Context, client *control.Client, network, key st
 		return control.Reservation{}, err
 	case macErr != nil:
 		return control.Reservation{}, fmt.Errorf("%w; name a guest that is yet to come by its MAC", err)
+	case len(mac) == 6 && (mac[0]&1 != 0 || mac.String() == "00:00:00:00:00:00"):
+		return control.Reservation{}, fmt.Errorf("%s is the MAC of a group or of nobody, not a guest's", mac)
 	}
 	return control.Reservation{Network: network, MAC: mac.String()}, nil
 }
@@ -109,33 +114,6 @@ func reservedFor(r control.Reservation) string {
 		return "whoever calls itself " + r.Hostname
 	}
 	return "-"
-}
-
-// writeHost prints a reservation as the configuration says it.
-func writeHost(cmd *cobra.Command, r control.Reservation) error {
-	if r.Name == "" {
-		return errors.New("a host block has a name, and this guest has none: give one with --name")
-	}
-	width := len("network")
-	if r.ClientID != "" {
-		width = len("client_id")
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "host %q {\n", r.Name)
-	line := func(key, value string) {
-		if value != "" {
-			fmt.Fprintf(&text, "  %-*s = %q\n", width, key, value)
-		}
-	}
-	line("network", r.Network)
-	line("mac", r.MAC)
-	line("client_id", r.ClientID)
-	if r.Address.IsValid() {
-		line("address", r.Address.String())
-	}
-	text.WriteString("}\n")
-	_, err := fmt.Fprint(cmd.OutOrStdout(), text.String())
-	return err
 }
 
 func newLeasesUnreserve(g *global) *cobra.Command {

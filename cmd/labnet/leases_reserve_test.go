@@ -66,22 +66,41 @@ func TestReserve(t *testing.T) {
 
 // TestReserveForTheFile: what --hcl prints is right in a file.
 func TestReserveForTheFile(t *testing.T) {
+	const networks = "network \"lab\" {\n  address = \"10.0.0.1/24\"\n  bridge {\n    name = \"br0\"\n  }\n}\nnetwork \"dmz\" {\n  address = \"10.1.0.1/24\"\n  bridge {\n    name = \"br1\"\n  }\n}\n"
 	f := &fake{leases: exampleLeases()}
-	got := ask(t, f, "leases", "reserve", "builder", "--hcl")
-	if got.Code != exitDone || len(f.reserved) > 0 {
-		t.Fatalf("%+v", got)
+	for _, args := range []string{
+		"builder",
+		"52:54:00:99:99:99 --address 10.1.0.9 --name db", // of a guest that is yet to come: in the address's network
+		"52:54:00:99:99:99 --network dmz --name DB",
+	} {
+		got := ask(t, f, append([]string{"leases", "reserve", "--hcl"}, strings.Fields(args)...)...)
+		if got.Code != exitDone || len(f.reserved) > 0 {
+			t.Fatalf("%s: %+v", args, got)
+		}
+		file := filepath.Join(t.TempDir(), "lab.hcl")
+		if err := os.WriteFile(file, []byte(networks+got.Out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if checked := labnet(t, nil, "check", file); checked.Code != exitDone {
+			t.Errorf("%s: %s%+v", args, got.Out, checked)
+		}
+		if formatted := labnet(t, nil, "fmt", "--check", file); formatted.Code != exitDone {
+			t.Errorf("not as fmt writes it: %s%+v", got.Out, formatted)
+		}
 	}
-	file := filepath.Join(t.TempDir(), "lab.hcl")
-	if err := os.WriteFile(file, []byte("network \"lab\" {\n  address = \"10.0.0.1/24\"\n}\n"+got.Out), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if checked := labnet(t, nil, "check", file); checked.Code != exitDone {
-		t.Errorf("%s%+v", got.Out, checked)
-	}
-	if formatted := labnet(t, nil, "fmt", "--check", file); formatted.Code != exitDone {
-		t.Errorf("not as fmt writes it: %s%+v", got.Out, formatted)
-	}
-	if got := ask(t, f, "leases", "reserve", "10.0.0.60", "--hcl"); got.Code != exitFailed || !strings.Contains(got.ErrOut, "--name") {
-		t.Errorf("without a name: %+v", got)
+	for args, complaint := range map[string]string{
+		"10.0.0.60":                                  "give one with --name",
+		"52:54:00:99:99:99 --name db":                "say which one with --network",
+		"52:54:00:99:99:99 --name db --network none": `there is no network "none"`,
+		"builder --name a.b":                         `"a.b" has a dot in it`,
+		"builder --name ${x}":                        `"${x}" has '$' in it`,
+		"builder --name 101":                         "all digits",
+		"builder --address fe80::1":                  "not an IPv4 address",
+		"01:00:5e:00:00:01 --name db --network lab":  "not a guest's",
+	} {
+		got := ask(t, f, append([]string{"leases", "reserve", "--hcl"}, strings.Fields(args)...)...)
+		if got.Code == exitDone || got.Out != "" || !strings.Contains(got.ErrOut, complaint) {
+			t.Errorf("%s: %+v, want %q", args, got, complaint)
+		}
 	}
 }
