@@ -32,7 +32,7 @@ kept with the leases. Where the file says otherwise, the file counts. --hcl chan
 			if err != nil {
 				return err
 			}
-			if address != "" {
+			if cmd.Flags().Changed("address") {
 				if r.Address, err = netip.ParseAddr(address); err != nil {
 					return wrongUse("--address: %w", err)
 				}
@@ -168,7 +168,11 @@ func findReservation(ctx context.Context, client *control.Client, network, key s
 	case 0:
 		return control.Reservation{}, fmt.Errorf("nothing is reserved with the address, name or MAC %q; see `labnet leases reservations`", key)
 	}
-	return control.Reservation{}, fmt.Errorf("%q is reserved in several networks; say which one with --network", key)
+	whose := make([]string, len(found))
+	for i, r := range found {
+		whose[i] = "for " + reservedFor(r) + " in " + r.Network
+	}
+	return control.Reservation{}, fmt.Errorf("%q is ambiguous: %s; name the MAC, and --network where that isn't enough", key, strings.Join(whose, ", "))
 }
 
 // means reports whether key names a reservation.
@@ -176,7 +180,7 @@ func means(r control.Reservation, key string) bool {
 	if addr, err := netip.ParseAddr(key); err == nil {
 		return r.Address == addr
 	}
-	return r.Name != "" && strings.EqualFold(r.Name, key) || r.MAC != "" && strings.EqualFold(r.MAC, strings.ReplaceAll(key, "-", ":")) ||
+	return r.Name != "" && strings.EqualFold(r.Name, key) || r.MAC != "" && strings.EqualFold(r.MAC, macText(key)) ||
 		r.ClientID != "" && strings.EqualFold(r.ClientID, key)
 }
 

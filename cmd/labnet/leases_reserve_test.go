@@ -104,3 +104,45 @@ func TestReserveForTheFile(t *testing.T) {
 		}
 	}
 }
+
+// TestAGuestIsNamedByItsMAC in each way that MACs are written in.
+func TestAGuestIsNamedByItsMAC(t *testing.T) {
+	nettest.NeedRoot(t)
+	for _, mac := range []string{"52:54:00:00:00:01", "52-54-00-00-00-01", "5254.0000.0001"} {
+		f := &fake{leases: exampleLeases()}
+		for _, args := range []string{"show MAC", "reserve MAC", "unreserve MAC", "release MAC"} {
+			if got := ask(t, f, append([]string{"leases"}, strings.Fields(strings.ReplaceAll(args, "MAC", mac))...)...); got.Code != exitDone {
+				t.Errorf("%s of %s: %+v", args, mac, got)
+			} else if strings.HasPrefix(args, "reserve") && f.reserved[0].Name != "builder" {
+				t.Errorf("%s of %s doesn't find its lease: %+v", args, mac, f.reserved)
+			}
+		}
+	}
+}
+
+// TestAnEmptyArgumentIsWrongUse, as the variable of a script that isn't set is.
+func TestAnEmptyArgumentIsWrongUse(t *testing.T) {
+	nettest.NeedRoot(t)
+	f := &fake{leases: exampleLeases()}
+	for _, args := range [][]string{{"wait", ""}, {"reserve", "builder", "--address", ""}} {
+		if got := ask(t, f, append([]string{"leases"}, args...)...); got.Code != exitWrongUse {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+	if len(f.reserved) > 0 {
+		t.Errorf("reserved: %+v", f.reserved)
+	}
+}
+
+// TestAnAmbiguousReservationSaysWhich: what a reservation of run time had may be another's since the file says otherwise.
+func TestAnAmbiguousReservationSaysWhich(t *testing.T) {
+	addr := netip.MustParseAddr("10.0.0.50")
+	f := &fake{reserved: []control.Reservation{
+		{Network: "lab", MAC: "52:54:00:00:00:01", Address: addr, Origin: control.OriginRuntime, Obstacle: "the file disagrees"},
+		{Network: "lab", MAC: "52:54:00:00:00:02", Address: addr, Origin: control.OriginRuntime},
+	}}
+	got := ask(t, f, "leases", "unreserve", "10.0.0.50")
+	if got.Code != exitFailed || !strings.Contains(got.ErrOut, "for 52:54:00:00:00:01 in lab, for 52:54:00:00:00:02 in lab; name the MAC") {
+		t.Errorf("%+v", got)
+	}
+}
