@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (e noLeaseError) Error() string {
 // matching is the leases of an address, a label or a MAC: those in force, or else those that have ended.
 func matching(all iter.Seq2[control.Lease, error], key string) ([]control.Lease, error) {
 	addr, addrErr := netip.ParseAddr(key)
-	mac := strings.ReplaceAll(key, "-", ":")
+	mac := macText(key)
 	var inForce, ended []control.Lease
 	for l, err := range all {
 		if err != nil {
@@ -79,6 +80,14 @@ func matching(all iter.Seq2[control.Lease, error], key string) ([]control.Lease,
 		return inForce, nil
 	}
 	return ended, nil
+}
+
+// macText is a MAC, in whatever way it was typed, as lists have it; and anything else as it is.
+func macText(key string) string {
+	if mac, err := net.ParseMAC(key); err == nil {
+		return mac.String()
+	}
+	return key
 }
 
 // where is the entries that match, and every error.

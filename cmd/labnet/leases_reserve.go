@@ -19,9 +19,9 @@ func newLeasesReserve(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reserve ADDRESS|NAME|MAC",
 		Short: "Reserve an address and a name for a guest, at run time",
-		Long: `Reserve an address and a name for a guest, without the file: for labs that are made by programs. Of a guest that has or had a lease it is that
-address and that name, unless they are given; a guest that is yet to come is named by its MAC. The reservation is kept with the leases. Where the file
-says otherwise, the file counts. --hcl changes nothing: it prints the block to put into the file instead. Needs root.`,
+		Long: `Reserve an address and a name for a guest, without the file: for labs that are made by programs. Of a guest that has a lease it is that
+address and that name, unless they are given, and of one that had one the address; a guest that is yet to come is named by its MAC. The reservation is
+kept with the leases. Where the file says otherwise, the file counts. --hcl changes nothing: it prints the block to put into the file instead. Needs root.`,
 		Example: `  labnet leases reserve builder
   labnet leases reserve 52:54:00:12:34:56 --address 10.0.0.10 --name db
   labnet leases reserve 10.0.0.57 --hcl >> /etc/labnet/labnet.hcl`,
@@ -32,7 +32,7 @@ says otherwise, the file counts. --hcl changes nothing: it prints the block to p
 			if err != nil {
 				return err
 			}
-			if address != "" {
+			if cmd.Flags().Changed("address") {
 				if r.Address, err = netip.ParseAddr(address); err != nil {
 					return wrongUse("--address: %w", err)
 				}
@@ -41,6 +41,9 @@ says otherwise, the file counts. --hcl changes nothing: it prints the block to p
 				r.Name = name
 			}
 			if hcl {
+				if r, err = forTheFile(cmd.Context(), client, r); err != nil {
+					return err
+				}
 				return writeHost(cmd, r)
 			}
 			made, err := client.Reserve(cmd.Context(), r)
@@ -82,6 +85,8 @@ func reservationFor(ctx context.Context, client *control.Client, network, key st
 		return control.Reservation{}, err
 	case macErr != nil:
 		return control.Reservation{}, fmt.Errorf("%w; name a guest that is yet to come by its MAC", err)
+	case len(mac) == 6 && (mac[0]&1 != 0 || mac.String() == "00:00:00:00:00:00"):
+		return control.Reservation{}, fmt.Errorf("%s is the MAC of a group or of nobody, not a guest's", mac)
 	}
 	return control.Reservation{Network: network, MAC: mac.String()}, nil
 }
@@ -109,33 +114,6 @@ func reservedFor(r control.Reservation) string {
 		return "whoever calls itself " + r.Hostname
 	}
 	return "-"
-}
-
-// writeHost prints a reservation as the configuration says it.
-func writeHost(cmd *cobra.Command, r control.Reservation) error {
-	if r.Name == "" {
-		return errors.New("a host block has a name, and this guest has none: give one with --name")
-	}
-	width := len("network")
-	if r.ClientID != "" {
-		width = len("client_id")
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "host %q {\n", r.Name)
-	line := func(key, value string) {
-		if value != "" {
-			fmt.Fprintf(&text, "  %-*s = %q\n", width, key, value)
-		}
-	}
-	line("network", r.Network)
-	line("mac", r.MAC)
-	line("client_id", r.ClientID)
-	if r.Address.IsValid() {
-		line("address", r.Address.String())
-	}
-	text.WriteString("}\n")
-	_, err := fmt.Fprint(cmd.OutOrStdout(), text.String())
-	return err
 }
 
 func newLeasesUnreserve(g *global) *cobra.Command {
@@ -190,7 +168,11 @@ func findReservation(ctx context.Context, client *control.Client, network, key s
 	case 0:
 		return control.Reservation{}, fmt.Errorf("nothing is reserved with the address, name or MAC %q; see `labnet leases reservations`", key)
 	}
-	return control.Reservation{}, fmt.Errorf("%q is reserved in several networks; say which one with --network", key)
+	whose := make([]string, len(found))
+	for i, r := range found {
+		whose[i] = "for " + reservedFor(r) + " in " + r.Network
+	}
+	return control.Reservation{}, fmt.Errorf("%q is ambiguous: %s; name the MAC, and --network where that isn't enough", key, strings.Join(whose, ", "))
 }
 
 // means reports whether key names a reservation.
@@ -198,7 +180,7 @@ func means(r control.Reservation, key string) bool {
 	if addr, err := netip.ParseAddr(key); err == nil {
 		return r.Address == addr
 	}
-	return r.Name != "" && strings.EqualFold(r.Name, key) || r.MAC != "" && strings.EqualFold(r.MAC, strings.ReplaceAll(key, "-", ":")) ||
+	return r.Name != "" && strings.EqualFold(r.Name, key) || r.MAC != "" && strings.EqualFold(r.MAC, macText(key)) ||
 		r.ClientID != "" && strings.EqualFold(r.ClientID, key)
 }
 

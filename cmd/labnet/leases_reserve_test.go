@@ -66,22 +66,83 @@ func TestReserve(t *testing.T) {
 
 // TestReserveForTheFile: what --hcl prints is right in a file.
 func TestReserveForTheFile(t *testing.T) {
+	const networks = "network \"lab\" {\n  address = \"10.0.0.1/24\"\n  bridge {\n    name = \"br0\"\n  }\n}\nnetwork \"dmz\" {\n  address = \"10.1.0.1/24\"\n  bridge {\n    name = \"br1\"\n  }\n}\n"
 	f := &fake{leases: exampleLeases()}
-	got := ask(t, f, "leases", "reserve", "builder", "--hcl")
-	if got.Code != exitDone || len(f.reserved) > 0 {
-		t.Fatalf("%+v", got)
+	for _, args := range []string{
+		"builder",
+		"52:54:00:99:99:99 --address 10.1.0.9 --name db", // of a guest that is yet to come: in the address's network
+		"52:54:00:99:99:99 --network dmz --name DB",
+	} {
+		got := ask(t, f, append([]string{"leases", "reserve", "--hcl"}, strings.Fields(args)...)...)
+		if got.Code != exitDone || len(f.reserved) > 0 {
+			t.Fatalf("%s: %+v", args, got)
+		}
+		file := filepath.Join(t.TempDir(), "lab.hcl")
+		if err := os.WriteFile(file, []byte(networks+got.Out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if checked := labnet(t, nil, "check", file); checked.Code != exitDone {
+			t.Errorf("%s: %s%+v", args, got.Out, checked)
+		}
+		if formatted := labnet(t, nil, "fmt", "--check", file); formatted.Code != exitDone {
+			t.Errorf("not as fmt writes it: %s%+v", got.Out, formatted)
+		}
 	}
-	file := filepath.Join(t.TempDir(), "lab.hcl")
-	if err := os.WriteFile(file, []byte("network \"lab\" {\n  address = \"10.0.0.1/24\"\n}\n"+got.Out), 0o600); err != nil {
-		t.Fatal(err)
+	for args, complaint := range map[string]string{
+		"10.0.0.60":                                  "give one with --name",
+		"52:54:00:99:99:99 --name db":                "say which one with --network",
+		"52:54:00:99:99:99 --name db --network none": `there is no network "none"`,
+		"builder --name a.b":                         `"a.b" has a dot in it`,
+		"builder --name ${x}":                        `"${x}" has '$' in it`,
+		"builder --name 101":                         "all digits",
+		"builder --address fe80::1":                  "not an IPv4 address",
+		"01:00:5e:00:00:01 --name db --network lab":  "not a guest's",
+	} {
+		got := ask(t, f, append([]string{"leases", "reserve", "--hcl"}, strings.Fields(args)...)...)
+		if got.Code == exitDone || got.Out != "" || !strings.Contains(got.ErrOut, complaint) {
+			t.Errorf("%s: %+v, want %q", args, got, complaint)
+		}
 	}
-	if checked := labnet(t, nil, "check", file); checked.Code != exitDone {
-		t.Errorf("%s%+v", got.Out, checked)
+}
+
+// TestAGuestIsNamedByItsMAC in each way that MACs are written in.
+func TestAGuestIsNamedByItsMAC(t *testing.T) {
+	nettest.NeedRoot(t)
+	for _, mac := range []string{"52:54:00:00:00:01", "52-54-00-00-00-01", "5254.0000.0001"} {
+		f := &fake{leases: exampleLeases()}
+		for _, args := range []string{"show MAC", "reserve MAC", "unreserve MAC", "release MAC"} {
+			if got := ask(t, f, append([]string{"leases"}, strings.Fields(strings.ReplaceAll(args, "MAC", mac))...)...); got.Code != exitDone {
+				t.Errorf("%s of %s: %+v", args, mac, got)
+			} else if strings.HasPrefix(args, "reserve") && f.reserved[0].Name != "builder" {
+				t.Errorf("%s of %s doesn't find its lease: %+v", args, mac, f.reserved)
+			}
+		}
 	}
-	if formatted := labnet(t, nil, "fmt", "--check", file); formatted.Code != exitDone {
-		t.Errorf("not as fmt writes it: %s%+v", got.Out, formatted)
+}
+
+// TestAnEmptyArgumentIsWrongUse, as the variable of a script that isn't set is.
+func TestAnEmptyArgumentIsWrongUse(t *testing.T) {
+	nettest.NeedRoot(t)
+	f := &fake{leases: exampleLeases()}
+	for _, args := range [][]string{{"wait", ""}, {"reserve", "builder", "--address", ""}} {
+		if got := ask(t, f, append([]string{"leases"}, args...)...); got.Code != exitWrongUse {
+			t.Errorf("%q: %+v", args, got)
+		}
 	}
-	if got := ask(t, f, "leases", "reserve", "10.0.0.60", "--hcl"); got.Code != exitFailed || !strings.Contains(got.ErrOut, "--name") {
-		t.Errorf("without a name: %+v", got)
+	if len(f.reserved) > 0 {
+		t.Errorf("reserved: %+v", f.reserved)
+	}
+}
+
+// TestAnAmbiguousReservationSaysWhich: what a reservation of run time had may be another's since the file says otherwise.
+func TestAnAmbiguousReservationSaysWhich(t *testing.T) {
+	addr := netip.MustParseAddr("10.0.0.50")
+	f := &fake{reserved: []control.Reservation{
+		{Network: "lab", MAC: "52:54:00:00:00:01", Address: addr, Origin: control.OriginRuntime, Obstacle: "the file disagrees"},
+		{Network: "lab", MAC: "52:54:00:00:00:02", Address: addr, Origin: control.OriginRuntime},
+	}}
+	got := ask(t, f, "leases", "unreserve", "10.0.0.50")
+	if got.Code != exitFailed || !strings.Contains(got.ErrOut, "for 52:54:00:00:00:01 in lab, for 52:54:00:00:00:02 in lab; name the MAC") {
+		t.Errorf("%+v", got)
 	}
 }

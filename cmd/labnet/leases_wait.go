@@ -36,6 +36,8 @@ missing, with exit code 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q.Key = args[0]
 			switch {
+			case q.Key == "":
+				return wrongUse("%s wants a name, an address or a MAC, not nothing", cmd.CommandPath())
 			case q.For != control.WaitLease && q.For != control.WaitDNS:
 				return wrongUse("--for wants %s or %s, not %q", control.WaitLease, control.WaitDNS, q.For)
 			case timeout <= 0:

@@ -237,12 +237,12 @@ func hostBlock() *block {
 				name: "client_id", kind: clientID(), example: `"01:52:54:00:12:34:56"`,
 				doc: "its client identifier (option 61) as hexadecimal bytes, or as `text:NAME`",
 			},
-			{name: "hostname", kind: label63(), example: `"builder"`, doc: "the name that it sends"},
+			{name: "hostname", kind: hostLabel(), example: `"builder"`, doc: "the name that it sends"},
 			{
 				name: "address", kind: address(), computed: "any address of the ranges", example: `"10.0.0.10"`,
 				doc: "its address, inside or outside the ranges; nobody else gets it",
 			},
-			{name: "aliases", kind: listOf(label63()), fallback: "[]", example: `["ci", "runner"]`, doc: "further names"},
+			{name: "aliases", kind: listOf(hostLabel()), fallback: "[]", example: `["ci", "runner"]`, doc: "further names"},
 			{
 				name: "lease_time", kind: duration(minLease, maxLease, true), computed: "the network's", example: `"infinite"`,
 				doc: "how long its address is leased",

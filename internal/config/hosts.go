@@ -51,7 +51,7 @@ func (b *builder) hostsOf(p *networkParts) {
 
 func (b *builder) checkHost(p *networkParts, n *node, h Host, c *claims) {
 	owner := fmt.Sprintf("host %q", n.label)
-	if err := checkLabel(n.label); err != nil {
+	if err := CheckHostName(n.label); err != nil {
 		b.fault(n, n.name, err)
 	} else if h.Name == "gateway" {
 		b.error(n, n.name, `the name "gateway" is the gateway's own`, "Give the host another name.", here(p.addressAt, "the gateway"))

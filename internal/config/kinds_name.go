@@ -14,6 +14,21 @@ func label63() kind {
 	})
 }
 
+// hostLabel is a name that DNS gives to a host, in lower case.
+func hostLabel() kind {
+	return ofText("name", func(s string) (any, error) {
+		return strings.ToLower(s), CheckHostName(s)
+	})
+}
+
+// CheckHostName returns why s can't be the name of a host block, and nil where it can.
+func CheckHostName(s string) error {
+	if s != "" && strings.Trim(s, "0123456789") == "" {
+		return faultf("A host's name has a letter in it, lest it is taken for a part of an address.", "the name %q is all digits", s)
+	}
+	return checkLabel(s)
+}
+
 // domainName is a domain of such labels, in lower case and without the last dot.
 func domainName() kind {
 	return ofText("domain", func(s string) (any, error) {

@@ -3,10 +3,14 @@ network "my_lab" {
 
   host "web.lab" {
     address = "10.0.0.2"
-    aliases = ["-x", "a b", ""]
+    aliases = ["-x", "a b", "", "7"]
   }
   host "gateway" {
     address = "10.0.0.3"
+  }
+  host "101" {
+    hostname = "102"
+    address  = "10.0.0.6"
   }
   host "localhost" {
     address = "10.0.0.4"
