@@ -34,6 +34,12 @@ type badRow struct {
 }
 
 func readLeases(ctx context.Context, db *sql.DB) (leases []Lease, bad []badRow, err error) {
+	// A slice that grows as it is read would be copied a dozen times.
+	var count int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM leases").Scan(&count); err != nil {
+		return nil, nil, damaged(err)
+	}
+	leases = make([]Lease, 0, count)
 	rows, err := db.QueryContext(ctx, selectSQL)
 	if err != nil {
 		return nil, nil, damaged(err)
