@@ -121,8 +121,8 @@ func newLeasesUnreserve(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unreserve ADDRESS|NAME|MAC",
 		Short: "End a reservation that was made at run time",
-		Long: `End a reservation that was made at run time. The guest keeps its lease; the name goes to the one that it asks for with the next renewal. What the file
-reserves the file ends. Needs root.`,
+		Long: `End a reservation that was made at run time. With its next renewal the guest gets the name that it asks for, and another address if that of the
+reservation is in no range. What the file reserves the file ends. Needs root.`,
 		Example: `  labnet leases unreserve db`,
 		Args:    exactArgs(1, "an address, a name or a MAC"),
 		RunE: func(cmd *cobra.Command, args []string) error {

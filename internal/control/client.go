@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -108,10 +109,17 @@ func problemOf(response *http.Response) error {
 	var details struct {
 		Title  string `json:"title"`
 		Detail string `json:"detail"`
+		Errors []struct {
+			Message  string `json:"message"`
+			Location string `json:"location"`
+		} `json:"errors"` // of a request that isn't of the API, such as one of another version
 	}
 	text, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err := json.Unmarshal(text, &details); err != nil || details.Detail == "" {
 		return fmt.Errorf("the daemon answers %s: %s", response.Status, text)
+	}
+	for _, e := range details.Errors {
+		details.Detail += "; " + strings.TrimPrefix(e.Location+": "+e.Message, ": ")
 	}
 	switch response.StatusCode {
 	case http.StatusNotFound:

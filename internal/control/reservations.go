@@ -83,7 +83,7 @@ func registerReservations(api huma.API, backend ReservationsBackend, log *slog.L
 	}))
 	huma.Register(api, huma.Operation{
 		OperationID: "unreserve", Method: http.MethodDelete, Path: "/v1/reservations",
-		Summary: "End the reservation for a client that was made at run time; its lease stays", DefaultStatus: http.StatusOK,
+		Summary: "End the reservation for a client that was made at run time; its lease stays until the next renewal, and longer if the address is in a range", DefaultStatus: http.StatusOK,
 	}, changing(log, "unreserve", func(ctx context.Context, in *unreserveInput) (*body[Reservation], error) {
 		ended, err := backend.Unreserve(ctx, Reservation{Network: in.Network, MAC: in.MAC, ClientID: in.ClientID})
 		if err != nil {

@@ -130,6 +130,11 @@ func TestBadRequestsAreProblems(t *testing.T) {
 	for route, code := range map[string]int{"/v1/leases?netwrok=lab": http.StatusUnprocessableEntity, "/v1/nothing": http.StatusNotFound} {
 		get(t, path, route, code)
 	}
+	// Also by a client of another version than the daemon.
+	var found []Lease
+	if err := client(t, path).do(t.Context(), http.MethodGet, "/v1/leases?netwrok=lab", &found); err == nil || !strings.Contains(err.Error(), "netwrok") {
+		t.Errorf("the client says %v", err)
+	}
 }
 
 func TestOpenAPIDescribesEveryOperation(t *testing.T) {

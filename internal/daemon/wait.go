@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -47,14 +48,14 @@ type wait struct {
 	d        *daemon
 	q        control.WaitQuery
 	addr     netip.Addr // the key, if it is one
-	mac      string     // the key as MACs are written
-	label    string     // the key as a name: its label
+	mac      string     // the key as lists have MACs, if it is one
+	label    string     // the key as a name in a domain, if it is neither
 	networks []config.Network
 	lease    *control.Lease // in force, as it was found last; nil: none
 }
 
 func (d *daemon) newWait(q control.WaitQuery) (*wait, error) {
-	w := &wait{d: d, q: q, mac: strings.ToLower(strings.ReplaceAll(q.Key, "-", ":"))}
+	w := &wait{d: d, q: q}
 	var names []string
 	for _, n := range d.config().Networks {
 		if names = append(names, n.Name); q.Network == "" || q.Network == n.Name {
@@ -68,21 +69,36 @@ func (d *daemon) newWait(q control.WaitQuery) (*wait, error) {
 	if w.addr, err = netip.ParseAddr(q.Key); err == nil {
 		return w, nil
 	}
-	label, domain, qualified := strings.Cut(strings.TrimSuffix(strings.ToLower(q.Key), "."), ".")
-	w.label = label
-	if qualified {
-		all := w.networks
-		w.networks = nil
-		for _, n := range all {
-			if n.DNS.Domain == domain {
-				w.networks = append(w.networks, n)
-			}
-		}
-		if len(w.networks) == 0 {
-			return nil, fmt.Errorf("%w: %q is a name in no network's domain", control.ErrInvalid, q.Key)
+	switch mac, err := net.ParseMAC(q.Key); {
+	case err == nil:
+		w.mac = mac.String()
+		return w, nil
+	case strings.Contains(q.Key, ":"): // of a length that Ethernet's don't have
+		w.mac = strings.ToLower(q.Key)
+		return w, nil
+	}
+	return w, w.readName(strings.TrimSuffix(strings.ToLower(q.Key), "."))
+}
+
+// readName takes the key for a name: a label, or one with its network's domain. A record's may be further below that.
+func (w *wait) readName(name string) error {
+	if w.label = name; !strings.Contains(name, ".") {
+		return nil
+	}
+	var in []config.Network // the one whose domain is nearest
+	for _, n := range w.networks {
+		if rest, ok := strings.CutSuffix(name, "."+n.DNS.Domain); ok && len(rest) < len(w.label) {
+			w.label, in = rest, []config.Network{n}
 		}
 	}
-	return w, nil
+	switch {
+	case in == nil:
+		return fmt.Errorf("%w: %q is a name in no network's domain", control.ErrInvalid, w.q.Key)
+	case w.q.For != control.WaitDNS && strings.Contains(w.label, "."):
+		return fmt.Errorf("%w: %q is no guest's name, which stands right in a domain; wait for a record's with --for dns", control.ErrInvalid, w.q.Key)
+	}
+	w.networks = in
+	return nil
 }
 
 // means reports whether l is the lease of the key, if it is in force.
@@ -93,7 +109,7 @@ func (w *wait) means(l *leases.Lease) bool {
 	case w.addr.IsValid():
 		return l.Addr == w.addr
 	}
-	return l.Name != "" && l.Name == w.label || l.HWAddr.String() == w.mac
+	return l.Name != "" && l.Name == w.label || w.mac != "" && l.HWAddr.String() == w.mac
 }
 
 func (w *wait) serves(network string) bool {
@@ -157,7 +173,7 @@ func (w *wait) resolve(ctx context.Context, result *control.WaitResult) {
 		return
 	case l != nil:
 		label = l.Name
-	case w.addr.IsValid() || strings.Contains(w.mac, ":"):
+	case w.label == "":
 		if ctx.Err() != nil {
 			result.Obstacle = w.noLease()
 		}
