@@ -136,7 +136,7 @@ func TestAliasesFollowTheLease(t *testing.T) {
 // TestHistoryIsBounded has a client change its name all the time, as a guest can: each time is a row.
 func TestHistoryIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.db")
-	s, err := OpenSQLite(SQLiteConfig{Path: path, HistoryRows: 100})
+	s, err := OpenSQLite(SQLiteConfig{Path: path, History: 200 * 365 * 24 * time.Hour, HistoryRows: 100}) // these rows are old
 	if err != nil {
 		t.Fatal(err)
 	}
