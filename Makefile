@@ -26,6 +26,9 @@ KERNEL_TESTS := TestDebianKernel|TestMissingModules
 # What labnet's state outlives, in an emulated machine with the last of these kernels.
 STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 
+# Long tests of code in one goroutine: under the race detector they take ten times as long, and it has nothing to find.
+SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALongCommit|TestEveryMomentIsRecoverable|TestRecoveryOnAFullDisk|TestHistoryWithWhatIsInTheLog|TestCondensedHistoryIsTheSame)$$
+
 .PHONY: build run test test-deps test-long lint docs bench bench-dhcp clean
 
 build: ## the binary, bin/labnet
@@ -40,7 +43,8 @@ test-deps:
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
 	export CGO_ENABLED=1; \
-	LABNET_BINARY="$$PWD/bin/labnet" go test -race -count=1 -timeout 14m ./...; \
+	LABNET_BINARY="$$PWD/bin/labnet" go test -race -p 3 -count=1 -timeout 14m -skip '$(SEQUENTIAL)' ./...; \
+	go test -count=1 -run '$(SEQUENTIAL)' ./leases; \
 	go build -race -o bin/labnet-race ./cmd/labnet; \
 	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload|TestHooks' ./internal/e2e
 
