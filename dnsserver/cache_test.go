@@ -8,17 +8,23 @@ import (
 	"github.com/miekg/dns"
 )
 
-func testAnswer(t testing.TB, label string, ttl uint32, now time.Time) *packed {
+// testQuestion is a question about the A of a name below example.org.
+func testQuestion(t testing.TB, label string) *asked {
 	t.Helper()
 	n, err := parseName(label + ".example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rr, err := dns.NewRR(fmt.Sprintf("%s %d A 192.0.2.1", n, ttl))
+	return &asked{group: &group{key: 1}, name: n, qtype: dns.TypeA}
+}
+
+func testAnswer(t testing.TB, a *asked, ttl uint32, now moment) *packed {
+	t.Helper()
+	rr, err := dns.NewRR(fmt.Sprintf("%s %d A 192.0.2.1", a.name, ttl))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := pack(n, dns.TypeA, dns.RcodeSuccess, []dns.RR{rr}, nil)
+	p, err := pack(a.name, dns.TypeA, dns.RcodeSuccess, []dns.RR{rr}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,21 +33,19 @@ func testAnswer(t testing.TB, label string, ttl uint32, now time.Time) *packed {
 }
 
 func TestTTLCountsDown(t *testing.T) {
-	start := time.Now()
-	p := testAnswer(t, "www", 10, start)
 	c := newCache(1 << 20)
-	key := []byte("key")
-	c.put(key, p, 10*time.Second, start)
+	start := c.moment(time.Now())
+	a := testQuestion(t, "www")
+	c.put(a, testAnswer(t, a, 10, start), 10*time.Second, start)
 	for _, step := range []struct {
 		after time.Duration
 		want  uint32 // 0: gone
 	}{{-time.Second, 10}, {0, 10}, {999 * time.Millisecond, 10}, {time.Second, 9}, {9999 * time.Millisecond, 1}, {10 * time.Second, 0}} {
-		now := start.Add(step.after)
+		now := start.add(step.after)
 		got := uint32(0)
-		if p := c.get(key, now); p != nil {
-			q := query{name: "x", question: p.wire[headerSize:]}
-			q.question = p.wire[headerSize : headerSize+len("\x03www\x07example\x03org\x00")+4]
-			reply, _ := q.appendReply(nil, p, now, maxTCP)
+		if e := c.get(a); e.fresh(now) {
+			q := query{question: e.wire()[headerSize : headerSize+len(a.name)+4]}
+			reply, _ := q.appendReply(nil, &e.packed, now, maxTCP)
 			m := new(dns.Msg)
 			if err := m.Unpack(reply); err != nil {
 				t.Fatal(err)
@@ -56,14 +60,15 @@ func TestTTLCountsDown(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	const size = 1 << 20
-	now := time.Now()
 	s := &Server{cache: newCache(size)}
 	c := s.cache
-	hot := []byte("hot")
-	c.put(hot, testAnswer(t, "hot", 60, now), time.Hour, now)
+	now := c.moment(time.Now())
+	hot := testQuestion(t, "hot")
+	c.put(hot, testAnswer(t, hot, 60, now), time.Hour, now)
 	for i := range 20000 {
-		c.put(fmt.Append(nil, i), testAnswer(t, fmt.Sprint("n", i), 60, now), time.Hour, now)
-		if c.get(hot, now) == nil {
+		a := testQuestion(t, fmt.Sprint("n", i))
+		c.put(a, testAnswer(t, a, 60, now), time.Hour, now)
+		if c.get(hot) == nil {
 			t.Fatalf("what is asked for all the time was evicted after %d others", i)
 		}
 	}
@@ -75,9 +80,9 @@ func TestCacheIsBounded(t *testing.T) {
 	if _, bytes := s.Cache(); bytes > size/4 {
 		t.Errorf("%d bytes after shrinking to %d", bytes, size/4)
 	}
-	c.put(hot, testAnswer(t, "hot", 60, now), time.Hour, now)
-	c.put(hot, testAnswer(t, "hot", 60, now), 0, now)
-	if c.get(hot, now) != nil {
+	c.put(hot, testAnswer(t, hot, 60, now), time.Hour, now)
+	c.put(hot, testAnswer(t, hot, 60, now), 0, now)
+	if c.get(hot) != nil {
 		t.Error("an answer that may not be kept left the old one in place")
 	}
 }

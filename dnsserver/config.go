@@ -51,8 +51,9 @@ type UpstreamGroup struct {
 
 // LeaseNames tells the names that leases hold now; asked at query time. Implementations: *leases.Table, and a map in tests.
 type LeaseNames interface {
-	// AddrOf returns the address of the client that holds name (a lower case label) in network, and for how long at most.
-	AddrOf(network, name string, now time.Time) (addr netip.Addr, remaining time.Duration, ok bool)
+	// AddrOf returns the address of the client that holds name (a lower case label, which is not kept) in network, and for how
+	// long at most.
+	AddrOf(network string, name []byte, now time.Time) (addr netip.Addr, remaining time.Duration, ok bool)
 	// NameOf returns the name that the client at addr holds in network.
 	NameOf(network string, addr netip.Addr, now time.Time) (name string, remaining time.Duration, ok bool)
 }

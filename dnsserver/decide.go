@@ -17,9 +17,16 @@ type client struct {
 	addr netip.AddrPort
 	at   netip.AddrPort // the address asked
 	tcp  bool
-	// send takes the answer to a question that was left pending, once. It must not block.
-	send func(message []byte)
+	back answerer
 }
+
+// answerer takes the answer to a question that was left pending, once for each. It must not block. *udpSocket and *connection are
+// answerers.
+type answerer interface {
+	answer(message []byte, to netip.AddrPort)
+}
+
+func (c *client) reply(message []byte) { c.back.answer(message, c.addr) }
 
 // lookup is one client's question on its way to an answer.
 type lookup struct {
@@ -37,14 +44,14 @@ type lookup struct {
 }
 
 // serve decides one message. It appends the answer to out; with pending, the client's send gets it later; with neither,
-// there is nothing to say. It never blocks: misses are left to flights.
+// there is nothing to say. It never blocks: misses are left to flights. It is the whole of the decision; fast is a short cut through it.
 func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pending bool) {
 	start := len(out)
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(p)
 			q, _, _, _ := parseQuery(packet)
-			reply, pending = q.appendError(out[:start], dns.RcodeServerFailure), false
+			reply, pending = q.appendError(out[:start], dns.RcodeServerFailure, nil), false
 		}
 	}()
 	snap := s.snap.Load()
@@ -59,13 +66,13 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	}
 	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name}
 	if !snap.admits(v, c.addr.Addr()) {
-		return s.reject(l, out, dns.RcodeRefused, refusedClient, extendedError{dns.ExtendedErrorCodeProhibited, "not a client of this network"}), false
+		return s.reject(l, out, dns.RcodeRefused, refusedClient, explain(dns.ExtendedErrorCodeProhibited, "not a client of this network")), false
 	}
 	if rcode == 0 {
 		rcode, why = q.refuse()
 	}
 	if rcode != 0 {
-		return s.reject(l, out, rcode, why), false
+		return s.reject(l, out, rcode, why, nil), false
 	}
 	p, pending := s.advance(l, time.Now())
 	if pending {
@@ -91,7 +98,6 @@ func (q *query) refuse() (rcode int, why reason) {
 
 // advance follows a question through local names and the cache until it has an answer, or must wait for an upstream.
 func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
-	var scratch [maxName + 16]byte
 	for ; l.hops <= maxChain; l.hops++ {
 		f, lan := l.snap.local(l.view, l.target, l.qtype, now)
 		if f.status != notOurs {
@@ -120,22 +126,21 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			s.lonely(a.group)
 			return l.fail(noUpstream, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream to ask"), false
 		}
-		key := a.appendKey(scratch[:0])
-		p := s.cache.get(key, now)
-		if p == nil {
-			if s.flights.board(s, &a, key, l) {
+		e := s.cache.get(&a)
+		if e == nil || !e.fresh(s.cache.moment(now)) {
+			landed, ok := s.flights.board(s, &a, l)
+			if !ok {
+				return l.fail(busy, dns.ExtendedErrorCodeOther, "too many questions under way"), false
+			}
+			if landed == nil {
 				return nil, true
 			}
-			return l.fail(busy, dns.ExtendedErrorCodeOther, "too many questions under way"), false
+			e = landed
 		}
-		why := cacheHit
-		switch {
-		case p.rcode == dns.RcodeServerFailure:
-			why = cacheFailure
-		case p.negative:
-			why = cacheNegative
+		if l.hops == 0 && e.onward == "" && l.snap.shortcut(l.target) {
+			e.route.Store(l.snap.generation)
 		}
-		if p, done := l.absorb(p, why, now); done {
+		if p, done := s.absorb(l, &e.packed, kindOf(&e.packed), now); done {
 			return p, false
 		}
 	}
@@ -143,29 +148,29 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 }
 
 // absorb takes the answer for the target. With done, p is the answer to the whole question; else the target is the next.
-func (l *lookup) absorb(p *packed, why reason, now time.Time) (answer *packed, done bool) {
+func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer *packed, done bool) {
 	if l.hops == 0 {
 		l.why = why
 	}
 	if p.rcode == dns.RcodeServerFailure {
 		l.why = why
-		return failure(l.name, l.qtype, p.rcode, why, p.extended...), true
+		return failure(l.name, l.qtype, dns.RcodeServerFailure, why, p.options()), true
 	}
-	if len(l.chain) == 0 && p.next == "" {
+	if len(l.chain) == 0 && p.onward == "" {
 		return p, true
 	}
-	records, authority, err := p.records(now)
+	records, authority, err := p.records(s.cache.moment(now))
 	if err != nil {
 		return l.fail(upstreamFailure, dns.ExtendedErrorCodeOther, "unreadable answer"), true
 	}
 	l.ad = p.ad && (len(l.chain) == 0 || l.ad)
 	l.chain = append(l.chain, records...)
-	if p.next != "" {
+	if p.onward != "" {
 		l.hops += countCNAMEs(records) - 1
-		l.target = p.next
+		l.target = p.onward
 		return nil, false
 	}
-	return l.pack(p.rcode, l.chain, authority), true
+	return l.pack(int(p.rcode), l.chain, authority), true
 }
 
 func countCNAMEs(records []dns.RR) int {
@@ -189,13 +194,13 @@ func (l *lookup) pack(rcode int, answer, authority []dns.RR) *packed {
 
 func (l *lookup) fail(why reason, code uint16, text string) *packed {
 	l.why = why
-	return failure(l.name, l.qtype, dns.RcodeServerFailure, why, extendedError{code, text})
+	return failure(l.name, l.qtype, dns.RcodeServerFailure, why, explain(code, text))
 }
 
 // resume goes on with a question whose flight has landed.
 func (s *Server) resume(l *lookup, p *packed) {
 	now := time.Now()
-	answer, done := l.absorb(p, p.why, now)
+	answer, done := s.absorb(l, p, p.why, now)
 	if !done {
 		l.hops++
 		var pending bool
@@ -203,28 +208,31 @@ func (s *Server) resume(l *lookup, p *packed) {
 			return
 		}
 	}
-	l.client.send(s.finish(l, answer, nil))
+	l.client.reply(s.finish(l, answer, nil))
 }
 
 // finish writes the answer, counts it and logs it.
 func (s *Server) finish(l *lookup, p *packed, out []byte) []byte {
-	reply, cut := l.appendReply(out, p, time.Now(), l.limit(l.client.tcp))
+	reply, cut := l.appendReply(out, p, s.cache.moment(time.Now()), l.limit(l.client.tcp))
 	if cut {
 		s.stats.count(truncated)
 	}
-	s.decided(l, p.rcode)
+	s.decided(l, int(p.rcode))
 	return reply
 }
 
-func (s *Server) reject(l *lookup, out []byte, rcode int, why reason, extended ...extendedError) []byte {
+func (s *Server) reject(l *lookup, out []byte, rcode int, why reason, options []byte) []byte {
 	l.why = why
 	s.decided(l, rcode)
-	return l.appendError(out, rcode, extended...)
+	return l.appendError(out, rcode, options)
 }
+
+// watched tells whether somebody wants to know of each decision.
+func (s *Server) watched() bool { return s.log.Enabled(context.Background(), slog.LevelDebug) }
 
 func (s *Server) decided(l *lookup, rcode int) {
 	s.stats.count(l.why)
-	if !s.log.Enabled(context.Background(), slog.LevelDebug) {
+	if !s.watched() {
 		return
 	}
 	n, qtype := "", ""

@@ -26,12 +26,12 @@ const (
 func distill(a *asked, m *dns.Msg, stay func(name) bool) (p *packed, ttl time.Duration) {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		why := "an upstream answered " + dns.RcodeToString[m.Rcode]
-		p = failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure, append(extendedOf(m), extendedError{dns.ExtendedErrorCodeNetworkError, why})...)
+		p = failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure, appendErrors(nil, append(extendedOf(m), extendedError{dns.ExtendedErrorCodeNetworkError, why})))
 		return p, failureTTL
 	}
 	chain, at, next, ok := follow(a, m, stay)
 	if !ok {
-		return failure(a.name, a.qtype, dns.RcodeServerFailure, chainTooLong), failureTTL
+		return failure(a.name, a.qtype, dns.RcodeServerFailure, chainTooLong, nil), failureTTL
 	}
 	final := records(m.Answer, at, a.qtype)
 	answer := slices.Concat(chain, final)
@@ -50,12 +50,11 @@ func distill(a *asked, m *dns.Msg, stay func(name) bool) (p *packed, ttl time.Du
 	}
 	negative := next == "" && len(final) == 0
 	ttl = lifetime(answer, authority, negative)
-	p, err := pack(a.name, a.qtype, rcode, answer, authority)
+	p, err := pack(a.name, a.qtype, rcode, answer, authority, extendedOf(m)...)
 	if err != nil {
-		return failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure), failureTTL
+		return failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure, nil), failureTTL
 	}
-	p.wire = slices.Clone(p.wire) // the library's buffer is as long as without compression
-	p.ad, p.next, p.negative, p.extended = m.AuthenticatedData, next, negative, extendedOf(m)
+	p.ad, p.onward, p.negative = m.AuthenticatedData, next, negative
 	p.why = forwarded
 	if negative {
 		p.why = forwardedNegative

@@ -30,18 +30,25 @@ func newFlights() *flights {
 	return &flights{active: map[string]*flight{}, clients: map[netip.Addr]int{}}
 }
 
-// board lets a question wait for its flight, and starts the flight if it is the first. It tells whether there was room.
-func (f *flights) board(s *Server, a *asked, key []byte, l *lookup) bool {
+// board lets a question wait for its flight, and starts the flight if it is the first. It tells whether there was room. landed is the answer
+// of a flight that has ended meanwhile; then nobody waits.
+func (f *flights) board(s *Server, a *asked, l *lookup) (landed *entry, ok bool) {
+	var scratch [maxName + 16]byte
+	key := a.appendKey(scratch[:0])
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	who := l.client.addr.Addr()
 	if f.waiting >= maxWaiting || f.clients[who] >= maxPerClient {
-		return false
+		return nil, false
 	}
 	running := f.active[string(key)]
 	if running == nil {
+		// Answers are kept before their flight lands.
+		if e := s.cache.get(a); e != nil && e.fresh(s.cache.moment(time.Now())) {
+			return e, true
+		}
 		if len(f.active) >= maxFlights {
-			return false
+			return nil, false
 		}
 		running = &flight{}
 		k, question, snap := string(key), *a, l.snap
@@ -52,7 +59,7 @@ func (f *flights) board(s *Server, a *asked, key []byte, l *lookup) bool {
 	running.waiters = append(running.waiters, l)
 	f.waiting++
 	f.clients[who]++
-	return true
+	return nil, true
 }
 
 // land ends a flight and returns who waited for it.
@@ -84,7 +91,7 @@ func (s *Server) resolve(key string, a *asked, snap *snapshot) (p *packed) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			s.recovered(bug)
-			p = failure(a.name, a.qtype, dns.RcodeServerFailure, recovered)
+			p = failure(a.name, a.qtype, dns.RcodeServerFailure, recovered, nil)
 		}
 	}()
 	m, err := s.race(s.base, a.group.askable(a.lan), a)
@@ -97,7 +104,7 @@ func (s *Server) resolve(key string, a *asked, snap *snapshot) (p *packed) {
 		}](err); ok && timeout.Timeout() {
 			why, code, text = upstreamTimeout, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream answered in time"
 		}
-		p, ttl = failure(a.name, a.qtype, dns.RcodeServerFailure, why, extendedError{code, text}), timeoutTTL
+		p, ttl = failure(a.name, a.qtype, dns.RcodeServerFailure, why, explain(code, text)), timeoutTTL
 		if s.base.Err() != nil {
 			return p // we are stopping: it says nothing about the upstreams
 		}
@@ -105,8 +112,8 @@ func (s *Server) resolve(key string, a *asked, snap *snapshot) (p *packed) {
 	} else {
 		p, ttl = distill(a, m, func(n name) bool { return snap.route(n) == a.group && !snap.speaksFor(n) })
 	}
-	p.made = time.Now()
-	s.cache.put([]byte(key), p, ttl, p.made)
+	p.made = s.cache.moment(time.Now())
+	s.cache.put(a, p, ttl, p.made)
 	return p
 }
 
@@ -115,7 +122,7 @@ func (s *Server) deliver(l *lookup, p *packed) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			s.recovered(bug)
-			l.client.send(l.appendError(nil, dns.RcodeServerFailure))
+			l.client.reply(l.appendError(nil, dns.RcodeServerFailure, nil))
 		}
 	}()
 	s.resume(l, p)

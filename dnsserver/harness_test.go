@@ -47,10 +47,10 @@ func (m *leaseMap) set(network, label, addr string, remaining time.Duration) {
 	m.leases[[2]string{network, label}] = testLease{netip.MustParseAddr(addr), remaining}
 }
 
-func (m *leaseMap) AddrOf(network, label string, _ time.Time) (netip.Addr, time.Duration, bool) {
+func (m *leaseMap) AddrOf(network string, label []byte, _ time.Time) (netip.Addr, time.Duration, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l, ok := m.leases[[2]string{network, label}]
+	l, ok := m.leases[[2]string{network, string(label)}]
 	return l.addr, l.remaining, ok
 }
 

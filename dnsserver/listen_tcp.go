@@ -204,9 +204,9 @@ func (c *connection) read() {
 		}
 		c.room <- struct{}{}
 		c.listener.pending.Add(1)
-		reply, pending := c.listener.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, send: c.answer}, nil)
+		reply, pending := c.listener.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, back: c}, nil)
 		if !pending {
-			c.answer(reply)
+			c.answer(reply, c.from)
 		}
 		if c.stranger {
 			return
@@ -216,7 +216,7 @@ func (c *connection) read() {
 }
 
 // answer hands an answer to the writer: there is room for one per token.
-func (c *connection) answer(reply []byte) {
+func (c *connection) answer(reply []byte, _ netip.AddrPort) {
 	c.replies <- reply
 	c.listener.pending.Add(-1)
 }

@@ -3,91 +3,117 @@ package dnsserver
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// readUDP is a worker: it reads a socket and answers what needs no upstream, until the listener stops.
+// worker serves one UDP socket: a batch of questions in, their answers out.
+type worker struct {
+	hot
+	*batch
+	listener *listener
+	socket   *udpSocket
+	left     [batchSize]int // the questions of a batch that fast left
+}
+
+// readUDP answers what comes to a socket until the listener stops; what needs an upstream is left to flights.
 func (l *listener) readUDP(conn *net.UDPConn) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		l.server.log.Error("a DNS socket can't be used", "addr", l.at, "err", err)
 		return
 	}
-	packet, reply := make([]byte, maxTCP), make([]byte, 0, maxTCP)
-	reuse := sender{raw: raw, server: l.server}
-	reuse.write = reuse.try
+	w := &worker{hot: hot{server: l.server}, batch: newBatch(raw), listener: l, socket: &udpSocket{raw, l}}
 	for {
-		n, from, err := conn.ReadFromUDPAddrPort(packet)
+		n, err := w.read()
 		if err != nil {
 			if l.pause(err, "reading a DNS socket") {
 				continue
 			}
 			return
 		}
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		w.turn(n)
+	}
+}
+
+// turn answers a batch: first what is known, so that nobody who asks for that waits for the others.
+func (w *worker) turn(n int) {
+	quick := w.begin(w.listener.at)
+	left := 0
+	for i := range n {
+		packet, from := w.packet(i)
 		if from.Port() == 0 {
 			continue // nobody to answer
 		}
+		if quick {
+			if reply, ok := w.fast(packet, from.Addr(), false, w.room()); ok {
+				w.queue(i, reply)
+				continue
+			}
+		}
+		w.left[left] = i
+		left++
+	}
+	w.sendQueued()
+	for _, i := range w.left[:left] {
+		packet, from := w.packet(i)
 		// Counted before it may be answered: an answer never meets a listener that believes to have none under way.
-		l.pending.Add(1)
-		out, pending := l.server.serve(packet[:n], client{addr: from, at: l.at, send: func(message []byte) {
-			late := sender{raw: raw, server: l.server}
-			late.write = late.try
-			late.send(message, from)
-			l.pending.Add(-1)
-		}}, reply[:0])
+		w.listener.pending.Add(1)
+		reply, pending := w.server.serve(packet, client{addr: from, at: w.listener.at, back: w.socket}, w.room())
 		if pending {
 			continue
 		}
-		l.pending.Add(-1)
-		if len(out) > 0 {
-			reuse.send(out, from)
+		w.listener.pending.Add(-1)
+		if len(reply) > 0 {
+			w.queue(i, reply)
 		}
 	}
+	w.sendQueued()
+	w.end()
 }
 
-// sender sends datagrams without ever waiting for room: one guest whose device takes nothing must not hold up the
-// others, and the client of a lost answer asks again.
-type sender struct {
-	raw     syscall.RawConn
-	server  *Server
-	message []byte
-	to4     unix.SockaddrInet4
-	to6     unix.SockaddrInet6
-	v6      bool
-	err     error
-	write   func(fd uintptr) bool
+func (w *worker) sendQueued() {
+	if w.queued == 0 {
+		return
+	}
+	if lost := w.flush(); lost > 0 {
+		w.server.stats[sendFailed].Add(uint64(lost))
+	}
 }
 
-func (s *sender) send(message []byte, to netip.AddrPort) {
-	s.message, s.v6 = message, to.Addr().Is6()
-	if s.v6 {
-		s.to6 = unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zoneID(to.Addr().Zone())}
+// udpSocket sends answers that were waited for, one at a time.
+type udpSocket struct {
+	raw      syscall.RawConn
+	listener *listener
+}
+
+// answer sends without ever waiting for room, as batch.flush does.
+func (u *udpSocket) answer(message []byte, to netip.AddrPort) {
+	defer u.listener.pending.Add(-1)
+	var sockaddr unix.Sockaddr
+	if to.Addr().Is4() {
+		sockaddr = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
 	} else {
-		s.to4 = unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+		sockaddr = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zoneID(to.Addr().Zone())}
 	}
-	if err := s.raw.Write(s.write); err != nil || s.err != nil {
-		s.server.stats.count(sendFailed)
+	var failed error
+	if err := u.raw.Write(func(fd uintptr) bool {
+		failed = unix.Sendto(int(fd), message, unix.MSG_DONTWAIT, sockaddr)
+		return true
+	}); err != nil || failed != nil {
+		u.listener.server.stats.count(sendFailed)
 	}
 }
 
-func (s *sender) try(fd uintptr) bool {
-	var to unix.Sockaddr = &s.to4
-	if s.v6 {
-		to = &s.to6
-	}
-	s.err = unix.Sendto(int(fd), s.message, unix.MSG_DONTWAIT, to)
-	return true
-}
-
+// zoneID and zoneName convert the zone of a link-local address. It is the number of its interface: none is looked up for a packet.
 func zoneID(zone string) uint32 {
-	if zone == "" {
+	id, err := strconv.ParseUint(zone, 10, 32)
+	if err != nil {
 		return 0
 	}
-	if i, err := net.InterfaceByName(zone); err == nil {
-		return uint32(i.Index)
-	}
-	return 0
+	return uint32(id)
 }
+
+func zoneName(id uint32) string { return strconv.FormatUint(uint64(id), 10) }

@@ -229,7 +229,7 @@ func FuzzDistill(f *testing.F) {
 			return
 		}
 		p, _ := distill(&asked{name: n, qtype: dns.TypeA, do: do}, m, func(name) bool { return true })
-		q := query{edns: true, do: do, name: n, qtype: dns.TypeA, question: p.wire[headerSize : headerSize+len(n)+4]}
+		q := query{edns: true, do: do, name: n, qtype: dns.TypeA, question: p.wire()[headerSize : headerSize+len(n)+4]}
 		reply, _ := q.appendReply(nil, p, p.made, maxTCP)
 		answer := new(dns.Msg)
 		if err := answer.Unpack(reply); err != nil {

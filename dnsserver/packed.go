@@ -11,25 +11,54 @@ import (
 // packed is an answer ready for the wire: a whole message without OPT, asked in lower case. A client's own question has
 // the same length, so that it can be laid over the question here and every compression pointer stays right. Immutable.
 type packed struct {
-	wire     []byte
-	ttls     []uint16 // offsets of the TTLs in wire
-	rcode    int
+	// data is the message, the offsets of its TTLs, and the options that its OPT gets: one piece of memory for an answer.
+	data     []byte
+	made     moment // the TTLs count from here; 0: they don't
+	onward   name   // the chain goes on at this name; "" if the answer is complete
+	wireEnd  uint16
+	ttlsEnd  uint32
+	rcode    uint16
 	aa, ad   bool
 	negative bool
-	next     name // the chain goes on at this name; "" if the answer is complete
-	extended []extendedError
-	made     time.Time // the TTLs count from here
 	why      reason
 }
 
-// extendedError is an EDNS option that tells more than the RCODE, RFC 8914.
-type extendedError struct {
-	code uint16
-	text string
+// wire returns the message.
+func (p *packed) wire() []byte { return p.data[:p.wireEnd] }
+
+// ttls returns the offsets of the TTLs in the message, two bytes each, big-endian.
+func (p *packed) ttls() []byte { return p.data[p.wireEnd:p.ttlsEnd] }
+
+// options returns what the OPT of an answer says beside the client's own: extended errors.
+func (p *packed) options() []byte { return p.data[p.ttlsEnd:] }
+
+// asks tells whether an answer is for a name and type.
+func (p *packed) asks(n name, qtype uint16) bool {
+	end := headerSize + len(n)
+	return len(p.data) >= end+4 && string(p.data[headerSize:end]) == string(n) && binary.BigEndian.Uint16(p.data[end:]) == qtype
+}
+
+// newPacked makes an answer of a message, at most maxTCP long.
+func newPacked(wire []byte, question int, rcode int, options []byte) (*packed, error) {
+	records := int(binary.BigEndian.Uint16(wire[6:])) + int(binary.BigEndian.Uint16(wire[8:]))
+	p := &packed{data: make([]byte, 0, len(wire)+2*records+len(options)), rcode: uint16(rcode), wireEnd: uint16(len(wire))}
+	p.data = append(p.data, wire...)
+	at := headerSize + question
+	for range records {
+		at = skipName(wire, at)
+		if at < 0 || at+10 > len(wire) {
+			return nil, fmt.Errorf("record cut off")
+		}
+		p.data = binary.BigEndian.AppendUint16(p.data, uint16(at+4))
+		at += 10 + int(binary.BigEndian.Uint16(wire[at+8:]))
+	}
+	p.ttlsEnd = uint32(len(p.data))
+	p.data = append(p.data, options...)
+	return p, nil
 }
 
 // pack makes an answer. The records are not changed, and may be shared.
-func pack(n name, qtype uint16, rcode int, answer, authority []dns.RR) (*packed, error) {
+func pack(n name, qtype uint16, rcode int, answer, authority []dns.RR, extended ...extendedError) (*packed, error) {
 	m := dns.Msg{Compress: true, Answer: answer, Ns: authority}
 	m.Question = []dns.Question{{Name: n.String(), Qtype: qtype, Qclass: dns.ClassINET}}
 	wire, err := m.Pack()
@@ -40,49 +69,36 @@ func pack(n name, qtype uint16, rcode int, answer, authority []dns.RR) (*packed,
 	if len(wire) > maxTCP || len(wire) < headerSize+len(n)+4 || string(wire[headerSize:headerSize+len(n)]) != string(n) {
 		return nil, fmt.Errorf("packing an answer for %s: it doesn't fit a message", n)
 	}
-	p := &packed{wire: wire, rcode: rcode}
-	if p.ttls, err = ttlOffsets(wire, headerSize+len(n)+4); err != nil {
+	p, err := newPacked(wire, len(n)+4, rcode, appendErrors(nil, extended))
+	if err != nil {
 		return nil, fmt.Errorf("packing an answer for %s: %w", n, err)
 	}
 	return p, nil
 }
 
-// failure makes an answer without records.
-func failure(n name, qtype uint16, rcode int, why reason, extended ...extendedError) *packed {
-	wire := make([]byte, headerSize, headerSize+len(n)+4)
+// failure makes an answer without records. options are those of its OPT.
+func failure(n name, qtype uint16, rcode int, why reason, options []byte) *packed {
+	wire := make([]byte, headerSize, headerSize+len(n)+4+len(options))
 	wire[5] = 1
 	wire = append(wire, n...)
 	wire = binary.BigEndian.AppendUint16(wire, qtype)
 	wire = binary.BigEndian.AppendUint16(wire, dns.ClassINET)
-	return &packed{wire: wire, rcode: rcode, why: why, extended: extended}
-}
-
-func ttlOffsets(wire []byte, at int) ([]uint16, error) {
-	records := int(binary.BigEndian.Uint16(wire[6:])) + int(binary.BigEndian.Uint16(wire[8:]))
-	offsets := make([]uint16, 0, records)
-	for range records {
-		at = skipName(wire, at)
-		if at < 0 || at+10 > len(wire) {
-			return nil, fmt.Errorf("record cut off")
-		}
-		offsets = append(offsets, uint16(at+4))
-		at += 10 + int(binary.BigEndian.Uint16(wire[at+8:]))
-	}
-	return offsets, nil
+	end := len(wire)
+	return &packed{data: append(wire, options...), wireEnd: uint16(end), ttlsEnd: uint32(end), rcode: uint16(rcode), why: why}
 }
 
 // age is how many seconds the TTLs have counted down.
-func (p *packed) age(now time.Time) uint32 {
-	if p.made.IsZero() || now.Before(p.made) {
+func (p *packed) age(now moment) uint32 {
+	if p.made == 0 || now < p.made {
 		return 0
 	}
-	return uint32(now.Sub(p.made) / time.Second)
+	return uint32((now - p.made) / moment(time.Second))
 }
 
 // records unpacks the answer and authority sections, TTLs counted down.
-func (p *packed) records(now time.Time) (answer, authority []dns.RR, err error) {
+func (p *packed) records(now moment) (answer, authority []dns.RR, err error) {
 	var m dns.Msg
-	if err := m.Unpack(p.wire); err != nil {
+	if err := m.Unpack(p.wire()); err != nil {
 		return nil, nil, fmt.Errorf("unpacking a cached answer: %w", err)
 	}
 	age := p.age(now)
@@ -99,4 +115,26 @@ func countDown(ttl, age uint32) uint32 {
 		return min(ttl, 1)
 	}
 	return ttl - age
+}
+
+// extendedError is an EDNS option that tells more than the RCODE, RFC 8914.
+type extendedError struct {
+	code uint16
+	text string
+}
+
+// appendErrors appends extended errors as EDNS options.
+func appendErrors(out []byte, extended []extendedError) []byte {
+	for _, e := range extended {
+		out = binary.BigEndian.AppendUint16(out, dns.EDNS0EDE)
+		out = binary.BigEndian.AppendUint16(out, uint16(2+len(e.text)))
+		out = binary.BigEndian.AppendUint16(out, e.code)
+		out = append(out, e.text...)
+	}
+	return out
+}
+
+// explain is the options of one extended error.
+func explain(code uint16, text string) []byte {
+	return appendErrors(nil, []extendedError{{code, text}})
 }

@@ -2,35 +2,34 @@ package dnsserver
 
 import (
 	"encoding/binary"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
 // appendReply appends the answer p to q, as q's client takes it. limit bounds its length; what doesn't fit is sent
 // without records and with TC, never with a part of an RRset.
-func (q *query) appendReply(out []byte, p *packed, now time.Time, limit int) (reply []byte, cut bool) {
+func (q *query) appendReply(out []byte, p *packed, now moment, limit int) (reply []byte, cut bool) {
 	start := len(out)
 	opt := 0
 	if q.edns {
-		opt = 11
+		opt = optSize
 	}
-	body := p.wire
+	body := p.wire()
 	if len(body)+opt > limit {
 		cut = true
 		body = body[:headerSize+len(q.question)]
 	}
 	out = append(out, body...)
 	m := out[start:]
-	q.header(m, p.rcode)
+	q.header(m, int(p.rcode))
 	m[5] = 1
 	copy(m[headerSize:], q.question)
 	if cut {
 		m[2] |= 0x02
 		clear(m[6:10])
-	} else {
-		age := p.age(now)
-		for _, at := range p.ttls {
+	} else if age := p.age(now); age > 0 {
+		for ttls := p.ttls(); len(ttls) >= 2; ttls = ttls[2:] {
+			at := int(binary.BigEndian.Uint16(ttls))
 			ttl := m[at : at+4]
 			binary.BigEndian.PutUint32(ttl, countDown(binary.BigEndian.Uint32(ttl), age))
 		}
@@ -43,13 +42,13 @@ func (q *query) appendReply(out []byte, p *packed, now time.Time, limit int) (re
 		m[3] |= 0x20
 	}
 	if q.edns {
-		out = q.appendOPT(out, start, p.rcode, p.extended, limit)
+		out = q.appendOPT(out, start, int(p.rcode), p.options(), limit)
 	}
 	return out, cut
 }
 
 // appendError appends an answer without records to a query that may not even have been understood.
-func (q *query) appendError(out []byte, rcode int, extended ...extendedError) []byte {
+func (q *query) appendError(out []byte, rcode int, options []byte) []byte {
 	start := len(out)
 	out = append(out, make([]byte, headerSize)...)
 	m := out[start:]
@@ -59,7 +58,7 @@ func (q *query) appendError(out []byte, rcode int, extended ...extendedError) []
 		out = append(out, q.question...)
 	}
 	if q.edns {
-		out = q.appendOPT(out, start, rcode, extended, plainSize)
+		out = q.appendOPT(out, start, rcode, options, plainSize)
 	}
 	return out
 }
@@ -77,27 +76,25 @@ func (q *query) header(m []byte, rcode int) {
 	clear(m[10:12])
 }
 
-// appendOPT completes the message that starts at start by an OPT, RFC 6891, with those extended errors that fit.
-func (q *query) appendOPT(out []byte, start, rcode int, extended []extendedError, limit int) []byte {
+// optSize is an OPT without options, RFC 6891 section 6.1.2.
+const optSize = 11
+
+// appendOPT completes the message that starts at start by an OPT, RFC 6891, with those of the options that fit.
+func (q *query) appendOPT(out []byte, start, rcode int, options []byte, limit int) []byte {
 	out[start+11] = 1
-	out = append(out, 0)
-	out = binary.BigEndian.AppendUint16(out, dns.TypeOPT)
-	out = binary.BigEndian.AppendUint16(out, ednsSize)
 	var do byte
 	if q.do {
 		do = 0x80
 	}
-	out = append(out, byte(rcode>>4), 0, do, 0)
-	out = append(out, 0, 0)
+	out = append(out, 0, 0, byte(dns.TypeOPT), ednsSize>>8, ednsSize&0xff, byte(rcode>>4), 0, do, 0, 0, 0)
 	data := len(out)
-	for _, e := range extended {
-		if len(out)-start+6+len(e.text) > limit {
+	for len(options) > 0 {
+		size := 4 + int(binary.BigEndian.Uint16(options[2:]))
+		if len(out)-start+size > limit {
 			break
 		}
-		out = binary.BigEndian.AppendUint16(out, dns.EDNS0EDE)
-		out = binary.BigEndian.AppendUint16(out, uint16(2+len(e.text)))
-		out = binary.BigEndian.AppendUint16(out, e.code)
-		out = append(out, e.text...)
+		out = append(out, options[:size]...)
+		options = options[size:]
 	}
 	binary.BigEndian.PutUint16(out[data-2:], uint16(len(out)-data))
 	return out

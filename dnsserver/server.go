@@ -35,6 +35,8 @@ type Server struct {
 	listeners map[netip.AddrPort]*listener
 	retiring  map[netip.AddrPort]chan struct{} // closed when the last listener there has let its address go
 	state     state
+
+	generation uint32 // of the newest snapshot; the first is 1
 }
 
 type state uint8
@@ -120,6 +122,8 @@ func (s *Server) compile(cfg *Config) (snap *snapshot, followed string, err erro
 	if snap, err = compile(cfg, s.names, time.Now()); err != nil {
 		return nil, "", err
 	}
+	s.generation++
+	snap.generation = s.generation
 	return snap, followed, snap.addGroups(cfg, s.known, s.log)
 }
 

@@ -21,6 +21,8 @@ type snapshot struct {
 	above     map[name]bool // names that local zones stand below
 	groups    map[name]*group
 	fallback  *group // for every other name; nil without a default group
+
+	generation uint32 // differs from that of every other snapshot of the server
 }
 
 // view is what the clients of one network see.
@@ -255,3 +257,7 @@ func (snap *snapshot) admits(v *view, client netip.Addr) bool {
 	}
 	return slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) })
 }
+
+// shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams: no lease, and
+// no network that the client is in.
+func (snap *snapshot) shortcut(n name) bool { return !n.single() && snap.zoneOf(n) == nil }

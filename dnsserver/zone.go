@@ -3,6 +3,7 @@ package dnsserver
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -20,6 +21,7 @@ const (
 type rrset struct {
 	records []dns.RR
 	why     reason
+	ready   *atomic.Pointer[packed] // the answer for the wire, made when first wanted
 }
 
 // node is what one name holds, by type. An empty one is an empty non-terminal, RFC 4592 section 2.2.2.
@@ -37,6 +39,9 @@ type zone struct {
 	leases *leaseView     // of a forward zone
 	ranges []reverseRange // of a reverse zone
 	whole  bool           // a reverse zone whose every address is ours
+	wild   bool           // there is a wildcard right below the origin
+
+	negatives negatives
 }
 
 // leaseView is how leases become names in one network.
@@ -128,12 +133,12 @@ func (z *zone) lease(n name, now time.Time) (set rrset, qtype uint16, ok bool) {
 		if n == z.origin || n.parent() != z.origin {
 			return set, 0, false
 		}
-		addr, remaining, ok := z.leases.names.AddrOf(z.leases.network, n.label(), now)
+		addr, remaining, ok := z.leases.names.AddrOf(z.leases.network, []byte(n.label()), now)
 		if !ok || !addr.Unmap().Is4() {
 			return set, 0, false
 		}
 		ttl := z.leases.ttl(remaining)
-		return rrset{[]dns.RR{addressRecord(n, addr, ttl)}, localLease}, dns.TypeA, true
+		return rrset{records: []dns.RR{addressRecord(n, addr, ttl)}, why: localLease}, dns.TypeA, true
 	}
 	covered, full := reversePrefix(n)
 	if !full || !covered.IsSingleIP() {
@@ -149,7 +154,7 @@ func (z *zone) lease(n name, now time.Time) (set rrset, qtype uint16, ok bool) {
 		}
 		if target, ok := r.leases.domain.child(label); ok {
 			ttl := r.leases.ttl(remaining)
-			return rrset{[]dns.RR{pointer(n, target, ttl)}, localLease}, dns.TypePTR, true
+			return rrset{records: []dns.RR{pointer(n, target, ttl)}, why: localLease}, dns.TypePTR, true
 		}
 	}
 	return set, 0, false
@@ -183,6 +188,7 @@ func (z *zone) add(n name, rr dns.RR, why reason) {
 		here = node{}
 		z.nodes[n] = here
 	}
+	z.wild = z.wild || n != root && n.label() == "*" && n.parent() == z.origin
 	t := rr.Header().Rrtype
 	set := here[t]
 	if slices.ContainsFunc(set.records, func(r dns.RR) bool { return dns.IsDuplicate(r, rr) }) {
@@ -196,7 +202,7 @@ func (z *zone) add(n name, rr dns.RR, why reason) {
 		r.Header().Ttl = rr.Header().Ttl
 	}
 	if set.records == nil {
-		set.why = why
+		set.why, set.ready = why, new(atomic.Pointer[packed])
 	}
 	set.records = append(set.records, rr)
 	here[t] = set

@@ -85,7 +85,7 @@ func TestLeasesLastAlthoughTheTimeOfDayIsSet(t *testing.T) {
 
 		*ahead = time.Duration(step) * time.Second
 		// DNS asks first.
-		addr, left, ok := b.AddrOf("lab", "vm1", at(100+step))
+		addr, left, ok := b.AddrOf("lab", []byte("vm1"), at(100+step))
 		if !ok || addr != ip("192.0.2.10") || left.Round(time.Second) != 500*time.Second {
 			t.Errorf("step %d: vm1 is %v for %v, %v", step, addr, left, ok)
 		}
@@ -107,11 +107,11 @@ func TestLeasesLastAlthoughTheTimeOfDayIsSet(t *testing.T) {
 			t.Errorf("step %d: renewed from %v to %v", step, l.Start, l.Expiry)
 		}
 		b.commit(899 + step)
-		if _, _, ok := b.AddrOf("lab", "vm1", at(899+step)); !ok {
+		if _, _, ok := b.AddrOf("lab", []byte("vm1"), at(899+step)); !ok {
 			t.Errorf("step %d: ended early", step)
 		}
 		b.commit(900 + step)
-		if _, _, ok := b.AddrOf("lab", "vm1", at(900+step)); ok {
+		if _, _, ok := b.AddrOf("lab", []byte("vm1"), at(900+step)); ok {
 			t.Errorf("step %d: goes on", step)
 		}
 	}

@@ -114,12 +114,12 @@ func TestAliasesFollowTheLease(t *testing.T) {
 	n := labNetwork(20)
 	n.Reservations = []Reservation{{Name: "web", Aliases: []string{"ci", "runner"}, HWAddr: hw(1)}}
 	b := newBench(t, n)
-	if addr, _, ok := b.AddrOf("lab", "ci", at(0)); ok {
+	if addr, _, ok := b.AddrOf("lab", []byte("ci"), at(0)); ok {
 		t.Fatalf("ci is %v before the lease", addr)
 	}
 	l := b.lease(guest(1, "anything"), "192.0.2.12", 600, 0)
 	for _, name := range []string{"web", "ci", "runner"} {
-		if addr, left, ok := b.AddrOf("lab", name, at(0)); !ok || addr != l.Addr || left != 600*time.Second {
+		if addr, left, ok := b.AddrOf("lab", []byte(name), at(0)); !ok || addr != l.Addr || left != 600*time.Second {
 			t.Errorf("%s: %v %v %v", name, addr, left, ok)
 		}
 	}
@@ -128,7 +128,7 @@ func TestAliasesFollowTheLease(t *testing.T) {
 	}
 	b.submit(must[Change](t)(b.Release("lab", guest(1, ""), l.Addr, at(1))))
 	b.commit(1)
-	if addr, _, ok := b.AddrOf("lab", "ci", at(1)); ok {
+	if addr, _, ok := b.AddrOf("lab", []byte("ci"), at(1)); ok {
 		t.Errorf("ci is %v after the release", addr)
 	}
 }

@@ -185,7 +185,7 @@ func TestNames(t *testing.T) {
 				if l.Name != s.want {
 					t.Errorf("step %d: the name is %q, want %q", i, l.Name, s.want)
 				}
-				if addr, _, ok := b.AddrOf("lab", s.want, at(i)); s.want != "" && (!ok || addr != ip(s.addr)) {
+				if addr, _, ok := b.AddrOf("lab", []byte(s.want), at(i)); s.want != "" && (!ok || addr != ip(s.addr)) {
 					t.Errorf("step %d: %q is %v (%v)", i, s.want, addr, ok)
 				}
 			}
@@ -197,22 +197,22 @@ func TestANameEndsWithTheLease(t *testing.T) {
 	b := newBench(t, labNetwork(20))
 	b.lease(guest(1, "a"), "192.0.2.11", 100, 0)
 	ch := must[Change](t)(b.Release("lab", guest(1, "a"), ip("192.0.2.11"), at(10)))
-	if _, _, ok := b.AddrOf("lab", "a", at(10)); !ok {
+	if _, _, ok := b.AddrOf("lab", []byte("a"), at(10)); !ok {
 		t.Error("the name is gone before the commit")
 	}
 	b.submit(ch)
 	b.commit(10)
-	if _, _, ok := b.AddrOf("lab", "a", at(10)); ok {
+	if _, _, ok := b.AddrOf("lab", []byte("a"), at(10)); ok {
 		t.Error("the name is there after the release")
 	}
 	if _, _, ok := b.NameOf("lab", ip("192.0.2.11"), at(10)); ok {
 		t.Error("the address has a name after the release")
 	}
 	b.lease(guest(2, "a"), "192.0.2.12", 100, 20)
-	if _, left, ok := b.AddrOf("lab", "a", at(119)); !ok || left != time.Second {
+	if _, left, ok := b.AddrOf("lab", []byte("a"), at(119)); !ok || left != time.Second {
 		t.Errorf("the name runs %v (%v)", left, ok)
 	}
-	if _, _, ok := b.AddrOf("lab", "a", at(120)); ok {
+	if _, _, ok := b.AddrOf("lab", []byte("a"), at(120)); ok {
 		t.Error("the name outlives the lease")
 	}
 	if l := b.lease(guest(3, "a"), "192.0.2.13", 100, 120); l.Name != "a" {

@@ -212,19 +212,19 @@ func (t *Table) ByAddr(network string, addr netip.Addr) (Lease, bool) {
 
 // AddrOf returns the address of the client that holds name (a lower-case label) in network, or whose reservation has it for
 // an alias, and how long the lease still runs: Infinite for one that doesn't end.
-func (t *Table) AddrOf(network, name string, now time.Time) (netip.Addr, time.Duration, bool) {
+func (t *Table) AddrOf(network string, name []byte, now time.Time) (netip.Addr, time.Duration, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.networks[network]
 	if n == nil {
 		return netip.Addr{}, 0, false
 	}
+	c := n.names[string(name)]
 	if n.pool != nil {
-		if r := n.pool.byAlias[name]; r != nil {
-			name = r.Name
+		if r := n.pool.byAlias[string(name)]; r != nil {
+			c = n.names[r.Name]
 		}
 	}
-	c := n.names[name]
 	if c == nil || c.published == nil {
 		return netip.Addr{}, 0, false
 	}

@@ -1,0 +1,129 @@
+package dnsserver
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// hot is what a worker needs to answer from wire bytes to wire bytes, without allocating: the configuration and the time, the
+// same for a whole batch.
+type hot struct {
+	server *Server
+	snap   *snapshot
+	view   *view
+	clock  time.Time
+	now    moment
+	// question is the name in lower case, its type and the flags that tell answers apart, as cache.find takes it.
+	question [maxName + 3]byte
+	// tally counts decisions until they are added to the server's.
+	tally [reasonCount]uint32
+}
+
+// begin takes the configuration and the time for a batch. False: nobody may ask at this address, or every question is logged, which
+// serve alone does.
+func (h *hot) begin(at netip.AddrPort) bool {
+	h.snap = h.server.snap.Load()
+	h.view = h.snap.views[at]
+	h.clock = time.Now()
+	h.now = h.server.cache.moment(h.clock)
+	return h.view != nil && !h.server.watched()
+}
+
+// end adds the batch's decisions to the server's counters.
+func (h *hot) end() {
+	for r, n := range h.tally {
+		if n > 0 {
+			h.server.stats[r].Add(uint64(n))
+			h.tally[r] = 0
+		}
+	}
+}
+
+// fast appends the answer to a message if it is in the cache or a plain local name, the same answer that serve gives. False:
+// serve is to decide.
+func (h *hot) fast(packet []byte, from netip.Addr, tcp bool, out []byte) ([]byte, bool) {
+	var q query
+	n, ok := q.glance(packet, &h.question)
+	if !ok || !h.snap.admits(h.view, from) {
+		return out, false
+	}
+	if z := h.view.zoneAbove(h.question[:n]); z != nil {
+		return h.local(&q, z, h.question[:n], out)
+	}
+	if q.qtype == dns.TypePTR {
+		if addr, ok := arpaAddr(h.question[:n]); ok && h.view.subnet.Contains(addr) {
+			return h.reverse(&q, addr, h.question[:n], out)
+		}
+	}
+	c := h.server.cache
+	question := h.question[:n+3]
+	e := c.find(c.hash(question), question, h.snap.generation)
+	if e == nil || !e.fresh(h.now) || h.now >= moment(e.refresh.Load()) {
+		return out, false
+	}
+	e.touch()
+	return h.answer(&q, &e.packed, kindOf(&e.packed), q.limit(tcp), out)
+}
+
+func (h *hot) answer(q *query, p *packed, why reason, limit int, out []byte) ([]byte, bool) {
+	if int(p.wireEnd)+optSize+len(p.options()) > limit {
+		return out, false
+	}
+	h.tally[why]++
+	out, _ = q.appendReply(out, p, h.now, limit)
+	return out, true
+}
+
+// glance reads the messages that most clients send: one question of class IN, nothing else but an OPT without options. It returns the
+// length of the name.
+func (q *query) glance(packet []byte, question *[maxName + 3]byte) (n int, ok bool) {
+	// QR and OPCODE are zero; one question, no records, or one additional.
+	if len(packet) < headerSize+5 || packet[2]&0xf8 != 0 || binary.BigEndian.Uint32(packet[4:]) != 1<<16 ||
+		packet[8]|packet[9]|packet[10] != 0 || packet[11] > 1 {
+		return 0, false
+	}
+	at := headerSize
+	for packet[at] != 0 {
+		if packet[at] > 63 {
+			return 0, false
+		}
+		at += 1 + int(packet[at])
+		if at >= len(packet) {
+			return 0, false
+		}
+	}
+	at++
+	n = at - headerSize
+	if n > maxName || at+4 > len(packet) || packet[at+2] != 0 || packet[at+3] != dns.ClassINET {
+		return 0, false
+	}
+	end := at + 4
+	q.question = packet[headerSize:end]
+	q.id = binary.BigEndian.Uint16(packet)
+	q.rd, q.ad, q.cd = packet[2]&1 != 0, packet[3]&0x20 != 0, packet[3]&0x10 != 0
+	q.qtype, q.qclass = binary.BigEndian.Uint16(packet[at:]), dns.ClassINET
+	if packet[11] == 1 {
+		opt := packet[end:]
+		// Owned by the root, version 0, no options: RFC 6891 section 6.1.2.
+		if len(opt) != optSize || opt[0] != 0 || opt[1] != 0 || opt[2] != byte(dns.TypeOPT) || opt[6] != 0 || opt[9] != 0 || opt[10] != 0 {
+			return 0, false
+		}
+		q.edns, q.size, q.do = true, binary.BigEndian.Uint16(opt[3:]), opt[7]&0x80 != 0
+	} else if len(packet) != end {
+		return 0, false
+	}
+	copy(question[:], packet[headerSize:at+2])
+	lower(question[:n])
+	var flags questionFlags
+	if q.do {
+		flags |= flagDO
+	}
+	if q.cd {
+		flags |= flagCD
+	}
+	question[n+2] = byte(flags)
+	return n, true
+}
