@@ -1,10 +1,12 @@
 package dnsserver
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -22,6 +24,9 @@ const (
 	idleFor    = 10 * time.Second
 	messageIn  = 2 * time.Second
 	messageOut = 5 * time.Second
+	// readAhead is what one system call reads of pipelined questions, writeTogether about what one writes of answers, in bytes.
+	readAhead     = 4096
+	writeTogether = 16 << 10
 )
 
 // tcpBounds counts the connections of all listeners.
@@ -118,7 +123,7 @@ func (l *listener) accept() {
 			continue
 		}
 		c := &connection{
-			listener: l, conn: conn, from: from, stranger: stranger,
+			hot: hot{server: l.server}, listener: l, conn: conn, from: from, stranger: stranger,
 			replies: make(chan []byte, maxPipelined), room: make(chan struct{}, maxPipelined),
 		}
 		l.conns.add(c)
@@ -138,6 +143,7 @@ func (l *listener) stranger(who netip.Addr) bool {
 // connection is one client's TCP connection. Its reader serves; its writer alone waits for the client, so that a client
 // that doesn't read its answers holds up nobody else.
 type connection struct {
+	hot
 	listener *listener
 	conn     *net.TCPConn
 	from     netip.AddrPort
@@ -167,7 +173,7 @@ func (c *connection) readWithin(d time.Duration) {
 }
 
 func (c *connection) run() {
-	defer c.listener.server.tcp.leave(c.from.Addr(), c.stranger)
+	defer c.server.tcp.leave(c.from.Addr(), c.stranger)
 	defer c.listener.conns.remove(c)
 	defer c.conn.Close()
 	var writer sync.WaitGroup
@@ -182,36 +188,65 @@ func (c *connection) run() {
 }
 
 func (c *connection) read() {
-	var length [2]byte
-	message := make([]byte, 0, 512)
+	in := bufio.NewReaderSize(c.conn, readAhead)
+	var message []byte
 	wait := firstByte
 	for {
-		c.readWithin(wait)
-		if _, err := io.ReadFull(c.conn, length[:1]); err != nil {
-			return
-		}
-		c.readWithin(messageIn)
-		if _, err := io.ReadFull(c.conn, length[1:]); err != nil {
-			return
-		}
-		n := int(binary.BigEndian.Uint16(length[:]))
-		if n > cap(message) {
-			message = make([]byte, 0, n)
-		}
-		message = message[:n]
-		if _, err := io.ReadFull(c.conn, message); err != nil {
+		var err error
+		if message, err = c.next(in, message, wait); err != nil {
 			return
 		}
 		c.room <- struct{}{}
 		c.listener.pending.Add(1)
-		reply, pending := c.listener.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, back: c}, nil)
-		if !pending {
-			c.answer(reply, c.from)
-		}
+		c.serve(message)
 		if c.stranger {
 			return
 		}
 		wait = idleFor
+	}
+}
+
+// next reads a message into buffer, which it returns. Deadlines are set only where there is something to wait for.
+func (c *connection) next(in *bufio.Reader, buffer []byte, wait time.Duration) ([]byte, error) {
+	if in.Buffered() == 0 {
+		c.readWithin(wait)
+		if _, err := in.Peek(1); err != nil {
+			return nil, err
+		}
+	}
+	waiting := in.Buffered() < 2
+	if waiting {
+		c.readWithin(messageIn)
+	}
+	length, err := in.Peek(2)
+	if err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(length))
+	if !waiting && in.Buffered() < 2+n {
+		c.readWithin(messageIn)
+	}
+	if _, err := in.Discard(2); err != nil {
+		return nil, err
+	}
+	buffer = slices.Grow(buffer[:0], n)[:n]
+	_, err = io.ReadFull(in, buffer)
+	return buffer, err
+}
+
+// serve answers a message, at once or later.
+func (c *connection) serve(message []byte) {
+	quick := c.begin(c.listener.at)
+	if quick {
+		if reply, ok := c.fast(message, c.from.Addr(), true, make([]byte, 0, replyRoom)); ok {
+			c.end()
+			c.answer(reply, c.from)
+			return
+		}
+	}
+	reply, pending := c.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, back: c}, nil)
+	if !pending {
+		c.answer(reply, c.from)
 	}
 }
 
@@ -221,19 +256,45 @@ func (c *connection) answer(reply []byte, _ netip.AddrPort) {
 	c.listener.pending.Add(-1)
 }
 
-// write sends the answers as they come, in whatever order (RFC 7766 section 6.2.1.1).
+// write sends the answers as they come, in whatever order (RFC 7766 section 6.2.1.1), those that are there together.
 func (c *connection) write() {
 	broken := false
+	var out []byte
 	for reply := range c.replies {
-		if len(reply) > 0 && !broken {
-			framed := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reply)), uint16(len(reply)))
+		out = appendFramed(out[:0], reply)
+		together := 1
+		for more := true; more && len(out) < writeTogether; {
+			select {
+			case reply, more = <-c.replies:
+				if more {
+					out = appendFramed(out, reply)
+					together++
+				}
+			default:
+				more = false
+			}
+		}
+		if len(out) > 0 && !broken {
 			_ = c.conn.SetWriteDeadline(time.Now().Add(messageOut))
-			if _, err := c.conn.Write(append(framed, reply...)); err != nil {
+			if _, err := c.conn.Write(out); err != nil {
 				broken = true
-				c.listener.server.stats.count(sendFailed)
+				c.server.stats.count(sendFailed)
 				_ = c.conn.Close()
 			}
 		}
-		<-c.room
+		if cap(out) > 2*writeTogether {
+			out = nil
+		}
+		for range together {
+			<-c.room
+		}
 	}
+}
+
+// appendFramed appends an answer behind its length, RFC 1035 section 4.2.2. An empty one is none.
+func appendFramed(out, reply []byte) []byte {
+	if len(reply) == 0 {
+		return out
+	}
+	return append(binary.BigEndian.AppendUint16(out, uint16(len(reply))), reply...)
 }
