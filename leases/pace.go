@@ -9,7 +9,7 @@ import (
 // it would keep them waiting for 10 ms at a time. It works for a while and pauses; the longer others keep it waiting after
 // a pause, the longer it works, so that it gets its share also while they never rest.
 type pace struct {
-	hurry *atomic.Bool // somebody waits for it: no pauses
+	hurry *atomic.Int32 // how many wait for it: no pauses then
 	until time.Time    // of the work until the next pause
 	steps int
 }
@@ -21,7 +21,7 @@ const (
 	paceSteps = 4   // between two looks at the clock
 )
 
-func newPace(hurry *atomic.Bool) *pace {
+func newPace(hurry *atomic.Int32) *pace {
 	return &pace{hurry: hurry, until: time.Now().Add(paceWork)}
 }
 
@@ -30,7 +30,7 @@ func (p *pace) step() {
 	if p == nil {
 		return
 	}
-	if p.steps++; p.steps%paceSteps != 0 || p.hurry.Load() {
+	if p.steps++; p.steps%paceSteps != 0 || p.hurry.Load() > 0 {
 		return
 	}
 	now := time.Now()

@@ -35,7 +35,7 @@ type Contents struct {
 func Recover(ctx context.Context, path string, setAside bool, now time.Time) (_ Recovery, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("lease database %s: %w", path, noSpace(path, err))
+			err = fmt.Errorf("lease database %s: %w", path, inWords(path, err))
 		}
 	}()
 	lock, err := lockFile(path + ".lock")

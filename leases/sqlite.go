@@ -54,7 +54,7 @@ type SQLite struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
 	wake    chan struct{}         // holds a token when the log has something to move
-	hurry   atomic.Bool           // somebody waits for the database
+	hurry   atomic.Int32          // how many wait for the database
 	moveErr atomic.Pointer[error] // of the last move; set with dbMu held, and read while a sync hangs, with mu held
 
 	dbMu      sync.Mutex // guards the connection, and the following; taken before mu
@@ -106,7 +106,7 @@ func OpenSQLite(cfg SQLiteConfig) (*SQLite, error) {
 	}
 	if err := s.open(); err != nil {
 		s.release()
-		return nil, fmt.Errorf("lease database %s: %w", s.path, noSpace(s.path, err))
+		return nil, fmt.Errorf("lease database %s: %w", s.path, inWords(s.path, err))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -198,7 +198,7 @@ func (s *SQLite) Close() error {
 		return nil
 	}
 	s.stop()
-	s.hurry.Store(true)
+	s.hurry.Add(1)
 	<-s.stopped
 	s.dbMu.Lock()
 	defer s.dbMu.Unlock()

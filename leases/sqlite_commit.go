@@ -25,7 +25,7 @@ func (s *SQLite) Commit(ctx context.Context, leases []Lease) error {
 		return err
 	}
 	if err := s.commit(leases); err != nil {
-		return fmt.Errorf("lease database %s: %w", s.path, noSpace(s.path, err))
+		return fmt.Errorf("lease database %s: %w", s.path, inWords(s.path, err))
 	}
 	return nil
 }
@@ -92,12 +92,12 @@ func (s *SQLite) makeRoom() error {
 
 // lockDatabase takes dbMu for the committer; a move that goes on hurries up, and so do those until unlockDatabase.
 func (s *SQLite) lockDatabase() {
-	s.hurry.Store(true)
+	s.hurry.Add(1)
 	s.dbMu.Lock()
 }
 
 func (s *SQLite) unlockDatabase() {
-	s.hurry.Store(false)
+	s.hurry.Add(-1)
 	s.dbMu.Unlock()
 }
 
@@ -147,6 +147,6 @@ func (s *SQLite) renewRedo(now time.Time) {
 	var err error
 	if s.redo, err = redolog.Create(s.path, s.id, s.nextSeq); err != nil {
 		s.redo, s.retry = nil, now.Add(redoAgain)
-		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", noSpace(s.path, err))
+		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", inWords(s.path, err))
 	}
 }

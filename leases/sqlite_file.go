@@ -192,7 +192,7 @@ func isDamage(err *sqlite.Error) bool {
 }
 
 // noSpace says that err is a full disk where it is one; SQLite says no more than a number.
-func noSpace(path string, err error) error {
+func inWords(path string, err error) error {
 	if isNoSpace(err) {
 		return fmt.Errorf("no space left in %s, where the database and its log need some: %w", filepath.Dir(path), err)
 	}

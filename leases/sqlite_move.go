@@ -129,7 +129,7 @@ func (s *SQLite) move() (moved bool, err error) {
 		return false, nil
 	}
 	err = damagedIf(s.moveSegment(seg))
-	switch before := s.setErr(noSpace(s.path, err)); {
+	switch before := s.setErr(inWords(s.path, err)); {
 	case err != nil && before == nil:
 		s.log.Error("leases can't be moved from the redo log into the database; they are safe, but the log has an end", "file", s.path, "err", s.Err())
 	case err == nil && before != nil:

@@ -33,7 +33,7 @@ func (s *SQLite) recover() error {
 	case err == nil:
 	case passing(err):
 		// That must not keep the daemon from serving who has a lease: it starts with what is in both.
-		s.setErr(noSpace(s.path, err))
+		s.setErr(inWords(s.path, err))
 		s.log.Error("leases that the last run left in the redo log can't be moved into the database: no new lease is acknowledged until they can",
 			"file", s.path, "err", s.Err())
 		return nil
@@ -44,7 +44,7 @@ func (s *SQLite) recover() error {
 	if err != nil {
 		// A full disk must not keep the daemon from serving who has a lease.
 		s.redo = nil
-		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", noSpace(s.path, err))
+		s.log.Warn("leases go straight into the database, which is slower", "file", s.path, "err", inWords(s.path, err))
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (s *SQLite) exec(ctx context.Context, query string, args ...any) error {
 	}
 	// Whoever is told that ctx has ended takes back what he did along with it; the database may have it all the same.
 	if _, err := s.db.ExecContext(context.WithoutCancel(ctx), query, args...); err != nil {
-		return fmt.Errorf("lease database %s: %w", s.path, noSpace(s.path, err))
+		return fmt.Errorf("lease database %s: %w", s.path, inWords(s.path, err))
 	}
 	return nil
 }

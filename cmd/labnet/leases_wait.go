@@ -70,11 +70,13 @@ func waitForLease(ctx context.Context, client *control.Client, q control.WaitQue
 		switch {
 		case err == nil && result.Done:
 			return result, nil
+		case ctx.Err() != nil:
+			return result, errors.New("interrupted while waiting")
 		case err != nil && !errors.Is(err, control.ErrNotRunning):
 			return result, err
 		case time.Now().Before(deadline):
-			if err != nil && !sleep(ctx, min(waitReturn, time.Until(deadline))) {
-				return result, ctx.Err()
+			if err != nil {
+				sleep(ctx, min(waitReturn, time.Until(deadline)))
 			}
 			continue
 		case err != nil:
@@ -84,13 +86,11 @@ func waitForLease(ctx context.Context, client *control.Client, q control.WaitQue
 	}
 }
 
-// sleep waits, and says whether ctx still goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-		return false
 	case <-time.After(d):
-		return true
 	}
 }
 
