@@ -41,6 +41,12 @@ func (c *Config) listen(n *Network) netip.AddrPort {
 	return netip.AddrPortFrom(n.Address.Addr().Unmap(), cmp.Or(c.Port, defaultPort))
 }
 
+// Check tells what is wrong with the names of a configuration, as Listen would. It touches nothing.
+func Check(cfg Config) error {
+	_, err := compile(&cfg, nil, time.Now())
+	return err
+}
+
 // compile checks a configuration and builds its snapshot, without groups of upstreams. All errors are returned together.
 func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
 	serial := uint32(now.Unix())

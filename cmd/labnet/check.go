@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"labnet/internal/config"
+	"labnet/internal/daemon"
 )
 
 func newCheck(g *global) *cobra.Command {
@@ -20,6 +21,11 @@ looks at this host.`,
 		Args: optionalFile(g),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, diags := config.Load(g.config)
+			if !diags.HasErrors() {
+				if err := daemon.Check(cfg); err != nil {
+					diags.Add(g.config, err.Error(), "Two networks say different things about one name; leave one of them out.")
+				}
+			}
 			if out == "json" {
 				if err := writeJSON(cmd.OutOrStdout(), diags); err != nil {
 					return err

@@ -58,6 +58,11 @@ type Diagnostics struct {
 	order   map[string]int // files in the order in which they were read
 }
 
+// Add adds an error about the configuration in path as a whole, which whoever works with it has found.
+func (d *Diagnostics) Add(path, summary, detail string) {
+	d.list = append(d.list, Diagnostic{Severity: SeverityError, Summary: summary, Detail: detail, Place: Place{File: path}})
+}
+
 // HasErrors reports whether there is more than warnings.
 func (d *Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(d.All(), func(x Diagnostic) bool { return x.Severity == SeverityError })

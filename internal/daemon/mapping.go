@@ -47,6 +47,10 @@ func compile(cfg *config.Config, hostName string) parts {
 	return p
 }
 
+// Check tells what is wrong with a configuration that loads, and that only the parts see which work with it: names that contradict each
+// other across networks. It touches nothing.
+func Check(cfg *config.Config) error { return dnsserver.Check(compile(cfg, hostName()).dns) }
+
 func hostNetwork(n config.Network) netcfg.Network {
 	out := netcfg.Network{
 		Name:       n.Name,
