@@ -183,8 +183,8 @@ func (e *entry) touch() {
 // fresh tells whether an entry may still be served.
 func (e *entry) fresh(now moment) bool { return now < e.expires }
 
-// put keeps an answer for ttl, in place of what was there.
-func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) {
+// put keeps an answer for ttl, in place of what was there. It returns the entry, nil if the answer isn't kept.
+func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) *entry {
 	hash := c.hashOf(a)
 	e := &entry{hash: hash, group: a.group.key, expires: now.add(ttl), flags: a.flags(), packed: *answer}
 	e.refresh.Store(int64(never))
@@ -194,7 +194,7 @@ func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) {
 	defer s.mu.Unlock()
 	s.removeIf(hash, func(old *entry) bool { return old.matches(a, hash) })
 	if ttl <= 0 || cost > maxEntry || cost > s.limit {
-		return
+		return nil
 	}
 	s.evict(cost, now)
 	s.grow()
@@ -203,6 +203,7 @@ func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) {
 	head.Store(e)
 	s.entries++
 	s.size += cost
+	return e
 }
 
 // removeIf takes the entries of one hash's chain out that leave chooses. s.mu is held.
@@ -281,13 +282,28 @@ func (s *Server) Cache() (entries int, bytes int64) {
 	return entries, bytes
 }
 
-// kindOf tells how the cache answers with an answer.
-func kindOf(p *packed) reason {
+// kind tells why the cache answers as it does.
+func (e *entry) kind() reason {
 	switch {
-	case p.rcode == dns.RcodeServerFailure:
+	case e.group == ours:
+		return e.why
+	case e.rcode == dns.RcodeServerFailure:
 		return cacheFailure
-	case p.negative:
+	case e.negative:
 		return cacheNegative
 	}
 	return cacheHit
+}
+
+// ours is the group of answers that the configuration decides, and no upstream.
+const ours = 0
+
+// keepOurs keeps an answer that holds as long as the configuration of generation does. why is its reason.
+func (c *cache) keepOurs(q *query, answer *packed, why reason, generation uint32, now moment) {
+	kept := *answer
+	kept.why = why
+	a := asked{group: &group{key: ours}, name: q.name, qtype: q.qtype, do: q.do, cd: q.cd}
+	if e := c.put(&a, &kept, time.Duration(never-now), now); e != nil {
+		e.route.Store(generation)
+	}
 }

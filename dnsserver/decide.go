@@ -113,7 +113,11 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			if f.status == nxDomain {
 				rcode = dns.RcodeNameError
 			}
-			return l.pack(rcode, l.chain, f.authority), false
+			p := l.pack(rcode, l.chain, f.authority)
+			if f.fixed && l.hops == 0 && int(p.rcode) == rcode {
+				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, s.cache.moment(now))
+			}
+			return p, false
 		}
 		if l.qtype == dns.TypeANY {
 			if l.hops == 0 {
@@ -140,7 +144,7 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 		if l.hops == 0 && e.onward == "" && l.snap.shortcut(l.target) {
 			e.route.Store(l.snap.generation)
 		}
-		if p, done := s.absorb(l, &e.packed, kindOf(&e.packed), now); done {
+		if p, done := s.absorb(l, &e.packed, e.kind(), now); done {
 			return p, false
 		}
 	}

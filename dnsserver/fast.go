@@ -50,6 +50,15 @@ func (h *hot) fast(packet []byte, from netip.Addr, tcp bool, out []byte) ([]byte
 	if !ok || !h.snap.admits(h.view, from) {
 		return out, false
 	}
+	c := h.server.cache
+	question := h.question[:n+3]
+	if e := c.find(c.hash(question), question, h.snap.generation); e != nil {
+		if !e.fresh(h.now) || h.now >= moment(e.refresh.Load()) {
+			return out, false
+		}
+		e.touch()
+		return h.answer(&q, &e.packed, e.kind(), q.limit(tcp), out)
+	}
 	if z := h.view.zoneAbove(h.question[:n]); z != nil {
 		return h.local(&q, z, h.question[:n], out)
 	}
@@ -58,14 +67,7 @@ func (h *hot) fast(packet []byte, from netip.Addr, tcp bool, out []byte) ([]byte
 			return h.reverse(&q, addr, h.question[:n], out)
 		}
 	}
-	c := h.server.cache
-	question := h.question[:n+3]
-	e := c.find(c.hash(question), question, h.snap.generation)
-	if e == nil || !e.fresh(h.now) || h.now >= moment(e.refresh.Load()) {
-		return out, false
-	}
-	e.touch()
-	return h.answer(&q, &e.packed, kindOf(&e.packed), q.limit(tcp), out)
+	return out, false
 }
 
 func (h *hot) answer(q *query, p *packed, why reason, limit int, out []byte) ([]byte, bool) {

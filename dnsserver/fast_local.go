@@ -20,13 +20,14 @@ func (v *view) zoneAbove(n []byte) *zone {
 // plainType tells the types that a record can have: the others are refused, or answered in their own way.
 func plainType(t uint16) bool { return t != dns.TypeNone && t != dns.TypeOPT && (t < 128 || t > 255) }
 
-// local answers for a name right below the view's domain.
+// local answers for a name right below the view's domain that a lease holds, or nobody.
 func (h *hot) local(q *query, z *zone, n, out []byte) ([]byte, bool) {
 	if !plainType(q.qtype) {
 		return out, false
 	}
-	if static, exists := z.nodes[name(n)]; exists {
-		return h.static(q, z, static, n, out)
+	// What the configuration says of a name comes from the cache, or goes together with leases in ways that serve knows.
+	if _, exists := z.nodes[name(n)]; exists {
+		return out, false
 	}
 	label := n[1 : 1+n[0]]
 	if addr, remaining, ok := z.leases.names.AddrOf(z.leases.network, label, h.clock); ok {
@@ -46,40 +47,15 @@ func (h *hot) local(q *query, z *zone, n, out []byte) ([]byte, bool) {
 	return h.negative(q, z, len(label), localNXDomain, out)
 }
 
-// static answers for a name that the configuration knows.
-func (h *hot) static(q *query, z *zone, static node, n, out []byte) ([]byte, bool) {
-	// Without an address of its own, a lease may have the name too.
-	if !static.addressed() {
-		return out, false
-	}
-	if _, alias := static[dns.TypeCNAME]; alias {
-		return out, false
-	}
-	set, ok := static[q.qtype]
-	if !ok {
-		return h.negative(q, z, int(n[0]), localNoData, out)
-	}
-	p := set.ready.Load()
-	if p == nil {
-		var err error
-		if p, err = pack(name(n), q.qtype, dns.RcodeSuccess, owned(set.records, name(n)), nil); err != nil {
-			return out, false
-		}
-		p.aa = true
-		set.ready.Store(p)
-	}
-	return h.answer(q, p, set.why, plainSize, out)
-}
-
-// reverse answers for an address of the view's network.
+// reverse answers for an address of the view's network that has a lease.
 func (h *hot) reverse(q *query, addr netip.Addr, n, out []byte) ([]byte, bool) {
 	for above := n[1+n[0]:]; len(above) > 1; above = above[1+above[0]:] {
 		z := h.snap.zones[name(above)]
 		if z == nil {
 			continue
 		}
-		if static, exists := z.nodes[name(n)]; exists {
-			return h.static(q, z, static, n, out)
+		if _, exists := z.nodes[name(n)]; exists {
+			return out, false
 		}
 		v := h.view.zone.leases
 		label, remaining, ok := v.names.NameOf(v.network, addr, h.clock)

@@ -52,6 +52,7 @@ func (snap *snapshot) complete(v *view, n name, qtype uint16, now time.Time) fou
 	}
 	// The most specific zone: the label may be another network's domain under this one's.
 	f := snap.zoneOf(full).lookup(full, qtype, now)
+	f.fixed = false // each network has its own
 	if f.status == nxDomain && (!address || snap.configured(n)) {
 		return found{}
 	}
@@ -80,6 +81,7 @@ func (snap *snapshot) override(n name, qtype uint16, now time.Time) found {
 		return found{}
 	}
 	f := z.choose(here, n, qtype)
+	f.fixed = f.next == "" && qtype != dns.TypeANY
 	if f.status == noData {
 		soa := dns.Copy(z.soa)
 		soa.Header().Name = n.String()

@@ -3,7 +3,6 @@ package dnsserver
 import (
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -21,7 +20,6 @@ const (
 type rrset struct {
 	records []dns.RR
 	why     reason
-	ready   *atomic.Pointer[packed] // the answer for the wire, made when first wanted
 }
 
 // node is what one name holds, by type. An empty one is an empty non-terminal, RFC 4592 section 2.2.2.
@@ -59,6 +57,7 @@ type found struct {
 	answer    []dns.RR // for the name itself
 	next      name     // target of the CNAME in answer
 	authority []dns.RR // the SOA of a negative answer
+	fixed     bool     // as long as the configuration is: no lease can change it
 }
 
 type status uint8
@@ -81,7 +80,11 @@ func (z *zone) lookup(n name, qtype uint16, now time.Time) found {
 			return z.negative(nxDomain, localNXDomain)
 		}
 	}
-	return z.choose(here, n, qtype)
+	f := z.choose(here, n, qtype)
+	// A name that has an address, or a record of that type, is no matter of leases; wildcards are, since a lease may take the name.
+	static := z.nodes[n]
+	f.fixed = f.next == "" && qtype != dns.TypeANY && (static.addressed() || len(static[qtype].records) > 0)
+	return f
 }
 
 func (z *zone) choose(here node, n name, qtype uint16) found {
@@ -202,7 +205,7 @@ func (z *zone) add(n name, rr dns.RR, why reason) {
 		r.Header().Ttl = rr.Header().Ttl
 	}
 	if set.records == nil {
-		set.why, set.ready = why, new(atomic.Pointer[packed])
+		set.why = why
 	}
 	set.records = append(set.records, rr)
 	here[t] = set
