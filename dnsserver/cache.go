@@ -141,10 +141,15 @@ func (c *cache) hashOf(a *asked) uint64 {
 	return c.hash(scratch[:n+3])
 }
 
-// find returns the entry that questions of the configuration's generation lead to, or nil. Question is as hash takes it.
-func (c *cache) find(hash uint64, question []byte, generation uint32) *entry {
+// chain returns the first entry of the chain in which an answer is, or nil.
+func (c *cache) chain(hash uint64) *entry {
+	return c.shards[hash%cacheShards].table.Load().head(hash).Load()
+}
+
+// find returns the entry of a chain that questions of the configuration's generation lead to, or nil. Question is as hash takes it.
+func (e *entry) find(hash uint64, question []byte, generation uint32) *entry {
 	end := len(question) - 1
-	for e := c.shards[hash%cacheShards].table.Load().head(hash).Load(); e != nil; e = e.next.Load() {
+	for ; e != nil; e = e.next.Load() {
 		if e.hash == hash && e.route.Load() == generation && byte(e.flags&^flagLAN) == question[end] &&
 			len(e.data) > headerSize+end && string(e.data[headerSize:headerSize+end]) == string(question[:end]) {
 			return e

@@ -16,10 +16,18 @@ type hot struct {
 	view   *view
 	clock  time.Time
 	now    moment
-	// question is the name in lower case, its type and the flags that tell answers apart, as cache.find takes it.
-	question [maxName + 3]byte
 	// tally counts decisions until they are added to the server's.
 	tally [reasonCount]uint32
+}
+
+// glimpse is a question of a batch as far as fast has come with it.
+type glimpse struct {
+	query
+	// question is the name in lower case, its type and the flags that tell answers apart, as cache.find takes it.
+	question [maxName + 3]byte
+	n        int // length of the name in question; 0: fast doesn't answer this one
+	hash     uint64
+	chain    *entry // where its answer is looked for
 }
 
 // begin takes the configuration and the time for a batch. False: nobody may ask at this address, or every question is logged, which
@@ -42,29 +50,37 @@ func (h *hot) end() {
 	}
 }
 
-// fast appends the answer to a message if it is in the cache or a plain local name, the same answer that serve gives. False:
-// serve is to decide.
-func (h *hot) fast(packet []byte, from netip.Addr, tcp bool, out []byte) ([]byte, bool) {
-	var q query
-	n, ok := q.glance(packet, &h.question)
-	if !ok || !h.snap.admits(h.view, from) {
+// look is the first half of fast: it reads a message, and finds out where in memory the answer is looked for.
+func (h *hot) look(g *glimpse, packet []byte, from netip.Addr) {
+	if n, ok := g.glance(packet, &g.question); ok && h.snap.admits(h.view, from) {
+		g.n = n
+		g.hash = h.server.cache.hash(g.question[:n+3])
+		g.chain = h.server.cache.chain(g.hash)
+		return
+	}
+	g.n, g.chain = 0, nil
+}
+
+// fast appends the answer to a message that was looked at, if it is in the cache or a plain local name: the same answer that serve
+// gives. False: serve is to decide.
+func (h *hot) fast(g *glimpse, tcp bool, out []byte) ([]byte, bool) {
+	if g.n == 0 {
 		return out, false
 	}
-	c := h.server.cache
-	question := h.question[:n+3]
-	if e := c.find(c.hash(question), question, h.snap.generation); e != nil {
+	if e := g.chain.find(g.hash, g.question[:g.n+3], h.snap.generation); e != nil {
 		if !e.fresh(h.now) || h.now >= moment(e.refresh.Load()) {
 			return out, false
 		}
 		e.touch()
-		return h.answer(&q, &e.packed, e.kind(), q.limit(tcp), out)
+		return h.answer(&g.query, &e.packed, e.kind(), g.limit(tcp), out)
 	}
-	if z := h.view.zoneAbove(h.question[:n]); z != nil {
-		return h.local(&q, z, h.question[:n], out)
+	n := g.question[:g.n]
+	if z := h.view.zoneAbove(n); z != nil {
+		return h.local(&g.query, z, n, out)
 	}
-	if q.qtype == dns.TypePTR {
-		if addr, ok := arpaAddr(h.question[:n]); ok && h.view.subnet.Contains(addr) {
-			return h.reverse(&q, addr, h.question[:n], out)
+	if g.qtype == dns.TypePTR {
+		if addr, ok := arpaAddr(n); ok && h.view.subnet.Contains(addr) {
+			return h.reverse(&g.query, addr, n, out)
 		}
 	}
 	return out, false
@@ -82,6 +98,7 @@ func (h *hot) answer(q *query, p *packed, why reason, limit int, out []byte) ([]
 // glance reads the messages that most clients send: one question of class IN, nothing else but an OPT without options. It returns the
 // length of the name.
 func (q *query) glance(packet []byte, question *[maxName + 3]byte) (n int, ok bool) {
+	*q = query{}
 	// QR and OPCODE are zero; one question, no records, or one additional.
 	if len(packet) < headerSize+5 || packet[2]&0xf8 != 0 || binary.BigEndian.Uint32(packet[4:]) != 1<<16 ||
 		packet[8]|packet[9]|packet[10] != 0 || packet[11] > 1 {

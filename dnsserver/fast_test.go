@@ -20,7 +20,9 @@ func bothPaths(t testing.TB, s *Server, packet []byte, c client) bool {
 	if !h.begin(c.at) {
 		t.Fatal("nobody may ask")
 	}
-	quick, ok := h.fast(packet, c.addr.Addr(), c.tcp, nil)
+	var g glimpse
+	h.look(&g, packet, c.addr.Addr())
+	quick, ok := h.fast(&g, c.tcp, nil)
 	if !ok {
 		if len(quick) > 0 {
 			t.Fatalf("%x: declined, and %d bytes written", packet, len(quick))
@@ -221,6 +223,7 @@ func TestMessagesChangedAtRandom(t *testing.T) {
 func TestFastAllocatesNothing(t *testing.T) {
 	s, c := pathsServer(t)
 	h := hot{server: s}
+	var g glimpse
 	out := make([]byte, 0, replyRoom)
 	for _, q := range []struct {
 		name  string
@@ -235,7 +238,8 @@ func TestFastAllocatesNothing(t *testing.T) {
 			if !h.begin(c.at) {
 				t.Fatal("nobody may ask")
 			}
-			if _, ok := h.fast(packet, c.addr.Addr(), false, out); !ok {
+			h.look(&g, packet, c.addr.Addr())
+			if _, ok := h.fast(&g, false, out); !ok {
 				t.Fatalf("%s %s isn't answered at once", q.name, dns.Type(q.qtype))
 			}
 			h.end()

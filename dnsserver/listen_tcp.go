@@ -144,6 +144,7 @@ func (l *listener) stranger(who netip.Addr) bool {
 // that doesn't read its answers holds up nobody else.
 type connection struct {
 	hot
+	glimpse  glimpse
 	listener *listener
 	conn     *net.TCPConn
 	from     netip.AddrPort
@@ -238,7 +239,8 @@ func (c *connection) next(in *bufio.Reader, buffer []byte, wait time.Duration) (
 func (c *connection) serve(message []byte) {
 	quick := c.begin(c.listener.at)
 	if quick {
-		if reply, ok := c.fast(message, c.from.Addr(), true, make([]byte, 0, replyRoom)); ok {
+		c.look(&c.glimpse, message, c.from.Addr())
+		if reply, ok := c.fast(&c.glimpse, true, make([]byte, 0, replyRoom)); ok {
 			c.end()
 			c.answer(reply, c.from)
 			return
