@@ -32,7 +32,9 @@ var imports = map[string][]string{
 	"leases/redolog":     nil,
 	"leases/sqlitefile":  nil,
 
-	"bench/dhcp":           {"bench/dhcp/generator"},
+	"bench/stage":          nil,
+	"bench/report":         nil,
+	"bench/dhcp":           {"bench/dhcp/generator", "bench/stage", "bench/report"},
 	"bench/dhcp/generator": nil,
 
 	"internal/nettest":          nil,
