@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"labnet/bench/stage"
 )
@@ -26,12 +27,13 @@ type bed struct {
 	name   string
 	dir    string
 	work   workspace
+	hosts  int // the server's own names, at most maxNames
 }
 
-// makeBed makes a namespace with its links; ownBridge leaves the bridge to the server.
-func makeBed(w workspace, number int, ownBridge bool) (_ *bed, err error) {
+// makeBed makes a namespace with its links, for a server with so many names of its own; ownBridge leaves the bridge to the server.
+func makeBed(w workspace, number, hosts int, ownBridge bool) (_ *bed, err error) {
 	name := "bed" + strconv.Itoa(number)
-	b := &bed{number: number, name: name, dir: filepath.Join(w.dir, name), work: w}
+	b := &bed{number: number, name: name, dir: filepath.Join(w.dir, name), work: w, hosts: hosts}
 	if err := os.Mkdir(b.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -53,9 +55,6 @@ func makeBed(w workspace, number int, ownBridge bool) (_ *bed, err error) {
 		{"-n", name, "link", "set", uplink, "up"},
 		{"-n", name, "route", "add", "default", "via", b.upstream().String()},
 	}
-	for _, a := range b.clients() {
-		steps = append(steps, []string{"address", "add", a.String() + "/16", "dev", b.end("gen")})
-	}
 	if !ownBridge {
 		steps = append(steps, [][]string{
 			{"-n", name, "link", "add", bridge, "type", "bridge"},
@@ -69,7 +68,15 @@ func makeBed(w workspace, number int, ownBridge bool) (_ *bed, err error) {
 			return nil, err
 		}
 	}
-	return b, nil
+	var addresses strings.Builder
+	for _, a := range b.clients() {
+		fmt.Fprintf(&addresses, "address add %v/16 dev %s\n", a, b.end("gen"))
+	}
+	batch, err := b.write("addresses", addresses.String())
+	if err != nil {
+		return nil, err
+	}
+	return b, stage.IP("-batch", batch)
 }
 
 // end is the name of our end of a link of this bed.
@@ -101,6 +108,9 @@ func (b *bed) host(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(b.number), byte(16 + i/250), byte(1 + i%250)})
 }
 
+// maxNames is how many addresses host has.
+const maxNames = 50000
+
 // start runs a server in the bed, on some CPUs.
 func (b *bed) start(cpus []int, env []string, args ...string) (*stage.Process, error) {
 	return stage.Start(stage.Command{Namespace: b.name, Dir: b.dir, CPUs: cpus, Env: env, Args: args})
@@ -125,7 +135,6 @@ type workspace struct {
 	dir     string
 	counter string // the upstream's
 	echo    string // the compiled one
-	hosts   int    // the server's own names
 	coredns string // its binary, or ""
 }
 
@@ -138,7 +147,6 @@ func outsideName(i int) string { return fmt.Sprintf("h%05d.%s", i, outsideDomain
 const (
 	localDomain   = "vm.internal"
 	outsideDomain = "example.org"
-	names         = 10000
 )
 
 // startUpstream starts the upstream of all beds, on the clients' CPUs.

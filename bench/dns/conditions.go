@@ -56,7 +56,8 @@ func (b *bench) reportConditions(out *strings.Builder) {
 	}
 	fmt.Fprintf(out, "- %d clients with an address and a socket each, %d questions in flight on each (%d in all); where names are new, 1, or %d in all. The echo receives %d at a time.\n",
 		clients, b.opts.window, clients*b.opts.window, clients*missWindow, b.opts.echoBatch)
-	fmt.Fprintf(out, "- %s names, drawn by Zipf's law; each question has an OPT record, each answer one A record.\n", report.Thousands(names))
+	fmt.Fprintf(out, "- %s names that are asked for again and again, drawn by Zipf's law, and %s of the servers' own; each question has an OPT record, each answer one A record.\n",
+		report.Thousands(float64(b.opts.names)), report.Thousands(float64(b.hosts())))
 	fmt.Fprintf(out, "- %d runs with servers that were started anew, in each labnet and another server %d times by turns, %v each; medians.\n",
 		b.opts.runs, b.opts.pairs, b.opts.limit)
 }

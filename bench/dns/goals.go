@@ -78,7 +78,7 @@ func (b *bench) ownGoals() []goal {
 		goals = append(goals, atLeast("cached names per CPU second with two workers, times those with one", 1/ratio(pairs, sample.each), shareOfWorker))
 	}
 	if m, ok := b.memory[labnetName]; ok {
-		limit := setup{names: b.opts.million + names}.cacheSize()
+		limit := setup{names: b.opts.million + b.opts.names}.cacheSize()
 		got := (m.after - m.before) >> 20
 		goals = append(goals, goal{
 			fmt.Sprintf("MiB for %s cached names", report.Thousands(float64(b.opts.million))), fmt.Sprint(got),

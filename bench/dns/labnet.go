@@ -52,7 +52,7 @@ func (s setup) cacheSize() int {
 // writeLabnet writes labnet's file: its defaults, but for DHCP, which is not measured. It returns the arguments of a start.
 func (o *options) writeLabnet(b *bed, s setup, dns bool) ([]string, error) {
 	var hosts strings.Builder
-	for i := range b.work.hosts {
+	for i := range b.hosts {
 		name, _, _ := strings.Cut(localName(i), ".")
 		fmt.Fprintf(&hosts, "  host %q {\n    address = %q\n  }\n", name, b.host(i))
 	}

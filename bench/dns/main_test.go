@@ -35,7 +35,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 	if err := os.WriteFile(results, []byte("before\n"+report.BeginMarker("bench-dns")+"old\n"+report.EndMarker+"after\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bench, "-quick", "-limit", "150ms", "-labnet", labnet, "-dir", t.TempDir(), "-write", results,
+	cmd := exec.Command(bench, "-quick", "-limit", "100ms", "-names", "1000", "-memory-names", "5000", "-labnet", labnet, "-dir", t.TempDir(), "-write", results,
 		"-subjects", "labnet,echo,echo-go,echo-ruled,dnsmasq,bind,upstream", "-only", "hits,local,tcp,mixed,misses,workers,memory")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -49,7 +49,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 	for _, want := range []string{
 		"before\n", "after\n", "### What labnet has to reach\n", "| cached names per CPU second, times those of echo in C | ",
 		"### Cached names\n", "### The server's own names\n", "### Cached names over TCP\n", "### Nine cached names, one new one\n",
-		"### New names, one question at a time\n", "### New names, 64 questions in flight\n", "### One worker and two\n", "### Memory with 20,000 cached names\n",
+		"### New names, one question at a time\n", "### New names, 64 questions in flight\n", "### One worker and two\n", "### Memory with 5,000 cached names\n",
 		"| labnet, two workers | ", "| echo in Go | ", "| echo in C, behind labnet's rules | ", "| BIND | ", "| the upstream itself | ",
 	} {
 		if !strings.Contains(text, want) {

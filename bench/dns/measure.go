@@ -48,16 +48,16 @@ type bench struct {
 func newBench(o *options, dir string) (*bench, error) {
 	b := &bench{
 		opts: o, samples: map[key][]sample{}, pairs: map[key][]pair{}, dnsperf: map[string][]dnsperfRun{}, memory: map[string]memoryRun{}, recorded: map[key]bool{},
-		work: workspace{dir: dir, counter: filepath.Join(dir, "asked"), hosts: names, coredns: filepath.Join(dir, "coredns")},
+		work: workspace{dir: dir, counter: filepath.Join(dir, "asked"), coredns: filepath.Join(dir, "coredns")},
 	}
 	for _, s := range subjects(o) {
 		if slices.Contains(o.subjects, s.name) && (s.name != corednsName || b.corednsMissing() == "") {
 			b.tested = append(b.tested, s)
 		}
 	}
-	b.draws = generator.Zipf(names)
-	b.outside = generator.NewSet(names, outsideName, generator.Upstream)
-	b.echoes = generator.NewSet(names, outsideName, generator.Echo)
+	b.draws = generator.Zipf(o.names)
+	b.outside = generator.NewSet(o.names, outsideName, generator.Upstream)
+	b.echoes = generator.NewSet(o.names, outsideName, generator.Echo)
 	if err := b.lookAround(); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (b *bench) round(ctx context.Context, round int) error {
 		}
 	}()
 	for _, s := range b.tested {
-		server, err := b.start(ctx, s, setup{cpus: b.opts.serverCPUs, workers: 1})
+		server, err := b.start(ctx, s, setup{cpus: b.opts.serverCPUs, workers: 1, hosts: b.hosts()})
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -123,6 +123,14 @@ func (b *bench) round(ctx context.Context, round int) error {
 		return b.runDnsperf(ctx, started)
 	}
 	return nil
+}
+
+// hosts is how many names of its own each server has: none, if nobody asks for them.
+func (b *bench) hosts() int {
+	if b.opts.wants(localRun) {
+		return b.opts.names
+	}
+	return 0
 }
 
 // inTurn makes one measurement with all servers: labnet and another one by turns, now this first and now that.

@@ -35,7 +35,7 @@ func (b *bench) memories(ctx context.Context) error {
 }
 
 func (b *bench) remember(ctx context.Context, s *subject) error {
-	server, err := b.start(ctx, s, setup{cpus: b.opts.serverCPUs, workers: 1, names: b.opts.million + names})
+	server, err := b.start(ctx, s, setup{cpus: b.opts.serverCPUs, workers: 1, names: b.opts.million + b.opts.names})
 	if err != nil {
 		return err
 	}

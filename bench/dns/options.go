@@ -27,6 +27,7 @@ type options struct {
 	limit         time.Duration // of one measurement
 	window        int           // questions in flight of each client
 	echoBatch     int
+	names         int // that are asked for again and again, and as many of the server's own
 	million       int // names of the measurement of memory
 	serverCPUs    []int
 	generatorCPUs []int
@@ -51,7 +52,8 @@ func parseFlags(args []string) (*options, error) {
 	flags.DurationVar(&o.limit, "limit", 2*time.Second, "`duration` of one measurement")
 	flags.IntVar(&o.window, "window", 8, "`questions` in flight of each of the 16 clients")
 	flags.IntVar(&o.echoBatch, "batch", batch.Size, "datagrams that the echo receives at a `time`, as many as labnet does")
-	flags.IntVar(&o.million, "names", 1_000_000, "`names` that are cached to measure the memory")
+	flags.IntVar(&o.names, "names", 10_000, "`names` that are asked for again and again, and as many of the servers' own")
+	flags.IntVar(&o.million, "memory-names", 1_000_000, "`names` that are cached to measure the memory")
 	serverCPUs := flags.String("server-cpus", stage.List(servers[:1]), "the `CPU` of the servers")
 	generatorCPUs := flags.String("generator-cpus", stage.List(clients[len(clients)-1:]), "the `CPU` of clients and upstream")
 	quick := flags.Bool("quick", false, "only a rough measurement: what isn't said otherwise is brief, CoreDNS, dnsperf and memory are left out")
@@ -65,7 +67,7 @@ func parseFlags(args []string) (*options, error) {
 		said := map[string]bool{}
 		flags.Visit(func(f *flag.Flag) { said[f.Name] = true })
 		for name, value := range map[string]string{
-			"runs": "1", "pairs": "1", "limit": "300ms", "names": "20000",
+			"runs": "1", "pairs": "1", "limit": "300ms", "memory-names": "20000",
 			"subjects": "labnet,echo,dnsmasq,unbound,kresd,dnsdist,bind,upstream", "only": "hits,local,tcp,mixed,misses,workers",
 		} {
 			if said[name] {
@@ -98,8 +100,8 @@ func (o *options) check() (err error) {
 			return fmt.Errorf("-only: %q is unknown; there are %s", name, strings.Join(runNames(), ", "))
 		}
 	}
-	if o.runs < 1 || o.pairs < 1 || o.limit <= 0 || o.window < 1 || o.window > 256 || o.echoBatch < 1 || o.million < 1 {
-		return errors.New("-runs, -pairs, -limit, -window, -batch and -names must be positive, -window at most 256")
+	if o.runs < 1 || o.pairs < 1 || o.limit <= 0 || o.window < 1 || o.window > 256 || o.echoBatch < 1 || o.million < 1 || o.names < 1 || o.names > maxNames {
+		return errors.New("-runs, -pairs, -limit, -window, -batch, -names and -memory-names must be positive, -window at most 256, -names at most 50000")
 	}
 	if o.labnet, err = filepath.Abs(o.labnet); err != nil {
 		return err

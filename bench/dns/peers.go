@@ -26,7 +26,7 @@ func startDnsmasq(b *bed, s setup) (*stage.Process, error) {
 // hostsFile writes the server's own names as hosts(5) has them.
 func (b *bed) hostsFile() (string, error) {
 	var text strings.Builder
-	for i := range b.work.hosts {
+	for i := range b.hosts {
 		fmt.Fprintf(&text, "%v %s\n", b.host(i), localName(i))
 	}
 	return b.write("hosts", text.String())
@@ -58,7 +58,7 @@ remote-control:
 
 func startUnbound(b *bed, s setup) (*stage.Process, error) {
 	var local strings.Builder
-	for i := range b.work.hosts {
+	for i := range b.hosts {
 		fmt.Fprintf(&local, "  local-data: \"%s. A %v\"\n", localName(i), b.host(i))
 	}
 	const message, rrset = 600, 600 // bytes that it may take, so that all of them fit
@@ -139,7 +139,7 @@ zone %q { type primary; file "local.zone"; };
 func startBIND(b *bed, s setup) (*stage.Process, error) {
 	var zone strings.Builder
 	fmt.Fprint(&zone, "$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 10.0.0.1\n")
-	for i := range b.work.hosts {
+	for i := range b.hosts {
 		name, _, _ := strings.Cut(localName(i), ".")
 		fmt.Fprintf(&zone, "%s A %v\n", name, b.host(i))
 	}

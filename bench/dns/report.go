@@ -142,7 +142,7 @@ func (b *bench) reportMemory(out *strings.Builder) {
 	}
 	fmt.Fprintf(out, "### Memory with %s cached names\n\n", report.Thousands(float64(b.opts.million)))
 	fmt.Fprintf(out, "Caches that are large enough (labnet's `cache_size` is %d MiB); once, after a start. Held are those of %s of the names, asked for again, that the upstream was not asked for.\n\n",
-		setup{names: b.opts.million + names}.cacheSize(), report.Thousands(float64(min(sampled, b.opts.million))))
+		setup{names: b.opts.million + b.opts.names}.cacheSize(), report.Thousands(float64(min(sampled, b.opts.million))))
 	report.Table(out, []string{"server", "MiB before", "MiB after", "bytes a name", "held", "filled in s", "not answered"}, rows)
 }
 

@@ -23,11 +23,11 @@ type server struct {
 // start starts a server, and lets it learn all names.
 func (b *bench) start(ctx context.Context, s *subject, with setup) (_ *server, err error) {
 	b.beds++
-	bed, err := makeBed(b.work, b.beds, s.ownBridge)
+	bed, err := makeBed(b.work, b.beds, with.hosts, s.ownBridge)
 	if err != nil {
 		return nil, err
 	}
-	n := &server{subject: s, bed: bed, local: generator.NewSet(names, localName, func(i int, _ []byte) netip.Addr { return bed.host(i) })}
+	n := &server{subject: s, bed: bed, local: generator.NewSet(max(with.hosts, 1), localName, func(i int, _ []byte) netip.Addr { return bed.host(i) })}
 	defer func() {
 		if err != nil {
 			if n.process != nil && ctx.Err() == nil {
@@ -90,14 +90,14 @@ func (b *bench) warmUp(ctx context.Context, s *server) error {
 		}
 	}
 	for range 3 {
-		if result, err = clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: names}); err != nil {
+		if result, err = clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: b.opts.names}); err != nil {
 			return err
 		}
-		if result.Answers == names {
+		if result.Answers == b.opts.names {
 			return nil
 		}
 	}
-	return fmt.Errorf("of %d names only %d have an answer: %s", names, result.Answers, result.Example)
+	return fmt.Errorf("of %d names only %d have an answer: %s", b.opts.names, result.Answers, result.Example)
 }
 
 // warmStreams asks for every name once over TCP, since some servers' caches keep that apart.
@@ -106,7 +106,7 @@ func (b *bench) warmStreams(ctx context.Context, k kind, s *server, clients *gen
 		return nil
 	}
 	s.streams = true
-	_, err := clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: names})
+	_, err := clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: b.opts.names})
 	return err
 }
 

@@ -22,6 +22,7 @@ type subject struct {
 type setup struct {
 	cpus    []int
 	workers int // threads that answer
+	hosts   int // its own names
 	names   int // that its cache has to hold; 0: labnet's default, and plenty for the others
 }
 
