@@ -162,5 +162,5 @@ func startUpstream(o *options, w workspace) (*stage.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stage.Start(stage.Command{Dir: dir, CPUs: o.generatorCPUs, Env: []string{"GOMAXPROCS=2", "GOGC=off"}, Args: []string{program, "upstream", "0.0.0.0:53", w.counter}})
+	return stage.Start(stage.Command{Dir: dir, CPUs: o.generatorCPUs, Env: []string{"GOMAXPROCS=2", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}, Args: []string{program, "upstream", "0.0.0.0:53", w.counter}})
 }

@@ -42,5 +42,5 @@ func (o *options) startGoEcho(b *bed, s setup) (*stage.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.start(s.cpus, []string{"GOMAXPROCS=1", "GOGC=off"}, program, "echo", b.at().String(), strconv.Itoa(o.echoBatch))
+	return b.start(s.cpus, []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}, program, "echo", b.at().String(), strconv.Itoa(o.echoBatch))
 }

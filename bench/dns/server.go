@@ -69,7 +69,7 @@ func (b *bench) outsideOf(s *server) *generator.Set {
 	return b.outside
 }
 
-// startLimit is how long a server may take until it answers.
+// startLimit is how long a server may take until it answers, and then until it has answered for every name.
 const startLimit = 20 * time.Second
 
 // warmUp waits for the first answer, and asks for every name once.
@@ -90,7 +90,7 @@ func (b *bench) warmUp(ctx context.Context, s *server) error {
 		}
 	}
 	for range 3 {
-		if result, err = clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: b.opts.names}); err != nil {
+		if result, err = clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: b.opts.names, Limit: startLimit}); err != nil {
 			return err
 		}
 		if result.Answers == b.opts.names {
@@ -106,7 +106,7 @@ func (b *bench) warmStreams(ctx context.Context, k kind, s *server, clients *gen
 		return nil
 	}
 	s.streams = true
-	_, err := clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: b.opts.names})
+	_, err := clients.Run(ctx, generator.Load{From: generator.Each(b.outsideOf(s)), Count: b.opts.names, Limit: startLimit})
 	return err
 }
 

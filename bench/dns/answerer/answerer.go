@@ -14,20 +14,22 @@ var EchoAddr = netip.AddrFrom4([4]byte{198, 18, 0, 1})
 
 // Echo answers every question at an address with the same A record, until the process ends; it receives up to most at a time.
 func Echo(at netip.AddrPort, most int) error {
-	addr := EchoAddr.As4()
-	return serve(at, most, func(message []byte, n int) int {
-		end := questionEnd(message[:n])
-		if end == 0 {
-			return 0
-		}
-		withOPT := message[11] != 0
-		message[2], message[3], message[7] = 0x81, 0x80, 1
-		n = appendA(message, end, addr)
-		if withOPT {
-			n = appendOPT(message, n, 0)
-		}
-		return n
-	})
+	return serve(at, most, answerTheSame)
+}
+
+// answerTheSame is what the echo makes of a question.
+func answerTheSame(message []byte, n int) int {
+	end := questionEnd(message[:n])
+	if end == 0 {
+		return 0
+	}
+	withOPT := message[11] != 0
+	message[2], message[3], message[7] = 0x81, 0x80, 1
+	n = appendA(message, end, EchoAddr.As4())
+	if withOPT {
+		n = appendOPT(message, n, 0)
+	}
+	return n
 }
 
 // serve calls answer with each message that comes, and its length; it makes an answer of it in place, and returns its length, or 0 for none.

@@ -20,7 +20,7 @@ type Config struct {
 	TCP     bool         // a connection each, on which questions don't wait for answers
 }
 
-// Load is one run. One of Count and Limit is needed.
+// Load is one run. One of Count and Limit is needed; of both, what comes first ends it.
 type Load struct {
 	From    *Source
 	Count   int           // questions in all, at most; 0: any number
@@ -139,12 +139,12 @@ func (c *Clients) Run(ctx context.Context, load Load) (*Result, error) {
 			return nil, err
 		}
 	}
-	inTime := 0
+	inTime := -1 // answers when the time was over; what is in flight then doesn't count, neither its number nor its time
 	for look := lookAround; ; {
-		if c.over() && c.result.Elapsed == 0 {
-			c.result.Elapsed, inTime = max(c.now, 1), c.result.Answers
+		if inTime < 0 && c.late() {
+			inTime, c.result.Elapsed = c.result.Answers, c.now
 		}
-		if c.result.Elapsed > 0 && c.idle() {
+		if c.over() && c.idle() {
 			break
 		}
 		if err := c.listen(); err != nil {
@@ -160,18 +160,20 @@ func (c *Clients) Run(ctx context.Context, load Load) (*Result, error) {
 			}
 		}
 	}
-	if load.Limit > 0 {
-		c.result.Answers = inTime // what was in flight at the end has no time of its own
+	if inTime >= 0 {
+		c.result.Answers = inTime
 	} else {
-		c.result.Elapsed = c.now
+		c.result.Elapsed = max(c.now, 1)
 	}
 	return c.result, nil
 }
 
 // over says whether no further question is asked.
 func (c *Clients) over() bool {
-	return c.load.Count > 0 && c.started >= c.load.Count || c.load.Limit > 0 && c.now >= c.load.Limit
+	return c.load.Count > 0 && c.started >= c.load.Count || c.late()
 }
+
+func (c *Clients) late() bool { return c.load.Limit > 0 && c.now >= c.load.Limit }
 
 func (c *Clients) idle() bool {
 	for _, n := range c.conns {

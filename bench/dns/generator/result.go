@@ -53,7 +53,10 @@ func (h *Histogram) add(d time.Duration) {
 
 // Quantile is what the fraction q (0 to 1) of the times didn't exceed, to 2 %; 0 of none.
 func (h *Histogram) Quantile(q float64) time.Duration {
-	left := uint64(q * float64(h.n))
+	if h.n == 0 {
+		return 0
+	}
+	left := min(uint64(q*float64(h.n)), h.n-1)
 	for class, n := range h.classes {
 		if uint64(n) > left {
 			if class < 2*parts {
