@@ -31,24 +31,22 @@ func buildCoreDNS(dir string) error {
 	if err := os.Mkdir(module, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(module, "main.go"), []byte(corednsMain), 0o644); err != nil {
-		return err
+	for name, text := range map[string]string{
+		"main.go": corednsMain,
+		"go.mod":  "module coredns-build\n\ngo 1.26\n\nrequire github.com/coredns/coredns " + corednsVersion + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(module, name), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), corednsLimit)
 	defer cancel()
-	for _, args := range [][]string{
-		{"mod", "init", "coredns-build"},
-		{"get", "github.com/coredns/coredns@" + corednsVersion},
-		{"mod", "tidy"},
-		{"build", "-trimpath", "-o", filepath.Join(dir, "coredns"), "."},
-	} {
-		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Dir = module
-		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			text := strings.TrimSpace(string(out))
-			return fmt.Errorf("go %s: %w: %s", args[0], err, text[max(0, len(text)-300):])
-		}
+	cmd := exec.CommandContext(ctx, "go", "build", "-mod=mod", "-trimpath", "-o", filepath.Join(dir, corednsName), ".")
+	cmd.Dir = module
+	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		text := strings.TrimSpace(string(out))
+		return fmt.Errorf("go build: %w: %s", err, text[max(0, len(text)-300):])
 	}
 	return os.RemoveAll(module)
 }

@@ -48,7 +48,7 @@ type bench struct {
 func newBench(o *options, dir string) (*bench, error) {
 	b := &bench{
 		opts: o, samples: map[key][]sample{}, pairs: map[key][]pair{}, dnsperf: map[string][]dnsperfRun{}, memory: map[string]memoryRun{}, recorded: map[key]bool{},
-		work: workspace{dir: dir, counter: filepath.Join(dir, "asked"), coredns: filepath.Join(dir, "coredns")},
+		work: workspace{dir: dir, counter: filepath.Join(dir, "asked"), coredns: filepath.Join(dir, corednsName)},
 	}
 	for _, s := range subjects(o) {
 		if slices.Contains(o.subjects, s.name) && (s.name != corednsName || b.corednsMissing() == "") {
