@@ -13,8 +13,9 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
             netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd
 
-# The peers of bench-dhcp, which no other target needs.
+# The peers of bench-dhcp and bench-dns, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
+BENCH_DNS_PACKAGES := dnsmasq-base unbound knot-resolver dnsdist bind9 dnsperf gcc libc6-dev
 
 # Emulated machines with their firmware and disks, and Kea's tester: for test-long alone.
 LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf e2fsprogs kea-admin
@@ -29,7 +30,7 @@ STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 # Long tests of code in one goroutine: under the race detector they take ten times as long, and it has nothing to find.
 SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALongCommit|TestEveryMomentIsRecoverable|TestRecoveryOnAFullDisk|TestHistoryWithWhatIsInTheLog|TestCondensedHistoryIsTheSame)$$
 
-.PHONY: build run test test-deps test-long lint docs bench bench-dhcp clean
+.PHONY: build run test test-deps test-long lint docs bench bench-dhcp bench-dns clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
@@ -73,6 +74,10 @@ bench: ## the benchmarks of the parts
 bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; a quarter of an hour
 	tools/test-deps $(BENCH_PACKAGES)
 	go run ./bench/dhcp $(BENCH_FLAGS)
+
+bench-dns: build ## DNS beside dnsmasq, Unbound, Knot Resolver, dnsdist, BIND and CoreDNS, in namespaces, as root; half an hour
+	tools/test-deps $(BENCH_DNS_PACKAGES)
+	go run ./bench/dns $(BENCH_FLAGS)
 
 docs: ## the configuration reference, from the schema
 	go test ./internal/config -run TestReferenceIsCurrent -update

@@ -32,8 +32,14 @@ var imports = map[string][]string{
 	"leases/redolog":     nil,
 	"leases/sqlitefile":  nil,
 
-	"bench/dhcp":           {"bench/dhcp/generator"},
+	"bench/stage":          nil,
+	"bench/report":         nil,
+	"bench/dhcp":           {"bench/dhcp/generator", "bench/stage", "bench/report"},
 	"bench/dhcp/generator": nil,
+	"bench/dns":            {"bench/dns/answerer", "bench/dns/batch", "bench/dns/generator", "bench/stage", "bench/report"},
+	"bench/dns/answerer":   {"bench/dns/batch"},
+	"bench/dns/batch":      nil,
+	"bench/dns/generator":  {"bench/dns/answerer", "bench/dns/batch"},
 
 	"internal/nettest":          nil,
 	"internal/nettest/hostdump": {"internal/nettest"},

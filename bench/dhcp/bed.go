@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"labnet/bench/stage"
 )
 
 // What is the same for all servers: the link, its addresses, and what is leased on it.
@@ -59,7 +61,7 @@ func makeBed(dir, name string, ownBridge bool) (_ *bed, err error) {
 		}...)
 	}
 	for _, args := range steps {
-		if err := ip(args...); err != nil {
+		if err := stage.IP(args...); err != nil {
 			return nil, err
 		}
 	}
@@ -85,14 +87,12 @@ func (b *bed) awaitCarrier() error {
 
 // remove takes the bed away. What it can't is gone with our namespaces.
 func (b *bed) remove() {
-	_ = ip("link", "del", clientEnd)
-	_ = ip("netns", "del", b.name)
+	_ = stage.IP("link", "del", clientEnd)
+	_ = stage.IP("netns", "del", b.name)
 	_ = os.RemoveAll(b.dir)
 }
 
-func ip(args ...string) error {
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-	}
-	return nil
+// start runs a command in the bed's namespace, on some CPUs.
+func (b *bed) start(cpus []int, env []string, args ...string) (*stage.Process, error) {
+	return stage.Start(stage.Command{Namespace: b.name, Dir: b.dir, CPUs: cpus, Env: env, Args: args})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"labnet/bench/dhcp/generator"
+	"labnet/bench/report"
 )
 
 // What labnet has to reach beside Kea.
@@ -36,10 +37,10 @@ func (b *bench) reportGoals(out *strings.Builder) {
 	}
 	var rows [][]string
 	for _, g := range goals {
-		rows = append(rows, []string{g.what, g.labnet, g.kea, g.wanted, yes(g.reached)})
+		rows = append(rows, []string{g.what, g.labnet, g.kea, g.wanted, report.Yes(g.reached)})
 	}
 	fmt.Fprint(out, "\n### labnet beside Kea\n\nNew leases by a relay; Kea is the better one of its two configurations.\n\n")
-	table(out, []string{"", "labnet", "Kea", "wanted", "reached"}, rows)
+	report.Table(out, []string{"", "labnet", "Kea", "wanted", "reached"}, rows)
 }
 
 // best are a server's medians at a window; ok is false if it wasn't measured.
@@ -47,7 +48,7 @@ func (b *bench) best(servers []string, workload string, window int) (rate, cpu f
 	cpu = math.Inf(1)
 	for _, server := range servers {
 		if samples := b.samples[key{server, generator.Relay, workload, window}]; len(samples) > 0 {
-			rate, cpu, ok = max(rate, median(samples, sample.rate)), min(cpu, median(samples, sample.cpuEach)), true
+			rate, cpu, ok = max(rate, report.Median(samples, sample.rate)), min(cpu, report.Median(samples, sample.cpuEach)), true
 		}
 	}
 	return rate, cpu, ok
@@ -68,7 +69,7 @@ func (b *bench) throughputGoals() []goal {
 		at := " at window " + strconv.Itoa(window)
 		if window >= 32 {
 			wanted := min(timesKea*keaRate, shareOfDisk*float64(window)/generator.Quantile(b.syncs, 0.5).Seconds())
-			goals = append(goals, goal{"exchanges/s" + at, thousands(rate), thousands(keaRate), "at least " + thousands(wanted), rate >= wanted})
+			goals = append(goals, goal{"exchanges/s" + at, report.Thousands(rate), report.Thousands(keaRate), "at least " + report.Thousands(wanted), rate >= wanted})
 		}
 		goals = append(goals, goal{
 			"CPU µs an exchange" + at, fmt.Sprintf("%.1f", cpu), fmt.Sprintf("%.1f", keaCPU),
@@ -77,8 +78,8 @@ func (b *bench) throughputGoals() []goal {
 	}
 	if bestTheirs > 0 {
 		goals = append(goals, goal{
-			"exchanges/s, best against best", thousands(bestOurs), thousands(bestTheirs),
-			"at least " + thousands(timesBestKea*bestTheirs), bestOurs >= timesBestKea*bestTheirs,
+			"exchanges/s, best against best", report.Thousands(bestOurs), report.Thousands(bestTheirs),
+			"at least " + report.Thousands(timesBestKea*bestTheirs), bestOurs >= timesBestKea*bestTheirs,
 		})
 	}
 	return goals
@@ -100,10 +101,10 @@ func (b *bench) flatGoals() []goal {
 		kea := "not measured"
 		keaFew, _, ok := b.best(theirs, pair.few, pair.window)
 		if keaMany, _, ok2 := b.best(theirs, pair.many, pair.window); ok && ok2 {
-			kea = thousands(keaFew) + ", " + thousands(keaMany)
+			kea = report.Thousands(keaFew) + ", " + report.Thousands(keaMany)
 		}
 		goals = append(goals, goal{
-			pair.what, thousands(few) + ", " + thousands(many), kea,
+			pair.what, report.Thousands(few) + ", " + report.Thousands(many), kea,
 			fmt.Sprintf("at most %.0f %% slower", flatness*100), many >= (1-flatness)*few,
 		})
 	}
@@ -111,12 +112,12 @@ func (b *bench) flatGoals() []goal {
 		ack := func(s sample) time.Duration { return s.Ack(0.99) }
 		kea := "not measured"
 		if s := b.samples[key{"kea", generator.Relay, pacedLoad, 4096}]; len(s) > 0 {
-			kea = milliseconds(median(s, ack))
+			kea = report.Milliseconds(report.Median(s, ack))
 		}
-		got, wanted := median(samples, ack), 2*generator.Quantile(b.syncs, 0.99)+time.Millisecond
+		got, wanted := report.Median(samples, ack), 2*generator.Quantile(b.syncs, 0.99)+time.Millisecond
 		goals = append(goals, goal{
-			"p99 of an ACK in ms, at 5,000 exchanges/s", milliseconds(got), kea,
-			"at most " + milliseconds(wanted) + ", two syncs and 1 ms", got <= wanted,
+			"p99 of an ACK in ms, at 5,000 exchanges/s", report.Milliseconds(got), kea,
+			"at most " + report.Milliseconds(wanted) + ", two syncs and 1 ms", got <= wanted,
 		})
 	}
 	return goals
@@ -131,10 +132,10 @@ func (b *bench) perfdhcpGoals() []goal {
 	}
 	kea := "not measured"
 	if sent, drops, _, ok := b.perfdhcpTotal("kea", rate); ok {
-		kea = percent(drops, sent)
+		kea = report.Percent(drops, sent)
 	}
 	return []goal{{
-		"perfdhcp at " + thousands(float64(rate)) + "/s: without an answer", percent(drops, sent), kea,
+		"perfdhcp at " + report.Thousands(float64(rate)) + "/s: without an answer", report.Percent(drops, sent), kea,
 		"under 0.1 %, and no address twice", float64(drops) < maxDrops*float64(sent) && unique,
 	}}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"labnet/bench/dhcp/generator"
+	"labnet/bench/report"
+	"labnet/bench/stage"
 )
 
 func main() {
@@ -21,11 +23,11 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	dir, inside := os.LookupEnv(insideDir)
+	dir, inside := stage.Inside()
 	if !inside {
-		os.Exit(outside(opts))
+		os.Exit(stage.Outside("bench-dhcp", opts.dir, opts.generatorCPUs, nil))
 	}
-	if err := prepare(); err != nil {
+	if err := stage.Prepare(); err != nil {
 		fail(fmt.Errorf("preparing the namespaces: %w", err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -47,7 +49,7 @@ func run(ctx context.Context, opts *options, dir string) error {
 	text := b.report()
 	fmt.Print(text)
 	if opts.write != "" {
-		if err := replaceBetweenMarkers(opts.write, text); err != nil {
+		if err := report.Replace(opts.write, "bench-dhcp", text); err != nil {
 			return fmt.Errorf("writing the results: %w", err)
 		}
 	}

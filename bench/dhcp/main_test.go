@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"labnet/bench/report"
 	"labnet/internal/nettest"
 )
 
@@ -29,7 +30,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 		t.Fatalf("building it: %v: %s", err, out)
 	}
 	results := filepath.Join(t.TempDir(), "performance.md")
-	if err := os.WriteFile(results, []byte("before\n"+beginMarker+"old\n"+endMarker+"after\n"), 0o644); err != nil {
+	if err := os.WriteFile(results, []byte("before\n"+report.BeginMarker("bench-dhcp")+"old\n"+report.EndMarker+"after\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bench, "-quick", "-labnet", labnet, "-servers", "responder,labnet,dnsmasq", "-dir", t.TempDir(), "-write", results)

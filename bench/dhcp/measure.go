@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"labnet/bench/dhcp/generator"
+	"labnet/bench/stage"
 )
 
 // key names a measurement.
@@ -134,7 +135,7 @@ func (b *bench) inTurn(ctx context.Context, round int, mode generator.Mode, f fu
 type place struct {
 	subject *subject
 	mode    generator.Mode
-	server  *process
+	server  *stage.Process
 	crowd   *generator.Crowd
 }
 
@@ -150,7 +151,7 @@ func (b *bench) with(ctx context.Context, s *subject, mode generator.Mode, f fun
 	if err != nil {
 		return err
 	}
-	defer server.stop()
+	defer server.Stop()
 	crowd, err := generator.Open(generator.Config{
 		Interface: clientEnd, Mode: mode, Server: serverAddr.Addr(), Relay: relayAddr.Addr(),
 	})
@@ -163,7 +164,7 @@ func (b *bench) with(ctx context.Context, s *subject, mode generator.Mode, f fun
 		err = f(p)
 	}
 	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w; it says:\n%s", err, server.lastWords())
+		err = fmt.Errorf("%w; it says:\n%s", err, server.LastWords())
 	}
 	return err
 }
@@ -176,7 +177,7 @@ func (b *bench) warmUp(ctx context.Context, p *place) error {
 	if err != nil {
 		return err
 	}
-	if first.Exchanges == 0 || p.server.ended() {
+	if first.Exchanges == 0 || p.server.Ended() {
 		return fmt.Errorf("the server doesn't serve: %+v", first)
 	}
 	_, err = p.crowd.Run(ctx, generator.Load{Workload: generator.New, Window: 8, Count: warmUp - 1, Limit: time.Second})
@@ -223,7 +224,7 @@ func (b *bench) extras(ctx context.Context, p *place) error {
 	if _, err := p.crowd.Run(ctx, fill); err != nil {
 		return err
 	}
-	if _, err := p.server.calm(ctx); err != nil {
+	if _, err := p.server.Calm(ctx); err != nil {
 		return err
 	}
 	if err := b.one(ctx, p, newLast, generator.Load{Workload: generator.New, Window: 32, Count: newPart}); err != nil {
@@ -235,7 +236,7 @@ func (b *bench) extras(ctx context.Context, p *place) error {
 
 // one makes one measurement.
 func (b *bench) one(ctx context.Context, p *place, workload string, load generator.Load) error {
-	before, err := p.server.cpu()
+	before, err := p.server.CPU()
 	if err != nil {
 		return err
 	}
@@ -244,11 +245,11 @@ func (b *bench) one(ctx context.Context, p *place, workload string, load generat
 		return fmt.Errorf("%s: %w", workload, err)
 	}
 	// What a server puts off is its work all the same: leases that go into a database behind the ACKs, an index that is written later.
-	after, err := p.server.calm(ctx)
+	after, err := p.server.Calm(ctx)
 	if err != nil {
 		return err
 	}
-	memory, err := p.server.memory()
+	memory, err := p.server.Memory()
 	if err != nil {
 		return err
 	}

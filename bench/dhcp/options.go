@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"labnet/bench/dhcp/generator"
+	"labnet/bench/stage"
 )
 
 // options is what the command line says.
@@ -34,11 +34,11 @@ type options struct {
 func parseFlags(args []string) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("bench-dhcp", flag.ExitOnError)
-	online, err := onlineCPUs()
+	online, err := stage.OnlineCPUs()
 	if err != nil {
 		return nil, err
 	}
-	half := (len(online) + 1) / 2
+	serverHalf, clientHalf := stage.Halves(online)
 	flags.StringVar(&o.labnet, "labnet", "bin/labnet", "labnet's `binary`")
 	flags.StringVar(&o.dir, "dir", "/var/tmp", "`directory` on a real disk, for the lease databases")
 	flags.StringVar(&o.write, "write", "", "also put the results into this `file`, between its markers")
@@ -48,8 +48,8 @@ func parseFlags(args []string) (*options, error) {
 	flags.IntVar(&o.runs, "runs", 3, "how many `times` everything is measured; the medians count")
 	flags.IntVar(&o.count, "count", 55000, "new `leases` of one measurement at most; there are 60000 addresses")
 	flags.DurationVar(&o.limit, "limit", 2*time.Second, "`duration` of one measurement at most")
-	serverCPUs := flags.String("server-cpus", list(online[:half]), "the `CPUs` of the servers, as 0,2-3")
-	generatorCPUs := flags.String("generator-cpus", list(online[min(half, len(online)-1):]), "the `CPUs` of the clients")
+	serverCPUs := flags.String("server-cpus", stage.List(serverHalf), "the `CPUs` of the servers, as 0,2-3")
+	generatorCPUs := flags.String("generator-cpus", stage.List(clientHalf), "the `CPUs` of the clients")
 	flags.BoolVar(&o.perfdhcp, "perfdhcp", true, "also let Kea's perfdhcp measure, as the independent check")
 	flags.BoolVar(&o.extras, "extras", true, "also measure at a fixed rate, and with few and with many leases")
 	quick := flags.Bool("quick", false, "only try whether everything works: a few exchanges of each kind")
@@ -66,13 +66,13 @@ func parseFlags(args []string) (*options, error) {
 	for m := range strings.SplitSeq(*modes, ",") {
 		o.modes = append(o.modes, generator.Mode(m))
 	}
-	if o.windows, err = numbers(*windows); err != nil {
+	if o.windows, err = stage.Numbers(*windows); err != nil {
 		return nil, fmt.Errorf("-windows: %w", err)
 	}
-	if o.serverCPUs, err = numbers(*serverCPUs); err != nil {
+	if o.serverCPUs, err = stage.Numbers(*serverCPUs); err != nil {
 		return nil, fmt.Errorf("-server-cpus: %w", err)
 	}
-	if o.generatorCPUs, err = numbers(*generatorCPUs); err != nil {
+	if o.generatorCPUs, err = stage.Numbers(*generatorCPUs); err != nil {
 		return nil, fmt.Errorf("-generator-cpus: %w", err)
 	}
 	return o, o.check()
@@ -101,44 +101,4 @@ func (o *options) check() (err error) {
 		return fmt.Errorf("no labnet to measure, `make build` makes one: %w", err)
 	}
 	return nil
-}
-
-// numbers reads a list of numbers and ranges.
-func numbers(list string) ([]int, error) {
-	var out []int
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		first, err := strconv.Atoi(from)
-		if err != nil {
-			return nil, err
-		}
-		last, err := strconv.Atoi(to)
-		if err != nil {
-			return nil, err
-		}
-		if first < 0 || last < first || last-first > 4096 {
-			return nil, fmt.Errorf("%q is not a range", part)
-		}
-		for i := first; i <= last; i++ {
-			out = append(out, i)
-		}
-	}
-	return out, nil
-}
-
-// onlineCPUs are the machine's, whatever CPUs this process is kept to.
-func onlineCPUs() ([]int, error) {
-	text, err := os.ReadFile("/sys/devices/system/cpu/online")
-	if err != nil {
-		return nil, err
-	}
-	return numbers(strings.TrimSpace(string(text)))
-}
-
-// list writes numbers as the command line has them.
-func list(numbers []int) string {
-	return strings.ReplaceAll(strings.Trim(fmt.Sprint(numbers), "[]"), " ", ",")
 }

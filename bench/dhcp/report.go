@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"labnet/bench/dhcp/generator"
+	"labnet/bench/report"
 )
 
 // report is everything as Markdown.
@@ -65,7 +65,7 @@ func (b *bench) reportTable(out *strings.Builder, mode generator.Mode, title str
 		return
 	}
 	fmt.Fprintf(out, "%s:\n\n", title)
-	table(out, []string{"window", "server", "exchanges/s", "lowest to highest", "CPU µs an exchange", "p50 ms", "p99 ms", "p99 of ACK ms", "MiB", "repeated", "lost", "NAK"}, rows)
+	report.Table(out, []string{"window", "server", "exchanges/s", "lowest to highest", "CPU µs an exchange", "p50 ms", "p99 ms", "p99 of ACK ms", "MiB", "repeated", "lost", "NAK"}, rows)
 }
 
 // columns are the results of one measurement's samples: medians, and sums of what went wrong.
@@ -78,12 +78,12 @@ func columns(samples []sample) []string {
 	}
 	slices.Sort(rates)
 	return []string{
-		thousands(median(samples, sample.rate)), thousands(rates[0]) + " to " + thousands(rates[len(rates)-1]),
-		fmt.Sprintf("%.1f", median(samples, sample.cpuEach)),
-		milliseconds(median(samples, func(s sample) time.Duration { return s.Whole(0.5) })),
-		milliseconds(median(samples, func(s sample) time.Duration { return s.Whole(0.99) })),
-		milliseconds(median(samples, func(s sample) time.Duration { return s.Ack(0.99) })),
-		strconv.FormatInt(median(samples, func(s sample) int64 { return s.memory >> 20 }), 10),
+		report.Thousands(report.Median(samples, sample.rate)), report.Thousands(rates[0]) + " to " + report.Thousands(rates[len(rates)-1]),
+		fmt.Sprintf("%.1f", report.Median(samples, sample.cpuEach)),
+		report.Milliseconds(report.Median(samples, func(s sample) time.Duration { return s.Whole(0.5) })),
+		report.Milliseconds(report.Median(samples, func(s sample) time.Duration { return s.Whole(0.99) })),
+		report.Milliseconds(report.Median(samples, func(s sample) time.Duration { return s.Ack(0.99) })),
+		strconv.FormatInt(report.Median(samples, func(s sample) int64 { return s.memory >> 20 }), 10),
 		strconv.Itoa(repeated), strconv.Itoa(lost), strconv.Itoa(naks),
 	}
 }
@@ -95,16 +95,6 @@ func (s sample) cpuEach() float64 {
 	return float64(s.cpu) / float64(time.Microsecond) / float64(max(s.Exchanges, 1))
 }
 
-// median is that of a property of samples, of which there must be some.
-func median[T cmp.Ordered](samples []sample, of func(sample) T) T {
-	values := make([]T, len(samples))
-	for i, s := range samples {
-		values[i] = of(s)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
 // reportPerfdhcp writes what perfdhcp found.
 func (b *bench) reportPerfdhcp(out *strings.Builder) {
 	var rows [][]string
@@ -112,13 +102,13 @@ func (b *bench) reportPerfdhcp(out *strings.Builder) {
 		for _, s := range b.tested {
 			sent, drops, unique, seen := b.perfdhcpTotal(s.name, rate)
 			if seen {
-				rows = append(rows, []string{thousands(float64(rate)), s.title, strconv.Itoa(sent), strconv.Itoa(drops), percent(drops, sent), yes(unique)})
+				rows = append(rows, []string{report.Thousands(float64(rate)), s.title, strconv.Itoa(sent), strconv.Itoa(drops), report.Percent(drops, sent), report.Yes(unique)})
 			}
 		}
 	}
 	if len(rows) > 0 {
 		fmt.Fprintf(out, "\n### perfdhcp, the independent check\n\n%d runs of %d s each, new leases by a relay:\n\n", b.opts.runs, perfdhcpTime)
-		table(out, []string{"exchanges/s begun", "server", "messages sent", "without an answer", "", "each address once"}, rows)
+		report.Table(out, []string{"exchanges/s begun", "server", "messages sent", "without an answer", "", "each address once"}, rows)
 	}
 }
 
@@ -131,35 +121,4 @@ func (b *bench) perfdhcpTotal(server string, rate int) (sent, drops int, unique,
 		}
 	}
 	return sent, drops, unique, seen
-}
-
-// table writes rows below their heads.
-func table(out *strings.Builder, heads []string, rows [][]string) {
-	fmt.Fprintf(out, "| %s |\n|%s\n", strings.Join(heads, " | "), strings.Repeat(" --- |", len(heads)))
-	for _, row := range rows {
-		fmt.Fprintf(out, "| %s |\n", strings.Join(row, " | "))
-	}
-	out.WriteByte('\n')
-}
-
-// thousands writes a number with commas.
-func thousands(v float64) string {
-	text := strconv.FormatFloat(v, 'f', 0, 64)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1000) }
-
-func percent(part, whole int) string {
-	return fmt.Sprintf("%.3f %%", 100*float64(part)/float64(max(whole, 1)))
-}
-
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "**no**"
 }

@@ -3,11 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"labnet/bench/dhcp/generator"
+	"labnet/bench/stage"
 )
 
 // responderName is the argument that makes this program the server that leases nothing.
@@ -22,7 +21,7 @@ type subject struct {
 	slow      bool // it isn't filled with leases
 	version   []string
 	// start starts it in a bed.
-	start func(b *bed, mode generator.Mode) (*process, error)
+	start func(b *bed, mode generator.Mode) (*stage.Process, error)
 }
 
 // subjects are all servers that there are.
@@ -30,7 +29,7 @@ func subjects(o *options) []*subject {
 	return []*subject{
 		{
 			name: responderName, title: "no server: answers at once", relayOnly: true,
-			start: func(b *bed, _ generator.Mode) (*process, error) {
+			start: func(b *bed, _ generator.Mode) (*stage.Process, error) {
 				program, err := os.Executable()
 				if err != nil {
 					return nil, err
@@ -40,19 +39,19 @@ func subjects(o *options) []*subject {
 		},
 		{
 			name: "labnet", title: "labnet", ownBridge: true, version: []string{o.labnet, "version"},
-			start: func(b *bed, _ generator.Mode) (*process, error) { return startLabnet(o, b) },
+			start: func(b *bed, _ generator.Mode) (*stage.Process, error) { return startLabnet(o, b) },
 		},
 		{
 			name: "kea", title: "Kea", version: []string{"kea-dhcp4", "-v"},
-			start: func(b *bed, m generator.Mode) (*process, error) { return startKea(o, b, m, 0) },
+			start: func(b *bed, m generator.Mode) (*stage.Process, error) { return startKea(o, b, m, 0) },
 		},
 		{
 			name: "kea-mt", title: "Kea, 2 threads",
-			start: func(b *bed, m generator.Mode) (*process, error) { return startKea(o, b, m, 2) },
+			start: func(b *bed, m generator.Mode) (*stage.Process, error) { return startKea(o, b, m, 2) },
 		},
 		{
 			name: "dnsmasq", title: "dnsmasq", slow: true, version: []string{"dnsmasq", "--version"},
-			start: func(b *bed, _ generator.Mode) (*process, error) { return startDnsmasq(o, b) },
+			start: func(b *bed, _ generator.Mode) (*stage.Process, error) { return startDnsmasq(o, b) },
 		},
 	}
 }
@@ -77,7 +76,7 @@ const labnetConfig = `network "bench" {
 `
 
 // startLabnet starts labnet with all defaults; only its DNS service, which is not measured, is off.
-func startLabnet(o *options, b *bed) (*process, error) {
+func startLabnet(o *options, b *bed) (*stage.Process, error) {
 	file := filepath.Join(b.dir, "labnet.hcl")
 	text := fmt.Sprintf(labnetConfig, serverAddr, bridge, port, poolFirst, poolLast)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
@@ -100,7 +99,7 @@ const keaConfig = `{ "Dhcp4": {
 
 // startKea starts Kea as fast as it can be configured: no reservations, no log of leases, UDP sockets where all clients
 // are behind a relay. threads 0 is without multi-threading, its default.
-func startKea(o *options, b *bed, mode generator.Mode, threads int) (*process, error) {
+func startKea(o *options, b *bed, mode generator.Mode, threads int) (*stage.Process, error) {
 	socket := "raw"
 	if mode == generator.Relay {
 		socket = "udp"
@@ -115,19 +114,9 @@ func startKea(o *options, b *bed, mode generator.Mode, threads int) (*process, e
 }
 
 // startDnsmasq starts dnsmasq without its DNS service, the pings before an offer, and a log of leases.
-func startDnsmasq(o *options, b *bed) (*process, error) {
+func startDnsmasq(o *options, b *bed) (*stage.Process, error) {
 	return b.start(o.serverCPUs, nil, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root",
 		"--interface="+bridge, "--except-interface=lo", "--pid-file=", "--log-facility=-", "--quiet-dhcp", "--no-ping",
 		"--dhcp-authoritative", "--dhcp-lease-max=65000", "--dhcp-leasefile="+filepath.Join(b.dir, "leases"),
 		fmt.Sprintf("--dhcp-range=%v,%v,255.255.0.0,12h", poolFirst, poolLast))
-}
-
-// versionOf asks a server for its version: the first line that it prints.
-func (s *subject) versionOf() (string, error) {
-	out, err := exec.Command(s.version[0], s.version[1:]...).Output()
-	if err != nil {
-		return "", fmt.Errorf("%s is not there: %w", s.name, err)
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(line), nil
 }
