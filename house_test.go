@@ -43,7 +43,7 @@ var imports = map[string][]string{
 
 	"internal/nettest":          nil,
 	"internal/nettest/hostdump": {"internal/nettest"},
-	"internal/e2e":              {"bench/dhcp/generator"}, // a crowd of clients, to be served in a flood
+	"internal/e2e":              {"bench/dhcp/generator", "bench/dns/generator"}, // crowds of clients
 }
 
 // forTests may be imported by every test, and by nothing else.
