@@ -64,6 +64,8 @@ func (w *worker) turn(n int) {
 		w.left[left] = i
 		left++
 	}
+	// Before anybody can know of an answer it is counted.
+	w.end()
 	w.sendQueued()
 	for _, i := range w.left[:left] {
 		packet, from := w.packet(i)
@@ -82,7 +84,6 @@ func (w *worker) turn(n int) {
 		}
 	}
 	w.sendQueued()
-	w.end()
 }
 
 // lookAhead looks at a whole batch before any of it is answered, and reads a word of each place that its answers are at: these are seldom
