@@ -28,7 +28,7 @@ type mmsghdr struct {
 // The calls are raw and never wait: an ordinary one tells the scheduler, which takes the processor away from a call that
 // takes as long as sixty-four deliveries do.
 type batch struct {
-	conn  syscall.RawConn
+	fd    int
 	names [batchSize]unix.RawSockaddrInet6 // has room for both families
 
 	in      [batchSize]mmsghdr
@@ -39,16 +39,10 @@ type batch struct {
 	outIovs [batchSize]unix.Iovec
 	replies [batchSize][replyRoom]byte
 	queued  int
-
-	received, sent int
-	errno          syscall.Errno
-	tryReceive     func(fd uintptr) bool // receive and send, bound once
-	trySend        func(fd uintptr) bool
 }
 
-func newBatch(conn syscall.RawConn) *batch {
-	b := &batch{conn: conn}
-	b.tryReceive, b.trySend = b.receive, b.send
+func newBatch(fd int) *batch {
+	b := &batch{fd: fd}
 	for i := range batchSize {
 		b.inIovs[i].Base = &b.packets[i][0]
 		b.inIovs[i].SetLen(maxQuery)
@@ -62,35 +56,20 @@ func newBatch(conn syscall.RawConn) *batch {
 	return b
 }
 
-// read waits for datagrams and returns how many came.
-func (b *batch) read() (int, error) {
-	if err := b.conn.Read(b.tryReceive); err != nil {
-		return 0, err
-	}
-	if b.errno != 0 {
-		return 0, b.errno
-	}
-	return b.received, nil
-}
-
-func (b *batch) receive(fd uintptr) bool {
+// receive takes what datagrams are there, and returns how many; EAGAIN if there are none.
+func (b *batch) receive() (int, syscall.Errno) {
 	for i := range b.in {
 		b.in[i].hdr.Namelen = unix.SizeofSockaddrInet6
 	}
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in)), batchSize, unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(b.fd), uintptr(unsafe.Pointer(&b.in)), batchSize, unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
 		}
-		b.received, b.errno = int(n), errno
-		return true
 	}
 }
 
-// packet returns the i-th datagram of the last read and its sender. A longer one than maxQuery is cut off.
+// packet returns the i-th datagram of the last receive and its sender. A longer one than maxQuery is cut off.
 func (b *batch) packet(i int) (packet []byte, from netip.AddrPort) {
 	name := &b.names[i]
 	port := *(*[2]byte)(unsafe.Pointer(&name.Port)) // network byte order
@@ -121,31 +100,18 @@ func (b *batch) queue(i int, reply []byte) {
 // flush sends what is queued, and returns how many answers the kernel didn't take. It never waits for room: one guest whose device takes
 // nothing must not hold up the others, and the client of a lost answer asks again.
 func (b *batch) flush() (lost int) {
-	for b.sent = 0; b.sent < b.queued; {
-		before := b.sent
-		if err := b.conn.Write(b.trySend); err != nil {
-			lost += b.queued - b.sent
-			break
-		}
-		if b.sent == before {
+	for sent := 0; sent < b.queued; {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(b.fd), uintptr(unsafe.Pointer(&b.out[sent])), uintptr(b.queued-sent), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			sent += int(n)
+		case unix.EINTR:
+		default:
 			// The first of the rest is what it can't be done for.
-			b.sent++
+			sent++
 			lost++
 		}
 	}
 	b.queued = 0
 	return lost
-}
-
-func (b *batch) send(fd uintptr) bool {
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[b.sent])), uintptr(b.queued-b.sent), unix.MSG_DONTWAIT, 0, 0)
-		if errno == unix.EINTR {
-			continue
-		}
-		if errno == 0 {
-			b.sent += int(n)
-		}
-		return true
-	}
 }

@@ -20,11 +20,12 @@ import (
 type listener struct {
 	server *Server
 	at     netip.AddrPort
-	udp    []*net.UDPConn
+	udp    []*udpSocket
 	tcp    *net.TCPListener
 
-	readers sync.WaitGroup
-	pending atomic.Int64 // questions that were left to flights
+	workers sync.WaitGroup // of udp
+	readers sync.WaitGroup // of tcp
+	pending atomic.Int64   // questions that were left to flights
 	done    chan struct{}
 	conns   connections
 }
@@ -39,19 +40,19 @@ func (s *Server) open(at netip.AddrPort) (*listener, error) {
 		}
 	}()
 	// A socket that doesn't share: with SO_REUSEPORT alone, a stranger of the same user would share our clients.
-	probe, err := listenUDP(at, false)
+	config := net.ListenConfig{Control: control(at)}
+	probe, err := config.ListenPacket(context.Background(), "udp", at.String())
 	if err != nil {
 		return nil, taken(at, "udp", err)
 	}
 	_ = probe.Close()
 	for range runtime.GOMAXPROCS(0) {
-		conn, err := listenUDP(at, true)
+		socket, err := openUDP(l)
 		if err != nil {
 			return nil, taken(at, "udp", err)
 		}
-		l.udp = append(l.udp, conn)
+		l.udp = append(l.udp, socket)
 	}
-	config := net.ListenConfig{Control: control(at, false)}
 	tcp, err := config.Listen(context.Background(), "tcp", at.String())
 	if err != nil {
 		return nil, taken(at, "tcp", err)
@@ -61,22 +62,10 @@ func (s *Server) open(at netip.AddrPort) (*listener, error) {
 	return l, nil
 }
 
-func listenUDP(at netip.AddrPort, share bool) (*net.UDPConn, error) {
-	config := net.ListenConfig{Control: control(at, share)}
-	conn, err := config.ListenPacket(context.Background(), "udp", at.String())
-	if err != nil {
-		return nil, err
-	}
-	udp := conn.(*net.UDPConn)
-	// A burst waits in the kernel rather than being lost; it grants what it allows.
-	_ = udp.SetReadBuffer(4 << 20)
-	return udp, nil
-}
-
-func control(at netip.AddrPort, share bool) func(network, address string, raw syscall.RawConn) error {
+func control(at netip.AddrPort) func(network, address string, raw syscall.RawConn) error {
 	return func(_, _ string, raw syscall.RawConn) error {
 		var failed error
-		err := raw.Control(func(fd uintptr) { failed = setOptions(int(fd), at.Addr().Is6(), share) })
+		err := raw.Control(func(fd uintptr) { failed = setOptions(int(fd), at.Addr().Is6(), false) })
 		return errors.Join(err, failed)
 	}
 }
@@ -103,10 +92,13 @@ func setOptions(fd int, v6, share bool) error {
 	return nil
 }
 
+// past is a deadline that ends whatever waits.
+var past = time.Unix(1, 0)
+
 // start begins to read.
 func (l *listener) start() {
-	for _, conn := range l.udp {
-		l.readers.Go(func() { l.readUDP(conn) })
+	for _, socket := range l.udp {
+		l.workers.Go(func() { l.serveUDP(socket) })
 	}
 	l.readers.Go(l.accept)
 }
@@ -114,11 +106,12 @@ func (l *listener) start() {
 // drain stops reading, lets what is under way be answered, and closes the sockets.
 func (l *listener) drain() {
 	close(l.done)
-	for _, conn := range l.udp {
-		_ = conn.SetReadDeadline(time.Unix(1, 0))
+	for _, socket := range l.udp {
+		socket.stop()
 	}
-	_ = l.tcp.SetDeadline(time.Unix(1, 0))
+	_ = l.tcp.SetDeadline(past)
 	l.conns.stopReading()
+	l.workers.Wait()
 	for end := time.Now().Add(drainFor); l.pending.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -127,8 +120,8 @@ func (l *listener) drain() {
 }
 
 func (l *listener) close() {
-	for _, conn := range l.udp {
-		_ = conn.Close()
+	for _, socket := range l.udp {
+		socket.close()
 	}
 	if l.tcp != nil {
 		_ = l.tcp.Close()

@@ -1,11 +1,8 @@
 package dnsserver
 
 import (
-	"net"
-	"net/netip"
 	"runtime"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,23 +18,26 @@ type worker struct {
 	warmth   uint64         // what warm has read, so that it is read
 }
 
-// readUDP answers what comes to a socket until the listener stops; what needs an upstream is left to flights.
-func (l *listener) readUDP(conn *net.UDPConn) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		l.server.log.Error("a DNS socket can't be used", "addr", l.at, "err", err)
-		return
-	}
-	w := &worker{hot: hot{server: l.server}, batch: newBatch(raw), listener: l, socket: &udpSocket{raw, l}}
-	for since := 0; ; {
-		n, err := w.read()
-		if err != nil {
-			if l.pause(err, "reading a DNS socket") {
-				continue
+// serveUDP answers what comes to a socket until the listener stops; what needs an upstream is left to flights.
+func (l *listener) serveUDP(socket *udpSocket) {
+	w := &worker{hot: hot{server: l.server}, batch: newBatch(socket.fd), listener: l, socket: socket}
+	for since := 0; !l.stopping(); {
+		n, errno := w.receive()
+		switch errno {
+		case 0:
+		case unix.EAGAIN:
+			if err := socket.sleep(); err != nil && !l.pause(err, "waiting at a DNS socket") {
+				return
 			}
-			return
+			continue
+		default:
+			if !l.pause(errno, "reading a DNS socket") {
+				return
+			}
+			continue
 		}
 		w.turn(n)
+		socket.busy()
 		// Raw calls don't let others in: without this, a busy socket would keep answers of upstreams and leases waiting until the
 		// scheduler takes the processor away, 10 ms later.
 		if since += n; since >= batchSize {
@@ -117,37 +117,5 @@ func (w *worker) sendQueued() {
 	}
 }
 
-// udpSocket sends answers that were waited for, one at a time.
-type udpSocket struct {
-	raw      syscall.RawConn
-	listener *listener
-}
-
-// answer sends without ever waiting for room, as batch.flush does.
-func (u *udpSocket) answer(message []byte, to netip.AddrPort) {
-	defer u.listener.pending.Add(-1)
-	var sockaddr unix.Sockaddr
-	if to.Addr().Is4() {
-		sockaddr = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
-	} else {
-		sockaddr = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zoneID(to.Addr().Zone())}
-	}
-	var failed error
-	if err := u.raw.Write(func(fd uintptr) bool {
-		failed = unix.Sendto(int(fd), message, unix.MSG_DONTWAIT, sockaddr)
-		return true
-	}); err != nil || failed != nil {
-		u.listener.server.stats.count(sendFailed)
-	}
-}
-
-// zoneID and zoneName convert the zone of a link-local address. It is the number of its interface: none is looked up for a packet.
-func zoneID(zone string) uint32 {
-	id, err := strconv.ParseUint(zone, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return uint32(id)
-}
-
+// zoneName is the zone of a client's link-local address.
 func zoneName(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
