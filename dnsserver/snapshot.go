@@ -255,13 +255,32 @@ func (snap *snapshot) zoneOf(n name) *zone {
 	}
 }
 
-// admits tells whether a client may ask in a view: from its subnet, as configured, or the host itself.
-func (snap *snapshot) admits(v *view, client netip.Addr) bool {
+// admission is by what a client may ask in a view.
+type admission uint8
+
+const (
+	stranger   admission = iota // it may not
+	ofSubnet                    // its address is the network's
+	ofHost                      // it is the host itself
+	configured                  // its prefix is one of those that the configuration names
+)
+
+// admission tells whether a client may ask in a view: from its subnet, as configured, or the host itself.
+func (snap *snapshot) admission(v *view, client netip.Addr) admission {
 	client = client.Unmap().WithZone("")
-	if v.subnet.Contains(client) || client.IsLoopback() || snap.gateways[client] {
-		return true
+	switch {
+	case v.subnet.Contains(client):
+		return ofSubnet
+	case client.IsLoopback() || snap.gateways[client]:
+		return ofHost
+	case slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) }):
+		return configured
 	}
-	return slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) })
+	return stranger
+}
+
+func (snap *snapshot) admits(v *view, client netip.Addr) bool {
+	return snap.admission(v, client) != stranger
 }
 
 // shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams: no lease, and
