@@ -29,6 +29,7 @@ type Event struct {
 	Cached   bool           // no upstream was asked, since the answer was known
 	Took     time.Duration  // from reading the question to having the answer
 
+	asked name
 	reply []byte
 }
 
@@ -67,7 +68,7 @@ func (s *Server) publish(l *lookup, rcode int, reply []byte) {
 		Rcode: dns.RcodeToString[rcode], Cached: l.why.cached(), Took: time.Since(l.began),
 	}
 	if l.question != nil {
-		e.Name, e.Type = l.name.String(), dns.Type(l.qtype).String()
+		e.asked, e.Name, e.Type = l.name, l.name.String(), dns.Type(l.qtype).String()
 	}
 	if l.group != nil {
 		e.Upstream = l.group.name

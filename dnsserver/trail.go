@@ -22,6 +22,8 @@ type Step struct {
 	Reason   string           // the code, where the stage answered
 	Network  string           // of the zone that the name is in
 	Zone     string           // the local zone, with the last dot
+	Label    string           // of the name in a network's domain, where it is right below that
+	Addr     netip.Addr       // that a reverse name stands for
 	Group    string           // of the upstreams
 	Cached   *CachedAnswer    // what the cache has
 	Upstream []UpstreamStatus // in the order in which they are asked
@@ -93,6 +95,11 @@ func (t *trail) local(l *lookup, f found, lan bool, now time.Time) {
 	if f.zone != nil && f.zone != l.snap.overrides && f.why != specialName {
 		s.Zone, s.Network = f.zone.origin.String(), strings.Join(f.zone.networks(), ", ")
 		where = fmt.Sprintf("in the zone %s of network %s", s.Zone, s.Network)
+		if full := cmp.Or(f.full, l.target); f.zone.leases != nil && full != root && full.parent() == f.zone.origin {
+			s.Label = full.label()
+		} else if covered, whole := reversePrefix(full); whole && covered.IsSingleIP() {
+			s.Addr = covered.Addr()
+		}
 	}
 	var parts []string
 	if f.full != "" {
