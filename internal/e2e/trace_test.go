@@ -41,10 +41,15 @@ func (tr *tracing) output() string {
 	return tr.out.String()
 }
 
-// trace starts a trace and waits until it sees.
+// trace starts a trace of DHCP and waits until it sees.
 func (l *lab) trace(t *testing.T, flags ...string) *tracing {
 	t.Helper()
-	tr := &tracing{t: t, cmd: l.router.Command(context.Background(), l.args(t, append([]string{"trace", "dhcp"}, flags...)...)...)}
+	return l.traceOf(t, "dhcp", flags...)
+}
+
+func (l *lab) traceOf(t *testing.T, what string, flags ...string) *tracing {
+	t.Helper()
+	tr := &tracing{t: t, cmd: l.router.Command(context.Background(), l.args(t, append([]string{"trace", what}, flags...)...)...)}
 	tr.cmd.Stdout, tr.cmd.Stderr = tr, tr
 	if err := tr.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -55,7 +60,7 @@ func (l *lab) trace(t *testing.T, flags ...string) *tracing {
 			_ = tr.cmd.Wait()
 		}
 	})
-	tr.until("tracing DHCP")
+	tr.until("tracing " + strings.ToUpper(what))
 	return tr
 }
 
