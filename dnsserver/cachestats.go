@@ -17,9 +17,11 @@ type CacheStats struct {
 	Groups  []CacheGroup
 }
 
-// CacheGroup is what the cache holds of the answers of one group of upstreams.
+// CacheGroup is what the cache holds of the answers of one group of upstreams. One with neither Name nor Ours is of servers that the configuration
+// doesn't name any more: those answers are not served, and go in time.
 type CacheGroup struct {
-	Name     string // "" for servers that the configuration doesn't name any more: those answers are not served, and go in time
+	Name     string
+	Ours     bool // what the configuration itself answers, made ready for the wire; it has no Name
 	Entries  int
 	Bytes    int64
 	Negative int // of the entries: that there is no such name or type
@@ -39,6 +41,7 @@ func (s *Server) CacheStats() CacheStats {
 		stats.Evicted += shard.evicted
 		shard.mu.Unlock()
 	}
+	own, gone := CacheGroup{Ours: true}, CacheGroup{}
 	names := map[uint64]string{}
 	groups := map[string]*CacheGroup{}
 	for g := range s.snap.Load().allGroups() {
@@ -47,24 +50,31 @@ func (s *Server) CacheStats() CacheStats {
 	}
 	now := s.cache.moment(time.Now())
 	for e := range s.cache.all() {
-		g := groups[names[e.group]]
-		if g == nil {
-			g = &CacheGroup{}
-			groups[""] = g
+		switch g := groups[names[e.group]]; {
+		case e.group == ours:
+			own.add(e, now)
+		case g == nil:
+			gone.add(e, now)
+		default:
+			g.add(e, now)
 		}
-		g.add(e, now)
+	}
+	for _, g := range []*CacheGroup{&own, &gone} {
+		if g.Entries > 0 {
+			stats.Groups = append(stats.Groups, *g)
+		}
 	}
 	for _, g := range groups {
 		stats.Groups = append(stats.Groups, *g)
 	}
-	slices.SortFunc(stats.Groups, func(a, b CacheGroup) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(stats.Groups, func(a, b CacheGroup) int { return cmp.Compare(a.Name, b.Name) })
 	return stats
 }
 
 func (g *CacheGroup) add(e *entry, now moment) {
 	g.Entries++
 	g.Bytes += e.cost()
-	switch kindOf(&e.packed) {
+	switch e.kind() {
 	case cacheNegative:
 		g.Negative++
 	case cacheFailure:
@@ -91,7 +101,7 @@ func (c *cache) all() iter.Seq[*entry] {
 	}
 }
 
-// Flush takes answers out of the cache, and returns how many: all for "", else those to questions about a name, of every type, and with below
+// Flush takes answers of upstreams out of the cache, and returns how many: all for "", else those to questions about a name, of every type, and with below
 // those about every name under it. Answers that are on their way come in after it. The error wraps ErrQuestion. Safe for concurrent use.
 func (s *Server) Flush(text string, below bool) (int, error) {
 	if text == "" {
@@ -107,7 +117,7 @@ func (s *Server) Flush(text string, below bool) (int, error) {
 	return s.cache.flush(func(asked name) bool { return asked == n }), nil
 }
 
-// flush takes out the answers to questions about the names that leave chooses.
+// flush takes out the answers of upstreams to questions about the names that leave chooses.
 func (c *cache) flush(leave func(name) bool) int {
 	before := 0
 	for i := range c.shards {
@@ -116,7 +126,7 @@ func (c *cache) flush(leave func(name) bool) int {
 		before += s.entries
 		heads := s.table.Load().heads
 		for i := range heads {
-			s.sweep(&heads[i], func(e *entry) bool { return leave(e.asked()) })
+			s.sweep(&heads[i], func(e *entry) bool { return e.group != ours && leave(e.asked()) })
 		}
 		before -= s.entries
 		s.mu.Unlock()

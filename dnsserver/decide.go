@@ -124,7 +124,7 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 				rcode = dns.RcodeNameError
 			}
 			p := l.pack(rcode, l.chain, f.authority)
-			if f.fixed && l.hops == 0 && int(p.rcode) == rcode {
+			if f.fixed && l.hops == 0 && int(p.rcode) == rcode && l.client.trail == nil {
 				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, s.cache.moment(now))
 			}
 			return p, false

@@ -204,7 +204,7 @@ func (t *trail) cache(l *lookup, a *asked, e *entry, now moment) {
 		c := cachedAnswer(e, now)
 		s.Cached, s.Says = c, c.says()
 		if c.Left > 0 {
-			s.Reason = kindOf(&e.packed).String()
+			s.Reason = e.kind().String()
 		}
 		if e.onward != "" {
 			s.Says += "; an alias that leads to " + e.onward.String()
@@ -218,7 +218,7 @@ func cachedAnswer(e *entry, now moment) *CachedAnswer {
 	if e.made != 0 {
 		c.Age = time.Duration(now - e.made)
 	}
-	switch kindOf(&e.packed) {
+	switch e.kind() {
 	case cacheNegative:
 		c.Kind = "negative"
 	case cacheFailure:

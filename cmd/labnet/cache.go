@@ -16,7 +16,7 @@ func newCache(g *global) *cobra.Command {
 		Use:   "cache",
 		Short: "Show how the DNS cache does, or flush it",
 		Long: `Show how the DNS cache does: the answers of upstreams that it keeps, the room that they take, and how often it spared asking.
-Names of the networks themselves are never in it.`,
+Leases are never in it.`,
 		Example: `  labnet cache
   labnet cache flush www.example.org`,
 		Args: noArgs,
@@ -89,8 +89,11 @@ func writeCache(w io.Writer, c control.DNSCache) error {
 	line("misses", "%d", c.Misses)
 	for _, g := range c.Groups {
 		name := "upstream " + g.Group
-		if g.Group == "" {
-			name = "other"
+		switch {
+		case g.Own:
+			name = "this host"
+		case g.Group == "":
+			name = "former upstreams"
 		}
 		fmt.Fprintf(&text, "\n%s\n", visible(name))
 		fmt.Fprintf(&text, "  %s, %s; %d negative, %d failures, %d expired\n", answers(g.Entries), size(g.Bytes), g.Negative, g.Failures, g.Expired)

@@ -65,7 +65,7 @@ func exampleCache() control.DNSCache {
 		CacheUse: control.CacheUse{Entries: 1234, Bytes: 345678, Limit: 16 << 20},
 		Hits:     900, Negative: 40, Failures: 10, Misses: 50, Evicted: 1,
 		Groups: []control.DNSCacheGroup{
-			{Group: "", Entries: 1, Bytes: 200}, {Group: "corp\x1b[31m", Entries: 33, Bytes: 12000, Negative: 30, Failures: 2, Expired: 1},
+			{Own: true, Entries: 3, Bytes: 500}, {Group: "", Entries: 1, Bytes: 200}, {Group: "corp\x1b[31m", Entries: 33, Bytes: 12000, Negative: 30, Failures: 2, Expired: 1},
 		},
 	}
 }

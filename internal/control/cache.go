@@ -29,7 +29,8 @@ type CacheUse struct {
 
 // DNSCacheGroup is what is kept of one group's answers.
 type DNSCacheGroup struct {
-	Group    string `json:"group" doc:"Empty for what is kept and belongs to no group of the configuration, such as those that it had before"`
+	Group    string `json:"group" doc:"Empty for answers of this host itself, and of groups that the configuration doesn't have any more"`
+	Own      bool   `json:"own,omitempty" doc:"What the configuration itself answers, made ready for the wire; a flush leaves it"`
 	Entries  int    `json:"entries"`
 	Bytes    int64  `json:"bytes"`
 	Negative int    `json:"negative" doc:"Of the entries: there is no such name or type"`

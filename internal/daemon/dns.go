@@ -78,7 +78,7 @@ func (d *daemon) DNSCache() control.DNSCache {
 	}
 	for _, g := range stats.Groups {
 		out.Groups = append(out.Groups, control.DNSCacheGroup{
-			Group: g.Name, Entries: g.Entries, Bytes: g.Bytes, Negative: g.Negative, Failures: g.Failures, Expired: g.Expired,
+			Group: g.Name, Own: g.Ours, Entries: g.Entries, Bytes: g.Bytes, Negative: g.Negative, Failures: g.Failures, Expired: g.Expired,
 		})
 	}
 	return out

@@ -229,13 +229,15 @@ func TestCacheIsFlushed(t *testing.T) {
 		Limit                  int `json:"limit_bytes"`
 		Upstreams              []struct {
 			Group             string
+			Own               bool
 			Entries, Negative int
 		}
 	}
 	if err := json.Unmarshal([]byte(l.labnet(t, "cache", "-o", "json")), &found); err != nil {
 		t.Fatal(err)
 	}
-	if found.Entries != 3 || found.Bytes == 0 || found.Limit == 0 || found.Misses != 3 || len(found.Upstreams) != 1 || found.Upstreams[0].Group != "host" || found.Upstreams[0].Negative != 1 {
+	if found.Entries != 4 || found.Bytes == 0 || found.Limit == 0 || found.Misses != 3 || len(found.Upstreams) != 2 || !found.Upstreams[0].Own ||
+		found.Upstreams[1].Group != "host" || found.Upstreams[1].Negative != 1 {
 		t.Errorf("%+v", found)
 	}
 	for _, test := range []struct{ args, want string }{
@@ -253,7 +255,7 @@ func TestCacheIsFlushed(t *testing.T) {
 	if out := l.labnet(t, "cache", "flush"); out != "flushed 3 answers\n" {
 		t.Errorf("everything: %q", out)
 	}
-	if out := l.labnet(t, "status"); !strings.Contains(out, "\n  cache    0 answers, 0 bytes of ") {
+	if out := l.labnet(t, "status"); !strings.Contains(out, "\n  cache    1 answer, ") {
 		t.Errorf("%s", out)
 	}
 	if out, err := l.tryLabnet(t, "cache", "flush", "a..b"); err == nil || !strings.Contains(out, "is not a domain name") {
