@@ -254,7 +254,7 @@ func (s *Server) reject(l *lookup, out []byte, rcode int, why reason, options []
 	return reply
 }
 
-// watched tells whether somebody wants to know of each decision.
+// watched tells whether somebody wants to know of each decision, whatever the network.
 func (s *Server) watched() bool {
 	return s.tracer.Watched() || s.log.Enabled(context.Background(), slog.LevelDebug)
 }
@@ -269,8 +269,10 @@ func (s *Server) decided(l *lookup, rcode int, reply []byte) {
 	if s.tracer.Watched() {
 		s.publish(l, rcode, reply)
 	}
-	if s.log.Enabled(context.Background(), slog.LevelDebug) {
-		s.logQuery(l, rcode)
+	if l.view.logged {
+		s.logQuery(l, rcode, slog.LevelInfo)
+	} else if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.logQuery(l, rcode, slog.LevelDebug)
 	}
 }
 

@@ -32,6 +32,7 @@ type view struct {
 	zone    *zone
 	subnet  netip.Prefix
 	clients []netip.Prefix
+	logged  bool // each of its questions
 }
 
 // defaultPort is where DNS is, RFC 1035 section 4.2.
@@ -113,7 +114,7 @@ func (snap *snapshot) addNetwork(cfg *Config, n *Network, names LeaseNames, seri
 	snap.zones[domain] = forward
 	snap.gateways[at.Addr()] = true
 	snap.views[at] = &view{
-		network: n.Name, domain: domain, zone: forward, subnet: n.Address.Masked(), clients: slices.Clone(n.Clients),
+		network: n.Name, domain: domain, zone: forward, subnet: n.Address.Masked(), clients: slices.Clone(n.Clients), logged: n.LogQueries,
 	}
 	subnet := n.Address.Masked()
 	for _, origin := range reverseOrigins(subnet) {

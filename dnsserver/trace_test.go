@@ -1,6 +1,8 @@
 package dnsserver
 
 import (
+	"bytes"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -100,5 +102,31 @@ func TestReasonsHaveWords(t *testing.T) {
 	}
 	if ReasonText("nonsense") != "" {
 		t.Error("nonsense is a reason")
+	}
+}
+
+// The query log is one network's, and has the words of the debug log.
+func TestQueryLog(t *testing.T) {
+	var out bytes.Buffer
+	cfg := labs(freePort(t))
+	cfg.Networks[0].LogQueries = true
+	s, err := Listen(cfg, &leaseMap{}, slog.New(slog.NewTextHandler(&out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	port := netip.AddrPortFrom(netip.Addr{}, cfg.Port).Port()
+	lab, dev := netip.AddrPortFrom(netip.MustParseAddr("127.10.0.1"), port), netip.AddrPortFrom(netip.MustParseAddr("127.11.0.129"), port)
+	h := hot{server: s}
+	if h.begin(lab) || !h.begin(dev) {
+		t.Error("the wrong network's short cut is left out")
+	}
+	for _, at := range []netip.AddrPort{lab, dev} {
+		q := question("\x03a\nb\x07invalid\x00", &Question{Type: dns.TypeA})
+		s.serve(q, client{addr: netip.MustParseAddrPort("127.10.0.57:4000"), at: at}, nil)
+	}
+	_, line, _ := strings.Cut(out.String(), " ")
+	if want := `level=INFO msg=query network=lab client=127.10.0.57 name=a\010b.invalid. type=A reason=special_name rcode=NXDOMAIN` + "\n"; line != want {
+		t.Errorf("got  %swant %s", line, want)
 	}
 }
