@@ -202,6 +202,25 @@ func TestTraceNames(t *testing.T) {
 	}
 }
 
+// TestWhyDoesANameNotResolve types the commands of that chapter; while it traces, a guest asks again and again.
+func TestWhyDoesANameNotResolve(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, strings.Replace(namesConfig, `record "proxy"`, `record "db"`, 1))
+	l.start(t)
+	g := l.newGuest(t, "vm1", "vm1")
+	g.Run(t, "ip", "address", "add", "10.0.0.57/24", "dev", "eth0")
+	g.Run(t, "ip", "link", "set", "eth0", "up")
+	ran, shown := l.chapter(t, "Why does a name not resolve?", func(command string) {
+		if strings.HasPrefix(command, "labnet trace") {
+			g.Start(t, "sh", "-c", "while :; do dig +time=1 +tries=1 @10.0.0.1 registry.lab.internal; sleep 0.1; done")
+		}
+	})
+	if ran < 3 || shown < 15 {
+		t.Errorf("only %d commands and %d lines found", ran, shown)
+	}
+}
+
 func TestCacheIsFlushed(t *testing.T) {
 	nettest.NeedRoot(t)
 	l := newLab(t)
