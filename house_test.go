@@ -18,8 +18,8 @@ import (
 var imports = map[string][]string{
 	"netcfg":           nil,
 	"leases":           {"leases/redolog", "leases/sqlitefile"},
-	"dnsserver":        {"internal/portowner"},
-	"dhcpserver":       {"leases", "internal/portowner"},
+	"dnsserver":        {"internal/portowner", "internal/tracer"},
+	"dhcpserver":       {"leases", "internal/portowner", "internal/tracer"},
 	"internal/config":  nil,
 	"internal/control": nil,
 	"internal/migrate": nil,
@@ -29,6 +29,7 @@ var imports = map[string][]string{
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
 
 	"internal/portowner": nil,
+	"internal/tracer":    nil,
 	"leases/redolog":     nil,
 	"leases/sqlitefile":  nil,
 

@@ -69,12 +69,12 @@ func (s *Server) done(p *packet, now time.Time) {
 		e.Err = p.err.Error() // of the others the reason says it
 	}
 	e.Took = time.Since(e.Time)
-	s.tracer.publish(e)
+	s.tracer.Publish(e)
 }
 
 // traceGarbage shows a datagram that was dropped before it was understood, with what can be told of it.
 func (s *Server) traceGarbage(d datagram, m *message, r Reason, now time.Time) {
-	if !s.tracer.watched() {
+	if !s.tracer.Watched() {
 		return
 	}
 	e := s.event(d, now)
@@ -86,27 +86,27 @@ func (s *Server) traceGarbage(d datagram, m *message, r Reason, now time.Time) {
 		e.Message = m.kind.String()
 	}
 	e.Took = time.Since(now)
-	s.tracer.publish(e)
+	s.tracer.Publish(e)
 }
 
 // traceLost shows that datagrams were lost before they could be read.
 func (s *Server) traceLost(n uint32, now time.Time) {
-	if !s.tracer.watched() {
+	if !s.tracer.Watched() {
 		return
 	}
 	e := s.event(datagram{}, now)
 	e.Reason, e.Err = ReasonQueueOverflow, fmt.Sprintf("%d messages", n)
-	s.tracer.publish(e)
+	s.tracer.Publish(e)
 }
 
 // traceConflict shows that another machine uses an address.
 func (s *Server) traceConflict(c conflict, r Reason, now time.Time) {
-	if !s.tracer.watched() {
+	if !s.tracer.Watched() {
 		return
 	}
 	e := s.event(datagram{}, now)
 	e.HWAddr, e.Addr, e.Reason, e.Err = c.client.HWAddr, c.addr, r, "used by "+c.by.String()
-	s.tracer.publish(e)
+	s.tracer.Publish(e)
 }
 
 // specified is a, or invalid for 0.0.0.0.

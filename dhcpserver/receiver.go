@@ -130,7 +130,7 @@ func (r *receiver) serve(s *settings, d datagram) {
 	in := s.classify(m, d.from, d.broadcast)
 	p = r.s.pools.packet()
 	p.settings, p.xid, p.seed = s, m.xid, jitterSeed(m)
-	if r.s.tracer.watched() {
+	if r.s.tracer.Watched() {
 		p.event = r.s.observe(m, d, r.now)
 	}
 	if r.s.underway.Load() >= maxUnderway && mayChange(in.action) {

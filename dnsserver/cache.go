@@ -45,7 +45,8 @@ type shard struct {
 	entries int
 	size    int64
 	limit   int64
-	hand    int // the chain that CLOCK comes to next
+	hand    int    // the chain that CLOCK comes to next
+	evicted uint64 // entries that had to go before they expired
 	_       [64]byte
 }
 
@@ -163,15 +164,17 @@ func (e *entry) matches(a *asked, hash uint64) bool {
 	return e.hash == hash && e.group == a.group.key && e.flags == a.flags() && e.asks(a.name, a.qtype)
 }
 
-// get returns the entry for a question, which may have expired, or nil.
-func (c *cache) get(a *asked) *entry {
+// get returns the entry for a question, which may have expired, or nil. With mark, the entry has been used.
+func (c *cache) get(a *asked, mark bool) *entry {
 	hash := c.hashOf(a)
 	s := &c.shards[hash%cacheShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for e := s.table.Load().head(hash).Load(); e != nil; e = e.next.Load() {
 		if e.matches(a, hash) {
-			e.touch()
+			if mark {
+				e.touch()
+			}
 			return e
 		}
 	}
@@ -238,7 +241,16 @@ func (s *shard) evict(cost int64, now moment) {
 			s.hand = 0
 		}
 		s.sweep(&heads[s.hand], func(e *entry) bool {
-			return s.size+cost > s.limit && (!e.used.Swap(false) || !e.fresh(now))
+			switch {
+			case s.size+cost <= s.limit:
+				return false
+			case !e.fresh(now):
+				return true
+			case e.used.Swap(false):
+				return false
+			}
+			s.evicted++
+			return true
 		})
 		s.hand++
 	}

@@ -23,6 +23,8 @@ type Network struct {
 	Hosts   []Host
 	Records []Record
 	MaxTTL  time.Duration // of names that come from leases; at most the lease's remainder; 0 means 60 s
+
+	LogQueries bool // each question and its answer, at level info
 }
 
 // Host is a fixed name with an address.

@@ -18,6 +18,8 @@ type client struct {
 	at   netip.AddrPort // the address asked
 	tcp  bool
 	back answerer
+	// trail notes the decision of a question that is explained: nil for those of clients.
+	trail *trail
 }
 
 // answerer takes the answer to a question that was left pending, once for each. It must not block. *udpSocket and *connection are
@@ -41,6 +43,9 @@ type lookup struct {
 	local  bool // the chain began here: the answer is authoritative
 	why    reason
 	ad     bool
+	began  time.Time
+	group  *group    // the upstreams that it belongs to; nil for what is answered here
+	by     *upstream // whose answer it is; nil if none was asked for it
 }
 
 // serve decides one message. It appends the answer to out; with pending, the client's send gets it later; with neither,
@@ -64,8 +69,10 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 		s.stats.count(ignored)
 		return out, false
 	}
-	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name}
-	if !snap.admits(v, c.addr.Addr()) {
+	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name, began: time.Now()}
+	admission := snap.admission(v, c.addr.Addr())
+	c.trail.admission(l, admission)
+	if admission == stranger {
 		return s.reject(l, out, dns.RcodeRefused, refusedClient, explain(dns.ExtendedErrorCodeProhibited, "not a client of this network")), false
 	}
 	if rcode == 0 {
@@ -74,7 +81,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	if rcode != 0 {
 		return s.reject(l, out, rcode, why, nil), false
 	}
-	p, pending := s.advance(l, time.Now())
+	p, pending := s.advance(l, l.began)
 	if pending {
 		return out, true
 	}
@@ -100,6 +107,9 @@ func (q *query) refuse() (rcode int, why reason) {
 func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 	for ; l.hops <= maxChain; l.hops++ {
 		f, lan := l.snap.local(l.view, l.target, l.qtype, now)
+		if l.client.trail != nil {
+			l.client.trail.local(l, f, lan, now)
+		}
 		if f.status != notOurs {
 			if l.hops == 0 {
 				l.local, l.why = true, f.why
@@ -114,7 +124,7 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 				rcode = dns.RcodeNameError
 			}
 			p := l.pack(rcode, l.chain, f.authority)
-			if f.fixed && l.hops == 0 && int(p.rcode) == rcode {
+			if f.fixed && l.hops == 0 && int(p.rcode) == rcode && l.client.trail == nil {
 				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, s.cache.moment(now))
 			}
 			return p, false
@@ -125,13 +135,23 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			return l.pack(dns.RcodeSuccess, append(l.chain, anyAnswer(l.target)), nil), false
 		}
-		a := asked{l.snap.route(l.target), l.target, l.qtype, l.do, l.cd, lan}
+		a := asked{group: l.snap.route(l.target), name: l.target, qtype: l.qtype, do: l.do, cd: l.cd, lan: lan}
+		if l.group == nil {
+			l.group = a.group
+		}
 		if a.group == nil || len(a.group.askable(lan)) == 0 {
-			s.lonely(a.group)
+			if l.client.trail == nil {
+				s.lonely(a.group)
+			}
+			l.client.trail.lonely(l, &a)
 			return l.fail(noUpstream, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream to ask"), false
 		}
-		e := s.cache.get(&a)
+		e := s.cache.get(&a, l.client.trail == nil)
+		l.client.trail.cache(l, &a, e, s.cache.moment(now))
 		if e == nil || !e.fresh(s.cache.moment(now)) {
+			if !l.client.trail.forward(l, &a, now) {
+				return nil, true
+			}
 			landed, ok := s.flights.board(s, &a, l)
 			if !ok {
 				return l.fail(busy, dns.ExtendedErrorCodeOther, "too many questions under way"), false
@@ -140,6 +160,7 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 				return nil, true
 			}
 			e = landed
+			l.client.trail.landed(l, &e.packed)
 		}
 		if l.hops == 0 && e.onward == "" && l.snap.shortcut(l.target) {
 			e.route.Store(l.snap.generation)
@@ -204,6 +225,7 @@ func (l *lookup) fail(why reason, code uint16, text string) *packed {
 // resume goes on with a question whose flight has landed.
 func (s *Server) resume(l *lookup, p *packed) {
 	now := time.Now()
+	l.client.trail.landed(l, p)
 	answer, done := s.absorb(l, p, p.why, now)
 	if !done {
 		l.hops++
@@ -221,31 +243,37 @@ func (s *Server) finish(l *lookup, p *packed, out []byte) []byte {
 	if cut {
 		s.stats.count(truncated)
 	}
-	s.decided(l, int(p.rcode))
+	s.decided(l, int(p.rcode), reply[len(out):])
 	return reply
 }
 
 func (s *Server) reject(l *lookup, out []byte, rcode int, why reason, options []byte) []byte {
 	l.why = why
-	s.decided(l, rcode)
-	return l.appendError(out, rcode, options)
+	reply := l.appendError(out, rcode, options)
+	s.decided(l, rcode, reply[len(out):])
+	return reply
 }
 
-// watched tells whether somebody wants to know of each decision.
-func (s *Server) watched() bool { return s.log.Enabled(context.Background(), slog.LevelDebug) }
+// watched tells whether somebody wants to know of each decision, whatever the network.
+func (s *Server) watched() bool {
+	return s.tracer.Watched() || s.log.Enabled(context.Background(), slog.LevelDebug)
+}
 
-func (s *Server) decided(l *lookup, rcode int) {
-	s.stats.count(l.why)
-	if !s.watched() {
+// decided counts a decision, and tells whoever wants to know of it. An explanation is nobody's question.
+func (s *Server) decided(l *lookup, rcode int, reply []byte) {
+	if l.client.trail != nil {
+		l.client.trail.decided(l, rcode)
 		return
 	}
-	n, qtype := "", ""
-	if l.question != nil {
-		n, qtype = l.name.String(), dns.Type(l.qtype).String()
+	s.stats.count(l.why)
+	if s.tracer.Watched() {
+		s.publish(l, rcode, reply)
 	}
-	s.log.LogAttrs(context.Background(), slog.LevelDebug, "query", slog.String("network", l.view.network),
-		slog.String("client", l.client.addr.Addr().String()), slog.String("name", n), slog.String("type", qtype),
-		slog.String("reason", l.why.String()), slog.String("rcode", dns.RcodeToString[rcode]))
+	if l.view.logged {
+		s.logQuery(l, rcode, slog.LevelInfo)
+	} else if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.logQuery(l, rcode, slog.LevelDebug)
+	}
 }
 
 // recovered notes a bug. The message that met it is answered by SERVFAIL; the server goes on.

@@ -21,6 +21,8 @@ type asked struct {
 	qtype  uint16
 	do, cd bool
 	lan    bool // only to upstreams on private addresses
+
+	by *upstream // whose answer it is, once there is one
 }
 
 // errMismatch is an answer to a question that is ours in all but its letter case.

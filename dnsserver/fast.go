@@ -37,7 +37,7 @@ func (h *hot) begin(at netip.AddrPort) bool {
 	h.view = h.snap.views[at]
 	h.clock = time.Now()
 	h.now = h.server.cache.moment(h.clock)
-	return h.view != nil && !h.server.watched()
+	return h.view != nil && !h.view.logged && !h.server.watched()
 }
 
 // end adds the batch's decisions to the server's counters.

@@ -44,7 +44,7 @@ func (f *flights) board(s *Server, a *asked, l *lookup) (landed *entry, ok bool)
 	running := f.active[string(key)]
 	if running == nil {
 		// Answers are kept before their flight lands.
-		if e := s.cache.get(a); e != nil && e.fresh(s.cache.moment(time.Now())) {
+		if e := s.cache.get(a, l.client.trail == nil); e != nil && e.fresh(s.cache.moment(time.Now())) {
 			return e, true
 		}
 		if len(f.active) >= maxFlights {
@@ -82,6 +82,9 @@ func (f *flights) land(key string) []*lookup {
 func (s *Server) fly(key string, a asked, snap *snapshot) {
 	p := s.resolve(key, &a, snap)
 	for _, l := range s.flights.land(key) {
+		if l.group == a.group {
+			l.by = a.by
+		}
 		s.deliver(l, p)
 	}
 }

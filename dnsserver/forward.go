@@ -66,6 +66,7 @@ func (s *Server) race(ctx context.Context, servers []*upstream, a *asked) (*dns.
 			under--
 			delete(running, r.u)
 			if r.err == nil && decides(r.answer) {
+				a.by = r.u
 				r.u.answered(time.Since(r.sent))
 				for u, started := range running {
 					if waited := time.Since(started); waited > hedgeAfter {

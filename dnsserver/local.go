@@ -53,6 +53,7 @@ func (snap *snapshot) complete(v *view, n name, qtype uint16, now time.Time) fou
 	// The most specific zone: the label may be another network's domain under this one's.
 	f := snap.zoneOf(full).lookup(full, qtype, now)
 	f.fixed = false // each network has its own
+	f.full = full
 	if f.status == nxDomain && (!address || snap.configured(n)) {
 		return found{}
 	}

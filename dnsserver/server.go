@@ -21,6 +21,7 @@ type Server struct {
 	cache   *cache
 	flights *flights
 	stats   counters
+	tracer  Tracer
 	lost    atomic.Bool // nobody to ask was logged
 	tcp     tcpBounds
 

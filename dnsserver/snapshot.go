@@ -32,6 +32,7 @@ type view struct {
 	zone    *zone
 	subnet  netip.Prefix
 	clients []netip.Prefix
+	logged  bool // each of its questions
 }
 
 // defaultPort is where DNS is, RFC 1035 section 4.2.
@@ -113,7 +114,7 @@ func (snap *snapshot) addNetwork(cfg *Config, n *Network, names LeaseNames, seri
 	snap.zones[domain] = forward
 	snap.gateways[at.Addr()] = true
 	snap.views[at] = &view{
-		network: n.Name, domain: domain, zone: forward, subnet: n.Address.Masked(), clients: slices.Clone(n.Clients),
+		network: n.Name, domain: domain, zone: forward, subnet: n.Address.Masked(), clients: slices.Clone(n.Clients), logged: n.LogQueries,
 	}
 	subnet := n.Address.Masked()
 	for _, origin := range reverseOrigins(subnet) {
@@ -255,13 +256,32 @@ func (snap *snapshot) zoneOf(n name) *zone {
 	}
 }
 
-// admits tells whether a client may ask in a view: from its subnet, as configured, or the host itself.
-func (snap *snapshot) admits(v *view, client netip.Addr) bool {
+// admission is by what a client may ask in a view.
+type admission uint8
+
+const (
+	stranger   admission = iota // it may not
+	ofSubnet                    // its address is the network's
+	ofHost                      // it is the host itself
+	configured                  // its prefix is one of those that the configuration names
+)
+
+// admission tells whether a client may ask in a view: from its subnet, as configured, or the host itself.
+func (snap *snapshot) admission(v *view, client netip.Addr) admission {
 	client = client.Unmap().WithZone("")
-	if v.subnet.Contains(client) || client.IsLoopback() || snap.gateways[client] {
-		return true
+	switch {
+	case v.subnet.Contains(client):
+		return ofSubnet
+	case client.IsLoopback() || snap.gateways[client]:
+		return ofHost
+	case slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) }):
+		return configured
 	}
-	return slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) })
+	return stranger
+}
+
+func (snap *snapshot) admits(v *view, client netip.Addr) bool {
+	return snap.admission(v, client) != stranger
 }
 
 // shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams: no lease, and

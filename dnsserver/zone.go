@@ -58,6 +58,10 @@ type found struct {
 	next      name     // target of the CNAME in answer
 	authority []dns.RR // the SOA of a negative answer
 	fixed     bool     // as long as the configuration is: no lease can change it
+	// Where it was found, for explanations.
+	zone *zone
+	full name // what a single label was completed to
+	star bool // by a wildcard
 }
 
 type status uint8
@@ -84,12 +88,13 @@ func (z *zone) lookup(n name, qtype uint16, now time.Time) found {
 	// A name that has an address, or a record of that type, is no matter of leases; wildcards are, since a lease may take the name.
 	static := z.nodes[n]
 	f.fixed = f.next == "" && qtype != dns.TypeANY && (static.addressed() || len(static[qtype].records) > 0)
+	f.star = !exists
 	return f
 }
 
 func (z *zone) choose(here node, n name, qtype uint16) found {
 	if qtype == dns.TypeANY {
-		return found{status: answered, why: minimalAny, answer: []dns.RR{anyAnswer(n)}}
+		return found{status: answered, why: minimalAny, answer: []dns.RR{anyAnswer(n)}, zone: z}
 	}
 	set, ok := here[qtype]
 	next := name("")
@@ -105,11 +110,11 @@ func (z *zone) choose(here node, n name, qtype uint16) found {
 	if !ok {
 		return z.negative(noData, localNoData)
 	}
-	return found{status: answered, why: set.why, answer: owned(set.records, n), next: next}
+	return found{status: answered, why: set.why, answer: owned(set.records, n), next: next, zone: z}
 }
 
 func (z *zone) negative(s status, why reason) found {
-	return found{status: s, why: why, authority: []dns.RR{z.soa}}
+	return found{status: s, why: why, authority: []dns.RR{z.soa}, zone: z}
 }
 
 // at returns what n holds now, wildcards aside; exists without records means an empty non-terminal.

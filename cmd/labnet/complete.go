@@ -34,6 +34,12 @@ func reasonCodes(ctx context.Context, client *control.Client) []string {
 	return slices.Sorted(maps.Keys(reasons))
 }
 
+// dnsReasonCodes is every reason of DNS.
+func dnsReasonCodes(ctx context.Context, client *control.Client) []string {
+	status, _ := client.Status(ctx)
+	return slices.Sorted(maps.Keys(status.DNS))
+}
+
 // leasedMACs is the MACs that have or had a lease.
 func leasedMACs(ctx context.Context, client *control.Client) []string {
 	return leaseWords(ctx, client, func(l control.Lease) []string { return []string{l.MAC} })

@@ -34,6 +34,9 @@ type fake struct {
 	film     []shot
 	seen     control.TraceFilter
 	asked    control.DHCPQuery
+	queried  control.DNSQuery
+	dnsSeen  control.DNSTraceFilter
+	flushes  []string
 
 	imports  []control.ImportRequest
 	imported control.ImportAnswer

@@ -23,12 +23,14 @@ func newExplain(g *global) *cobra.Command {
 		Short: "Say what would be answered now, and why",
 		Long: `Say what the daemon would answer now, and why, without changing anything. What can be explained:
 
-  dhcp    what a client would get: address, name, options`,
-		Example: `  labnet explain dhcp 52:54:00:12:34:56`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+  dhcp    what a client would get: address, name, options
+  dns     how a name is resolved, step by step`,
+		Example: `  labnet explain dhcp 52:54:00:12:34:56
+  labnet explain dns www.example.org`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newExplainDHCP(g))
+	cmd.AddCommand(newExplainDHCP(g), newExplainDNS(g))
 	return cmd
 }
 

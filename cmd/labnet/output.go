@@ -123,6 +123,9 @@ func visible(text string) string {
 	return out.String()
 }
 
+// oneLine is visible for what others have made, which must not begin lines of its own.
+func oneLine(text string) string { return strings.ReplaceAll(visible(text), "\n", `\n`) }
+
 // writeChanges prints changes under the headings of their groups.
 func writeChanges(w io.Writer, changes []control.Change) error {
 	var text strings.Builder

@@ -65,7 +65,7 @@ func exampleStatus() control.Status {
 			{Group: "lan", Server: "udp://192.0.2.1:53", Healthy: true, RTT: "1.5ms"},
 			{Group: "far", Server: "tls://192.0.2.9:853"},
 		},
-		DNS: control.Counters{"cached": 3},
+		DNS: control.Counters{"forwarded": 3}, Cache: control.CacheUse{Entries: 1, Bytes: 345, Limit: 16 << 20},
 		Hooks: []control.Hook{
 			{Name: "inventory", Target: "/usr/local/bin/on-lease", Delivered: 41, Waiting: 2},
 			{

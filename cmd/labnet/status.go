@@ -96,6 +96,9 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 		}
 		fmt.Fprintf(&text, "  %-8s %s, %s\n", u.Group, u.Server, health)
 	}
+	if len(s.Upstreams) > 0 {
+		fmt.Fprintf(&text, "  %-8s %s\n", "cache", cacheUse(s.Cache))
+	}
 	writeHooks(&text, s.Hooks, now)
 	for _, p := range s.Problems {
 		text.WriteString("\n" + problemLine(p) + "\n")

@@ -18,12 +18,14 @@ func newTrace(g *global) *cobra.Command {
 		Short: "Watch what the daemon decides, live",
 		Long: `Watch what the daemon decides, live. What can be traced:
 
-  dhcp    each DHCP message, what was answered, and why`,
-		Example: `  labnet trace dhcp`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+  dhcp    each DHCP message, what was answered, and why
+  dns     each DNS question, what was answered, and why`,
+		Example: `  labnet trace dhcp
+  labnet trace dns --client 10.0.0.57`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTraceDHCP(g))
+	cmd.AddCommand(newTraceDHCP(g), newTraceDNS(g))
 	return cmd
 }
 
@@ -93,9 +95,16 @@ func traceDHCP(cmd *cobra.Command, client *control.Client, f control.TraceFilter
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
 	several := f.Network == "" && servesSeveral(cmd.Context(), client)
-	fmt.Fprintln(cmd.ErrOrStderr(), "tracing DHCP; Ctrl-C ends")
+	return traceAll(cmd, "DHCP", stream, count, out, func(e control.TraceEvent, lost uint64) error {
+		return writeTraceLine(cmd.OutOrStdout(), e, lost, several, time.Local)
+	})
+}
+
+// traceAll prints count events of a stream, or all until the end for 0: as JSON, or as text does. It ends the stream.
+func traceAll[E any](cmd *cobra.Command, what string, stream *control.EventStream[E], count int, out format, text func(e E, lost uint64) error) error {
+	defer stream.Close()
+	fmt.Fprintf(cmd.ErrOrStderr(), "tracing %s; Ctrl-C ends\n", what)
 	for seen := 0; count == 0 || seen < count; {
 		event, lost, err := stream.Next()
 		if err != nil {
@@ -105,14 +114,14 @@ func traceDHCP(cmd *cobra.Command, client *control.Client, f control.TraceFilter
 			seen++
 		}
 		switch {
-		case out == "json" && lost > 0:
+		case out != "text" && lost > 0:
 			err = writeJSONLine(cmd.OutOrStdout(), struct {
 				Lost uint64 `json:"lost"`
 			}{lost})
-		case out == "json":
+		case out != "text":
 			err = writeJSONLine(cmd.OutOrStdout(), event)
 		default:
-			err = writeTraceLine(cmd.OutOrStdout(), event, lost, several, time.Local)
+			err = text(event, lost)
 		}
 		if err != nil {
 			return err

@@ -175,7 +175,7 @@ func TestTraceAndExplainListWhatThereIs(t *testing.T) {
 func TestCompletionByTheDaemon(t *testing.T) {
 	f := &fake{leases: exampleLeases()[:2]}
 	for _, test := range []struct{ args, want string }{
-		{"trace |", "dhcp\tWatch DHCP messages: what was answered, and why\n:4\n"},
+		{"trace |", "dhcp\tWatch DHCP messages: what was answered, and why\ndns\tWatch DNS questions: what was answered, and why\n:4\n"},
 		{"trace dhcp --reason |", "ack\nnak\n:4\n"},
 		{"trace dhcp --network |", "lab\ndmz\n:4\n"},
 		{"trace dhcp --mac |", "52:54:00:00:00:01\n52:54:00:00:00:02\n:4\n"},

@@ -195,6 +195,10 @@ func dnsBlock() *block {
 				name: "clients", kind: listOf(subnet()), fallback: "[]", example: `["192.168.1.0/24"]`,
 				doc: "subnets or addresses that may ask besides the network's own guests",
 			},
+			{
+				name: "query_log", kind: boolean(), fallback: "false", example: "true",
+				doc: "a line in the log for each question and its answer, which makes answers slower",
+			},
 		},
 		blocks: []*block{{
 			name: "record", many: true, needs: []string{"type", "value"},

@@ -169,6 +169,7 @@ func (b *builder) dnsOf(p *networkParts) {
 		Domain:       get[string](n, "domain"),
 		NameConflict: get[string](n, "name_conflict"),
 		Clients:      list[netip.Prefix](n, "clients"),
+		QueryLog:     get[bool](n, "query_log"),
 	}
 	for _, e := range n.elems("clients") {
 		if e.v.(netip.Prefix).Bits() == 0 {

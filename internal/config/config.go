@@ -111,6 +111,7 @@ type DNS struct {
 	Domain       string // lower case, without the last dot; never empty
 	NameConflict string // first_wins, suffix, reject
 	Clients      []netip.Prefix
+	QueryLog     bool
 	Records      []Record
 }
 

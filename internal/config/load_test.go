@@ -359,3 +359,15 @@ func TestFormat(t *testing.T) {
 		}
 	}
 }
+
+func TestQueryLog(t *testing.T) {
+	for argument, want := range map[string]bool{"query_log = true": true, "query_log = false": false, "": false} {
+		cfg := mustLoad(t, `network "lab" {
+			address = "10.0.0.1/24"
+			dns { `+argument+` }
+		}`)
+		if cfg.Networks[0].DNS.QueryLog != want {
+			t.Errorf("%s: %+v", argument, cfg.Networks[0].DNS)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type Backend interface {
 	Trace(filter TraceFilter) (Trace, error)
 	// ExplainDHCP says what a client would get now, in each network that the query means.
 	ExplainDHCP(ctx context.Context, q DHCPQuery) ([]DHCPExplanation, error)
+	DNSBackend
 	// Down stops serving, removes everything of ours from the host, and lets the daemon end.
 	Down(ctx context.Context) ([]Change, error)
 }
@@ -42,4 +43,18 @@ type LeasesBackend interface {
 	WaitLease(ctx context.Context, q WaitQuery) (WaitResult, error)
 	// Release ends the lease of an address at once, whoever holds it. Unless forced, it is ErrConflict where a machine still uses the address.
 	Release(ctx context.Context, network string, addr netip.Addr, force bool) (Lease, error)
+}
+
+// DNSBackend is what the server asks about DNS.
+type DNSBackend interface {
+	// ExplainDNS says how a question is answered now, in each network that the query means. The error is ErrInvalid for a name, a type or a
+	// network that there isn't.
+	ExplainDNS(ctx context.Context, q DNSQuery) ([]DNSExplanation, error)
+	// TraceDNS starts to show the questions and their answers. The error is ErrInvalid for a filter that nothing can fit, or ErrConflict where
+	// too many watch already.
+	TraceDNS(filter DNSTraceFilter) (DNSTrace, error)
+	// DNSCache says how the cache does.
+	DNSCache() DNSCache
+	// FlushDNS takes answers out of the cache: all, or for a name, or with below also what is under it. The error is ErrInvalid for what is no name.
+	FlushDNS(name string, below bool) (FlushedDNS, error)
 }

@@ -55,6 +55,9 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerHistory(api, backend, log, stopping)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
+	registerTraceDNS(api, backend, stopping)
+	registerExplainDNS(api, backend)
+	registerCache(api, backend, log)
 	return mux
 }
 

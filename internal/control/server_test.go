@@ -165,6 +165,8 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
 		"get /v1/trace/dhcp trace-dhcp": true, "get /v1/explain/dhcp explain-dhcp": true,
+		"get /v1/trace/dns trace-dns": true, "get /v1/explain/dns explain-dns": true,
+		"get /v1/dns/cache dns-cache": true, "delete /v1/dns/cache flush-dns-cache": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(document.OpenAPI, "3.1") {
 		t.Errorf("OpenAPI %s:\n%s", document.OpenAPI, diff)

@@ -53,12 +53,15 @@ type TraceFilter struct {
 	Reason  string
 }
 
-// Trace is a running subscription. Implementations: the daemon's, and a list in tests.
-type Trace interface {
+// Subscription is a running one to events. Implementations: the daemon's, and a list in tests.
+type Subscription[E any] interface {
 	// Next waits for an event, or says how many were lost at this place. The error is ctx's.
-	Next(ctx context.Context) (event TraceEvent, lost uint64, err error)
+	Next(ctx context.Context) (event E, lost uint64, err error)
 	Close()
 }
+
+// Trace is a subscription to DHCP messages.
+type Trace = Subscription[TraceEvent]
 
 // MACPattern is which MACs are meant: those that begin with it, or that match it as a whole where it has * or ?. "" means
 // every one, also none. ParseMACPattern makes one.
@@ -94,6 +97,19 @@ func (p MACPattern) Match(mac string) bool {
 		return ok && err == nil
 	}
 	return strings.HasPrefix(mac, string(p))
+}
+
+// ParseAnyAddressFilter is ParseAddressFilter for addresses of IPv6 too: who asks may be anywhere.
+func ParseAnyAddressFilter(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a prefix such as 10.0.0.0/28", s)
+	}
+	return prefix.Masked(), nil
 }
 
 // ParseAddressFilter reads an address or a prefix such as 10.0.0.0/28.

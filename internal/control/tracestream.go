@@ -49,13 +49,14 @@ func registerTrace(api huma.API, backend Backend, stopping context.Context) {
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			defer trace.Close()
-			stream(c, trace, stopping)
+			stream(c, trace, stopping, func(e *TraceEvent, lost uint64, end string) any { return traceLine{e, lost, end} })
 		}}, nil
 	})
 }
 
-// stream writes what trace gives until the caller goes away, or stopping ends.
-func stream(c huma.Context, trace Trace, stopping context.Context) {
+// stream writes what trace gives until the caller goes away, or stopping ends. line makes a line of an event, or of the count of lost ones, or the
+// end.
+func stream[E any](c huma.Context, trace Subscription[E], stopping context.Context, line func(e *E, lost uint64, end string) any) {
 	ctx, out, flush, end := startLines(c, stopping)
 	defer end()
 	for {
@@ -63,16 +64,18 @@ func stream(c huma.Context, trace Trace, stopping context.Context) {
 			return
 		}
 		event, lost, err := trace.Next(ctx)
-		line := traceLine{Lost: lost}
 		switch {
 		case err != nil && stopping.Err() != nil:
-			line.End = "the daemon is stopping"
+			_ = out.Encode(line(nil, 0, "the daemon is stopping"))
+			return
 		case err != nil:
 			return // the caller is gone
-		case lost == 0:
-			line.TraceEvent = &event
 		}
-		if out.Encode(line) != nil || line.End != "" {
+		next := &event
+		if lost > 0 {
+			next = nil
+		}
+		if out.Encode(line(next, lost, "")) != nil {
 			return
 		}
 	}

@@ -25,6 +25,7 @@ type Status struct {
 	Networks  []Network  `json:"networks" nullable:"false"`
 	Upstreams []Upstream `json:"upstreams" nullable:"false" doc:"The DNS servers that questions are forwarded to"`
 	DNS       Counters   `json:"dns" doc:"Answers so far, by reason code"`
+	Cache     CacheUse   `json:"dns_cache" doc:"How full the cache of the upstreams' answers is"`
 	Hooks     []Hook     `json:"hooks" nullable:"false"`
 	Problems  []Problem  `json:"problems" nullable:"false"`
 }

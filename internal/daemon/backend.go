@@ -35,6 +35,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		Networks:  []control.Network{},
 		Upstreams: []control.Upstream{},
 		DNS:       d.dns.Stats(),
+		Cache:     d.cacheUse(),
 		Hooks:     d.hooks.status(),
 		Problems:  d.problems(cfg),
 	}

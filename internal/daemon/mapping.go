@@ -242,6 +242,8 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		Address: n.Address,
 		Clients: n.DNS.Clients,
 		MaxTTL:  leaseNameTTL,
+
+		LogQueries: n.DNS.QueryLog,
 	}
 	for _, h := range n.Hosts {
 		// A host without an address gets its name with its lease; one without a name was reserved at run time.

@@ -1,0 +1,58 @@
+package dnsserver
+
+// reasonTexts says each reason in a few words, for trace and explain. Everybody who shows a reason to people takes the words from here.
+var reasonTexts = [reasonCount]string{
+	ignored:           "no question at all",
+	formatError:       "malformed, or not exactly one question",
+	notImplemented:    "an opcode or a type that nobody serves",
+	badVersion:        "an EDNS version that nobody speaks",
+	refusedClient:     "the client may not ask here",
+	refusedTransfer:   "zone transfers are not for guests",
+	refusedSigned:     "signed by a key, and none is shared",
+	refusedClass:      "not of class IN",
+	minimalAny:        "ANY gets the least that there is",
+	localGateway:      "a name of this host",
+	localHost:         "a host of the configuration",
+	localRecord:       "a record of the configuration",
+	localLease:        "a lease",
+	localApex:         "the zone itself",
+	localNoData:       "a local name, without that type",
+	localNXDomain:     "no such local name",
+	specialName:       "a special-use name, answered here",
+	cacheHit:          "from the cache",
+	cacheNegative:     "from the cache: there is no such name or type",
+	cacheFailure:      "from the cache: a failure a moment ago",
+	forwarded:         "an upstream's answer",
+	forwardedNegative: "an upstream's answer: there is no such name or type",
+	upstreamTimeout:   "no upstream answered in time",
+	upstreamFailure:   "no upstream gave an answer",
+	noUpstream:        "there is no upstream to ask",
+	busy:              "too many questions are under way",
+	chainTooLong:      "a chain of aliases without end",
+	recovered:         "a bug of labnet",
+	truncated:         "too long for UDP: the client asks by TCP",
+	sendFailed:        "the answer couldn't be sent",
+	replyIgnored:      "a packet that answers no question of ours",
+}
+
+// text is the reason in words.
+func (r reason) text() string { return reasonTexts[r] }
+
+// ReasonText returns a reason's words by its code; "" where there is no such reason.
+func ReasonText(code string) string {
+	for r, name := range reasonNames {
+		if name == code {
+			return reasonTexts[r]
+		}
+	}
+	return ""
+}
+
+// cached tells the reasons for which no upstream was asked although the name is the outside's.
+func (r reason) cached() bool {
+	switch r {
+	case cacheHit, cacheNegative, cacheFailure:
+		return true
+	}
+	return false
+}
