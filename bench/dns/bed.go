@@ -122,12 +122,16 @@ func (b *bed) write(name, text string) (string, error) {
 	return file, os.WriteFile(file, []byte(text), 0o644)
 }
 
+// inMemory is a directory for files of the server in memory, which nobody has made yet.
+func (b *bed) inMemory() string { return filepath.Join("/run", b.name) }
+
 // remove takes the bed away. What it can't is gone with our namespaces.
 func (b *bed) remove() {
 	_ = stage.IP("link", "del", b.end("gen"))
 	_ = stage.IP("link", "del", b.end("up"))
 	_ = stage.IP("netns", "del", b.name)
 	_ = os.RemoveAll(b.dir)
+	_ = os.RemoveAll(b.inMemory())
 }
 
 // workspace is what all beds have in common.

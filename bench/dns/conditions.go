@@ -35,7 +35,7 @@ func (b *bench) lookAround() error {
 			continue
 		}
 		if b.versions[s.name], err = report.Version(s.version...); err != nil {
-			return err
+			return fmt.Errorf("%w; `make bench-dns` installs what it measures, and -subjects leaves out what isn't there", err)
 		}
 	}
 	return nil

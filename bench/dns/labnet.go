@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"labnet/bench/dns/generator"
 	"labnet/bench/stage"
 )
 
@@ -21,8 +24,7 @@ const labnetConfig = `network "vm" {
     enabled = false
   }
   dns {
-    enabled = %t
-    domain  = %q
+    domain = %q
   }
 %s}
 
@@ -49,46 +51,51 @@ func (s setup) cacheSize() int {
 	return (s.names*nameCost)>>20 + 1
 }
 
-// writeLabnet writes labnet's file: its defaults, but for DHCP, which is not measured. It returns the arguments of a start.
-func (o *options) writeLabnet(b *bed, s setup, dns bool) ([]string, error) {
+// startLabnet starts labnet with its defaults, but for DHCP, which is not measured.
+func (o *options) startLabnet(b *bed, s setup) (*stage.Process, error) {
 	var hosts strings.Builder
 	for i := range b.hosts {
 		name, _, _ := strings.Cut(localName(i), ".")
 		fmt.Fprintf(&hosts, "  host %q {\n    address = %q\n  }\n", name, b.host(i))
 	}
-	text := fmt.Sprintf(labnetConfig, b.server(), bridge, port, dns, localDomain, hosts.String(), strconv.Itoa(s.cacheSize())+"MiB", b.upstream())
+	text := fmt.Sprintf(labnetConfig, b.server(), bridge, port, localDomain, hosts.String(), strconv.Itoa(s.cacheSize())+"MiB", b.upstream())
 	file, err := b.write("labnet.hcl", text)
-	return []string{o.labnet, "-c", file, "--state-dir", filepath.Join(b.dir, "state"), "--run-dir", filepath.Join(b.dir, "run"), "run"}, err
-}
-
-func (o *options) startLabnet(b *bed, s setup) (*stage.Process, error) {
-	args, err := o.writeLabnet(b, s, true)
 	if err != nil {
 		return nil, err
 	}
-	return b.start(s.cpus, []string{"GOMAXPROCS=" + strconv.Itoa(s.workers)}, args...)
+	return b.start(s.cpus, []string{"GOMAXPROCS=" + strconv.Itoa(s.workers)},
+		o.labnet, "-c", file, "--state-dir", filepath.Join(b.dir, "state"), "--run-dir", filepath.Join(b.dir, "run"), "run")
 }
 
 // startRuledEcho lets labnet make its bridge and its firewall, and ends it, which leaves both; then it starts the echo. So much is
 // the host's part of what labnet costs.
 func (o *options) startRuledEcho(b *bed, s setup) (*stage.Process, error) {
-	args, err := o.writeLabnet(b, setup{}, false)
+	labnet, err := o.startLabnet(b, setup{cpus: s.cpus, workers: s.workers})
 	if err != nil {
 		return nil, err
 	}
-	labnet, err := b.start(s.cpus, nil, args...)
-	if err != nil {
-		return nil, err
-	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if stage.IP("-n", b.name, "route", "get", b.clients()[0].String(), "from", b.server().Addr().String()) == nil {
-			break
-		}
-		if labnet.Ended() || time.Now().After(deadline) {
-			labnet.Stop()
-			return nil, fmt.Errorf("labnet made no bridge; it says:\n%s", labnet.LastWords())
-		}
-	}
+	err = b.awaitAnswer(labnet)
 	labnet.Stop()
+	if err != nil {
+		return nil, fmt.Errorf("labnet: %w; it says:\n%s", err, labnet.LastWords())
+	}
 	return o.startEcho(b, s)
+}
+
+// awaitAnswer waits for any answer at all of a server that is starting.
+func (b *bed) awaitAnswer(p *stage.Process) error {
+	client, err := generator.Open(generator.Config{Server: b.at(), Sources: b.clients()[:1], Window: 1})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for deadline := time.Now().Add(startLimit); ; {
+		got, err := client.Run(context.Background(), generator.Load{From: generator.Unique("", localDomain), Count: 1, Timeout: 50 * time.Millisecond})
+		if err != nil || got.Answers+got.Failed+got.Wrong > 0 {
+			return err
+		}
+		if p.Ended() || time.Now().After(deadline) {
+			return errors.New("the server doesn't serve")
+		}
+	}
 }

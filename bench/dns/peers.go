@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -84,8 +83,7 @@ policy.add(policy.all(policy.FORWARD({ %q })))
 
 // startKresd starts Knot Resolver with its cache in memory.
 func startKresd(b *bed, s setup) (*stage.Process, error) {
-	cache := filepath.Join("/run", b.name)
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	if err := os.MkdirAll(b.inMemory(), 0o755); err != nil {
 		return nil, err
 	}
 	hosts, err := b.hostsFile()
@@ -93,7 +91,7 @@ func startKresd(b *bed, s setup) (*stage.Process, error) {
 		return nil, err
 	}
 	const cost = 1024 // bytes that a name may take, so that all of them fit
-	text := fmt.Sprintf(kresdConfig, b.at().Addr(), s.size()*cost, cache, hosts, b.upstream())
+	text := fmt.Sprintf(kresdConfig, b.at().Addr(), s.size()*cost, b.inMemory(), hosts, b.upstream())
 	file, err := b.write("kresd.conf", text)
 	if err != nil {
 		return nil, err

@@ -35,8 +35,9 @@ func (s sample) rate() float64 { return s.Rate() }
 // answers nor, by and large, in the time.
 func (s sample) each() float64 { return float64(s.Answers) / max(s.cpu.Seconds(), 1e-9) }
 
-func (s sample) p50() time.Duration { return s.Times.Quantile(0.5) }
-func (s sample) p99() time.Duration { return s.Times.Quantile(0.99) }
+func (s sample) p50() time.Duration  { return s.Times.Quantile(0.5) }
+func (s sample) p99() time.Duration  { return s.Times.Quantile(0.99) }
+func (s sample) p999() time.Duration { return s.Times.Quantile(0.999) }
 
 // ratio is the median of labnet's share of the other one's, over pairs, of which there must be some.
 func ratio(pairs []pair, of func(sample) float64) float64 {
@@ -65,14 +66,14 @@ func (b *bench) reportKind(out *strings.Builder, run, title string, servers []*s
 			report.Thousands(report.Median(samples, sample.each)),
 			fmt.Sprintf("%.0f", report.Median(samples, func(s sample) float64 { return 100 * s.cpu.Seconds() / s.Elapsed.Seconds() })),
 			beside, besideCPU,
-			micros(report.Median(samples, sample.p50)), micros(report.Median(samples, sample.p99)), b.mebibytes(samples), faults(samples),
+			micros(report.Median(samples, sample.p50)), micros(report.Median(samples, sample.p99)), micros(report.Median(samples, sample.p999)), b.mebibytes(samples), faults(samples),
 		})
 	}
 	if len(rows) == 0 {
 		return
 	}
 	fmt.Fprintf(out, "### %s\n\n", title)
-	report.Table(out, []string{"server", "queries/s", "lowest to highest", "queries per CPU second", "CPU %", "labnet's queries/s, times", "… per CPU second, times", "p50 µs", "p99 µs", "MiB", "lost, failed"}, rows)
+	report.Table(out, []string{"server", "queries/s", "lowest to highest", "queries per CPU second", "CPU %", "labnet's queries/s, times", "… per CPU second, times", "p50 µs", "p99 µs", "p99.9 µs", "MiB", "lost, failed"}, rows)
 }
 
 // reportMisses writes the table of a measurement that is about the time that a server adds to the upstream's.
@@ -131,9 +132,12 @@ func (b *bench) reportMemory(out *strings.Builder) {
 		if !ok {
 			continue
 		}
+		each := "all at the start"
+		if !s.hoards {
+			each = fmt.Sprintf("%.0f", float64(m.after-m.before)/float64(b.opts.million))
+		}
 		rows = append(rows, []string{
-			s.title, strconv.FormatInt(m.before>>20, 10), strconv.FormatInt(m.after>>20, 10),
-			fmt.Sprintf("%.0f", float64(m.after-m.before)/float64(b.opts.million)), fmt.Sprintf("%.1f %%", 100*m.held),
+			s.title, strconv.FormatInt(m.before>>20, 10), strconv.FormatInt(m.after>>20, 10), each, fmt.Sprintf("%.1f %%", 100*m.held),
 			fmt.Sprintf("%.1f", m.filled.Seconds()), strconv.Itoa(m.lost),
 		})
 	}

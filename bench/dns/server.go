@@ -2,10 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"labnet/bench/dns/generator"
 	"labnet/bench/stage"
@@ -124,11 +130,27 @@ func (s *server) cpu() (time.Duration, error) {
 	return s.process.CPU()
 }
 
+// memory is what the server needs, the files in memory included that only it has.
 func (s *server) memory() (int64, error) {
 	if s.process == nil {
 		return 0, nil
 	}
-	return s.process.Memory()
+	sum, err := s.process.Memory()
+	if err != nil {
+		return 0, err
+	}
+	files, err := os.ReadDir(s.bed.inMemory())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	for _, file := range files {
+		var stat unix.Stat_t
+		if err := unix.Stat(filepath.Join(s.bed.inMemory(), file.Name()), &stat); err != nil {
+			return 0, err
+		}
+		sum += stat.Blocks * 512 // what it takes, not how long it is
+	}
+	return sum, nil
 }
 
 func (s *server) lastWords() string {

@@ -14,6 +14,7 @@ type subject struct {
 	echo      bool   // it knows nothing, and has but one answer
 	noTCP     bool   // it has no TCP …
 	noLocal   bool   // … and no names of its own by the thousand
+	hoards    bool   // it takes the memory of its whole cache when it starts
 	version   []string
 	start     func(b *bed, s setup) (*stage.Process, error) // nil: the upstream itself
 }
@@ -54,9 +55,9 @@ func subjects(o *options) []*subject {
 		{name: echoName, title: "echo in C", echo: true, noTCP: true, noLocal: true, start: o.startEcho},
 		{name: goEchoName, title: "echo in Go", echo: true, noTCP: true, noLocal: true, start: o.startGoEcho},
 		{name: ruledName, title: "echo in C, behind labnet's rules", ownBridge: true, echo: true, noTCP: true, noLocal: true, start: o.startRuledEcho},
-		{name: "dnsmasq", title: "dnsmasq", version: []string{"dnsmasq", "--version"}, start: startDnsmasq},
+		{name: "dnsmasq", title: "dnsmasq", hoards: true, version: []string{"dnsmasq", "--version"}, start: startDnsmasq},
 		{name: "unbound", title: "Unbound", version: []string{"unbound", "-V"}, start: startUnbound},
-		{name: "kresd", title: "Knot Resolver", version: []string{"kresd", "--version"}, start: startKresd},
+		{name: "kresd", title: "Knot Resolver", hoards: true, version: []string{"kresd", "--version"}, start: startKresd},
 		{name: "dnsdist", title: "dnsdist", noLocal: true, version: []string{"dnsdist", "--version"}, start: startDnsdist},
 		{name: "bind", title: "BIND", version: []string{"named", "-v"}, start: startBIND},
 		{name: "coredns", title: "CoreDNS", start: startCoreDNS},

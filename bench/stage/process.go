@@ -177,19 +177,28 @@ func (p *Process) Calm(ctx context.Context) (time.Duration, error) {
 	return last, err
 }
 
-// Memory is the server's resident memory in bytes.
+// Memory is the server's resident memory in bytes, without files in memory and other memory that it may share.
 func (p *Process) Memory() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		return 0, err
 	}
+	var sum int64
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			return kib << 10, err
+		name, value, _ := strings.Cut(line, ":")
+		if name != "RssAnon" && name != "RssFile" {
+			continue
 		}
+		kib, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += kib << 10
 	}
-	return 0, fmt.Errorf("process %d has no memory", p.PID())
+	if sum == 0 {
+		return 0, fmt.Errorf("process %d has no memory", p.PID())
+	}
+	return sum, nil
 }
 
 // LastWords is the end of what the server has printed.
