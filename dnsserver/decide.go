@@ -39,8 +39,12 @@ type lookup struct {
 	target name
 	hops   int
 	local  bool // the chain began here: the answer is authoritative
-	why    reason
-	ad     bool
+	lan    bool // the target is asked of upstreams on private addresses only
+	exempt bool // from the block lists, by an exception for the name asked
+	// whose is how far the names may point inside that the chain has led over.
+	whose standing
+	why   reason
+	ad    bool
 }
 
 // serve decides one message. It appends the answer to out; with pending, the client's send gets it later; with neither,
@@ -104,6 +108,9 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			if l.hops == 0 {
 				l.local, l.why = true, f.why
 			}
+			if _, addr := l.snap.rebind.withhold(f.answer, l.whose); addr.IsValid() {
+				return s.withheld(l, addr), false
+			}
 			l.chain = append(l.chain, f.answer...)
 			if f.next != "" {
 				l.target = f.next
@@ -115,8 +122,11 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			p := l.pack(rcode, l.chain, f.authority)
 			if f.fixed && l.hops == 0 && int(p.rcode) == rcode {
-				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, s.cache.moment(now))
+				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, time.Duration(never-s.cache.moment(now)), s.cache.moment(now))
 			}
+			return p, false
+		}
+		if p := l.listed(); p != nil {
 			return p, false
 		}
 		if l.qtype == dns.TypeANY {
@@ -125,7 +135,8 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			return l.pack(dns.RcodeSuccess, append(l.chain, anyAnswer(l.target)), nil), false
 		}
-		a := asked{l.snap.route(l.target), l.target, l.qtype, l.do, l.cd, lan}
+		l.lan = lan
+		a := l.asked()
 		if a.group == nil || len(a.group.askable(lan)) == 0 {
 			s.lonely(a.group)
 			return l.fail(noUpstream, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream to ask"), false
@@ -141,10 +152,12 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			e = landed
 		}
-		if l.hops == 0 && e.onward == "" && l.snap.shortcut(l.target) {
-			e.route.Store(l.snap.generation)
+		direct := l.hops == 0 && l.snap.shortcut(l.target)
+		p, done := s.absorb(l, &e.packed, e.kind(), now)
+		if direct && done {
+			s.direct(l, e, p, s.cache.moment(now))
 		}
-		if p, done := s.absorb(l, &e.packed, e.kind(), now); done {
+		if done {
 			return p, false
 		}
 	}
@@ -160,6 +173,9 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 		l.why = why
 		return failure(l.name, l.qtype, dns.RcodeServerFailure, why, p.options()), true
 	}
+	if instead := s.judge(l, p, now); instead != nil {
+		return instead, true
+	}
 	if len(l.chain) == 0 && p.onward == "" {
 		return p, true
 	}
@@ -170,11 +186,31 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 	l.ad = p.ad && (len(l.chain) == 0 || l.ad)
 	l.chain = append(l.chain, records...)
 	if p.onward != "" {
+		a := l.asked()
+		l.whose = max(l.whose, l.snap.standingOf(&a, records))
 		l.hops += countCNAMEs(records) - 1
 		l.target = p.onward
 		return nil, false
 	}
 	return l.pack(int(p.rcode), l.chain, authority), true
+}
+
+// asked is the question for the target.
+func (l *lookup) asked() asked {
+	return asked{l.snap.route(l.target), l.target, l.qtype, l.do, l.cd, l.lan}
+}
+
+// direct makes the way short for those who ask the same: to the entry, or to the answer that is given instead of it, for a while.
+func (s *Server) direct(l *lookup, e *entry, p *packed, now moment) {
+	ttl := time.Duration(e.expires - now)
+	switch {
+	case l.why == blocked:
+		s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, min(ttl, blockTTL*time.Second), now)
+	case l.why == rebind:
+		s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, min(ttl, rebindTTL*time.Second), now)
+	case e.onward == "":
+		e.route.Store(l.snap.generation)
+	}
 }
 
 func countCNAMEs(records []dns.RR) int {

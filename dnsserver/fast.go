@@ -83,6 +83,9 @@ func (h *hot) fast(g *glimpse, tcp bool, out []byte) ([]byte, bool) {
 			return h.reverse(&g.query, addr, n, out)
 		}
 	}
+	if len(h.snap.block.list) > 0 {
+		return h.blocked(&g.query, g.hash, n, out)
+	}
 	return out, false
 }
 

@@ -108,7 +108,7 @@ func BenchmarkMatch(b *testing.B) {
 			}
 			hits, i := 0, 0
 			for b.Loop() {
-				if _, blocked := l.Match(names[i&(1<<16-1)]); blocked {
+				if v, _ := l.Match(names[i&(1<<16-1)]); v == Blocked {
 					hits++
 				}
 				i++

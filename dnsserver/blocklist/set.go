@@ -3,6 +3,7 @@ package blocklist
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"math/bits"
 )
@@ -169,21 +170,30 @@ func wireLen(b []byte) int {
 // List is the sets of several files.
 type List []*Set
 
-// Match tells whether a name, in wire format and lower case, is blocked, and where in it the part begins that says so: 0 for the name itself, else a
-// name above it. It allocates nothing.
-func (l List) Match(n []byte) (at int, blocked bool) {
+// Verdict is what a list says about a name.
+type Verdict uint8
+
+const (
+	Unlisted Verdict = iota
+	Blocked
+	Exempted // an exception says that it is not blocked
+)
+
+// Match returns what a list says about a name in wire format and lower case, and, of one that is blocked, where in it the part begins that says so: 0 for
+// the name itself, else a name above it. It allocates nothing.
+func (l List) Match(n []byte) (v Verdict, at int) {
 	for i := 0; n[i] != 0; i += 1 + int(n[i]) {
 		for _, s := range l {
 			r := s.reach(n[i:])
 			if r&Exempt != 0 {
-				return 0, false
+				return Exempted, 0
 			}
-			if !blocked && (r&Below != 0 || r&Exact != 0 && i == 0) {
-				at, blocked = i, true
+			if v == Unlisted && (r&Below != 0 || r&Exact != 0 && i == 0) {
+				v, at = Blocked, i
 			}
 		}
 	}
-	return at, blocked
+	return v, at
 }
 
 // Allow returns a set of domains that are not blocked, with everything below them, whatever the others of a list say.
@@ -193,7 +203,7 @@ func Allow(domains []string) (*Set, error) {
 	for _, d := range domains {
 		n, err := buffer.parse([]byte(d))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%q: %w", d, err)
 		}
 		if err := b.add(n, Exempt); err != nil {
 			return nil, err

@@ -43,7 +43,7 @@ func TestMatch(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		want string // the part that blocks; "" for none
+		want string // the part that blocks; "" for none, "-" for an exception
 	}{
 		{"exact.example", "exact.example"},
 		{"www.exact.example", ""},
@@ -51,10 +51,10 @@ func TestMatch(t *testing.T) {
 		{"ads.example", "ads.example"},
 		{"a.b.ads.example", "ads.example"},
 		{"badads.example", ""},
-		{"good.ads.example", ""},
-		{"very.good.ads.example", ""},
-		{"fine.ads.example", ""},
-		{"x.fine.ads.example", ""},
+		{"good.ads.example", "-"},
+		{"very.good.ads.example", "-"},
+		{"fine.ads.example", "-"},
+		{"x.fine.ads.example", "-"},
 		{"deep.one.example", "deep.one.example"},
 		{"one.example", ""},
 		{"both.example", "both.example"},
@@ -64,19 +64,22 @@ func TestMatch(t *testing.T) {
 		{"zip.example", ""},
 	} {
 		n := wire(t, c.name)
-		at, blocked := l.Match(n)
+		v, at := l.Match(n)
 		got := ""
-		if blocked {
+		switch v {
+		case Blocked:
 			got = c.name[at:]
+		case Exempted:
+			got = "-"
 		}
 		if got != c.want {
 			t.Errorf("%s is blocked by %q, want %q", c.name, got, c.want)
 		}
 	}
-	if _, blocked := l.Match([]byte{0}); blocked {
+	if v, _ := l.Match([]byte{0}); v != Unlisted {
 		t.Error("the root is blocked")
 	}
-	if _, blocked := List(nil).Match(wire(t, "ads.example")); blocked {
+	if v, _ := List(nil).Match(wire(t, "ads.example")); v != Unlisted {
 		t.Error("no list blocks")
 	}
 }
