@@ -43,6 +43,8 @@ func compile(cfg *config.Config, hostName string) parts {
 		}
 	}
 	p.dns.Upstreams = upstreams(cfg.Resolver)
+	p.dns.Block = dnsserver.Block{Files: cfg.Resolver.Block.Files, Allow: cfg.Resolver.Block.Allow, Null: cfg.Resolver.Block.Answer == "null"}
+	p.dns.Rebind = dnsserver.Rebind{Policy: rebindPolicy(cfg.Resolver.Rebind), Allow: cfg.Resolver.RebindAllow}
 	p.hooks = hookConfigs(cfg.Hooks)
 	return p
 }
@@ -253,6 +255,16 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		out.Records = append(out.Records, dnsserver.Record{Name: r.Name, Type: r.Type, Values: r.Values, TTL: r.TTL})
 	}
 	return out
+}
+
+func rebindPolicy(s string) dnsserver.RebindPolicy {
+	switch s {
+	case "private":
+		return dnsserver.RebindPrivate
+	case "off":
+		return dnsserver.RebindOff
+	}
+	return dnsserver.RebindOwn
 }
 
 // upstreams is the groups of the file; without a default among them, the host's own resolvers are followed.
