@@ -64,6 +64,19 @@ func (s *Server) changedBlocks(looks map[string]string, now time.Time) (files bl
 	return files, changed
 }
 
+// largeBlock is from how many names on a list's memory is worth a look of the collector, when it is no longer used.
+const largeBlock = 10_000
+
+// replaceBlocks sets the files of the configuration. s.mu is held.
+func (s *Server) replaceBlocks(files blockFiles) {
+	for path, old := range s.blocks {
+		if old.set != nil && old.set.Len() >= largeBlock && (files[path] == nil || files[path].set != old.set) {
+			s.collect.Store(true)
+		}
+	}
+	s.blocks = files
+}
+
 // covers tells whether every one of the paths is there.
 func (files blockFiles) covers(paths []string) bool {
 	return !slices.ContainsFunc(paths, func(path string) bool { return files[path] == nil })

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -66,6 +67,10 @@ func (s *Server) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if s.collect.CompareAndSwap(true, false) {
+			// A second later no question works with it any more. The collector, which doesn't see its memory, could wait for long.
+			runtime.GC()
 		}
 		if err := s.refollow(looks); err != nil {
 			s.log.Error("a followed file can't be used", "err", err)

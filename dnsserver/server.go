@@ -22,6 +22,7 @@ type Server struct {
 	flights *flights
 	stats   counters
 	lost    atomic.Bool // nobody to ask was logged
+	collect atomic.Bool // a large block list is no longer used
 	tcp     tcpBounds
 	rebinds rebindLog
 
@@ -98,7 +99,8 @@ func (s *Server) Reconfigure(cfg Config) error {
 		}
 		opened = append(opened, l)
 	}
-	s.cfg, s.followed, s.blocks = cfg, followed, blocks
+	s.replaceBlocks(blocks)
+	s.cfg, s.followed = cfg, followed
 	s.snap.Store(snap)
 	s.lost.Store(false)
 	s.cache.resize(cfg.CacheSize)
@@ -149,7 +151,8 @@ func (s *Server) refollow(looks map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s.followed, s.blocks = followed, blocks
+	s.replaceBlocks(blocks)
+	s.followed = followed
 	s.snap.Store(snap)
 	s.forgetUpstreams(snap)
 	if moved {

@@ -26,7 +26,7 @@ func Find(files []string, name string) (found []Entry, err error) {
 	var errs []error
 	for _, path := range files {
 		var told []Reach
-		errs = append(errs, scan(path, func(int64) {}, func(n []byte, r Reach) error {
+		errs = append(errs, scan(path, func(int64) error { return nil }, func(n []byte, r Reach) error {
 			if reaches(n, r, wanted) {
 				told = append(told, r)
 			}

@@ -39,12 +39,15 @@ func (b BadLine) String() string { return fmt.Sprintf("line %d, %s: %s", b.Line,
 // Read reads a file. Lines that can't be understood are passed over and reported; the errors are those of a file that is none of ours: it can't be
 // read, it is no text, or not a single line of it makes sense. An empty file is an empty set.
 func Read(path string) (*Set, Report, error) {
-	b := newBuilder()
+	b, err := newBuilder()
+	if err != nil {
+		return nil, Report{}, err
+	}
 	var report Report
-	err := scan(path, b.expect, b.add, func(number int, line []byte, wrong error) error {
+	err = scan(path, b.expect, b.add, func(number int, line []byte, wrong error) error {
 		switch {
 		case wrong == nil:
-		case errors.Is(wrong, errTooMany):
+		case errors.Is(wrong, errTooMany), errors.Is(wrong, syscall.ENOMEM):
 			return fmt.Errorf("line %d: %w", number, wrong)
 		case errors.Is(wrong, errBinary):
 			return fmt.Errorf("line %d: it is no text: %w", number, wrong)
@@ -57,12 +60,14 @@ func Read(path string) (*Set, Report, error) {
 		return nil
 	})
 	if err != nil {
+		b.memory.free()
 		return nil, Report{}, err
 	}
 	if report.Names = b.names; report.Names == 0 && report.Bad > 0 {
 		return nil, Report{}, fmt.Errorf("%s is no block list: %v", path, report.First[0])
 	}
-	return b.done(), report, nil
+	set, err := b.done()
+	return set, report, err
 }
 
 // Check returns why a file can't be read at all, and nil where it can. It doesn't look into it.
@@ -98,14 +103,18 @@ func open(path string) (*os.File, error) {
 }
 
 // scan reads a file: it tells its size, calls add for the names of a line, then each for the line and what is wrong with it. What each returns ends it.
-func scan(path string, expect func(size int64), add func([]byte, Reach) error, each func(number int, line []byte, wrong error) error) error {
+func scan(path string, expect func(size int64) error, add func([]byte, Reach) error, each func(number int, line []byte, wrong error) error) error {
 	file, err := open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil {
-		expect(info.Size())
+	info, err := file.Stat()
+	if err == nil {
+		err = expect(info.Size())
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
 	}
 	reader := bufio.NewReaderSize(io.LimitReader(file, maxFile), maxLine)
 	p := parser{add: add}

@@ -194,7 +194,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		b := newBuilder()
+		b := testBuilder(t)
 		var current string
 		p := parser{add: func(n []byte, r Reach) error {
 			if len(n) > maxName || wireLen(n) != len(n) || r != Exact && r != Below && r != Exempt {
@@ -205,7 +205,7 @@ func FuzzRead(f *testing.F) {
 		for current = range strings.Lines(string(text)) {
 			_ = p.line([]byte(current))
 		}
-		s := b.done()
+		s := finished(t, b)
 		if got := len(readable(s)); got != s.Len() {
 			t.Errorf("%d names, %d counted", got, s.Len())
 		}

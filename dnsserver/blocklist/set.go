@@ -2,10 +2,12 @@ package blocklist
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"runtime"
 )
 
 // Reach is how far an entry reaches.
@@ -17,15 +19,16 @@ const (
 	Exempt                   // the name and every name below it are not blocked, whatever else says so
 )
 
-// Set is names and how far each reaches. Immutable; safe for concurrent use.
+// Set is names and how far each reaches. Immutable; safe for concurrent use. Its memory is given back when nothing refers to it any more.
 type Set struct {
-	seed maphash.Seed
+	seed   maphash.Seed
+	memory *memory
 	// chunks hold the names one behind the other: a byte with the reach, then the name in wire format and lower case.
 	chunks [][]byte
 	// The table, open-addressed: by slot some bits of the name's hash (0: the slot is free), and the name's place in the chunks. The bits are read
 	// first, since most slots that are looked at belong to another name, and a name may be far away in memory.
-	tags   []uint8
-	places []uint32
+	tags   []byte
+	places []byte // four bytes each
 	names  int
 }
 
@@ -51,11 +54,15 @@ func (s *Set) reach(n []byte) Reach {
 		if s.tags[slot] == tag {
 			// The root label ends a name, so that one which begins like n is n.
 			if entry := s.entry(slot); bytes.HasPrefix(entry[1:], n) {
-				return Reach(entry[0])
+				r := Reach(entry[0])
+				runtime.KeepAlive(s)
+				return r
 			}
 		}
 		slot = s.after(slot)
 	}
+	// Until here: the collector doesn't know that the names are s's.
+	runtime.KeepAlive(s)
 	return 0
 }
 
@@ -75,24 +82,25 @@ func (s *Set) after(slot uint) uint {
 
 // entry is the reach of a used slot and its name, and whatever comes behind it.
 func (s *Set) entry(slot uint) []byte {
-	place := s.places[slot]
+	place := binary.NativeEndian.Uint32(s.places[4*slot:])
 	return s.chunks[place>>chunkBits][place&(chunkSize-1):]
 }
 
 // builder makes a set.
 type builder struct{ *Set }
 
-func newBuilder() *builder {
-	b := &builder{&Set{seed: maphash.MakeSeed()}}
-	b.rebuild(minSlots)
-	return b
+func newBuilder() (*builder, error) {
+	b := &builder{&Set{seed: maphash.MakeSeed(), memory: &memory{}}}
+	runtime.AddCleanup(b.Set, (*memory).free, b.memory)
+	return b, b.rebuild(minSlots)
 }
 
 // expect makes room for the names of a file of so many bytes, as far as they can be guessed.
-func (b *builder) expect(size int64) {
+func (b *builder) expect(size int64) error {
 	if slots := int(min(size/20, maxNames)); slots > len(b.tags) {
-		b.rebuild(slots)
+		return b.rebuild(slots)
 	}
+	return nil
 }
 
 // add adds a name in wire format and lower case, which is not kept. A name that is there already gets both reaches.
@@ -110,30 +118,47 @@ func (b *builder) add(n []byte, r Reach) error {
 	if b.names == maxNames {
 		return errTooMany
 	}
-	b.tags[slot], b.places[slot] = tag, b.append(n, r)
+	place, err := b.append(n, r)
+	if err != nil {
+		return err
+	}
+	b.set(slot, tag, place)
 	if b.names++; 4*b.names > 3*len(b.tags) {
-		b.rebuild(2 * len(b.tags))
+		return b.rebuild(2 * len(b.tags))
 	}
 	return nil
 }
 
+func (b *builder) set(slot uint, tag uint8, place uint32) {
+	b.tags[slot] = tag
+	binary.NativeEndian.PutUint32(b.places[4*slot:], place)
+}
+
 // append puts a name into the chunks and returns its place.
-func (b *builder) append(n []byte, r Reach) uint32 {
+func (b *builder) append(n []byte, r Reach) (uint32, error) {
 	last := len(b.chunks) - 1
 	if last < 0 || len(b.chunks[last])+1+len(n) > chunkSize {
-		b.chunks = append(b.chunks, make([]byte, 0, chunkSize))
+		chunk, err := b.memory.get(chunkSize)
+		if err != nil {
+			return 0, err
+		}
+		b.chunks = append(b.chunks, chunk[:0])
 		last++
 	}
 	chunk := &b.chunks[last]
 	place := uint32(last)<<chunkBits | uint32(len(*chunk))
 	*chunk = append(append(*chunk, byte(r)), n...)
-	return place
+	return place, nil
 }
 
 // rebuild makes another table for the same names.
-func (b *builder) rebuild(slots int) {
+func (b *builder) rebuild(slots int) error {
+	table, err := b.memory.get(5 * slots)
+	if err != nil {
+		return err
+	}
 	old := *b.Set
-	b.tags, b.places = make([]uint8, slots), make([]uint32, slots)
+	b.tags, b.places = table[:slots:slots], table[slots:]
 	for i, tag := range old.tags {
 		if tag == 0 {
 			continue
@@ -143,20 +168,14 @@ func (b *builder) rebuild(slots int) {
 		for b.tags[slot] != 0 {
 			slot = b.after(slot)
 		}
-		b.tags[slot], b.places[slot] = tag, old.places[i]
+		b.set(slot, tag, binary.NativeEndian.Uint32(old.places[4*i:]))
 	}
+	b.memory.put(old.tags)
+	return nil
 }
 
 // done returns the set, with no more memory than it needs.
-func (b *builder) done() *Set {
-	b.rebuild(max(minSlots, b.names+b.names/2))
-	for i, chunk := range b.chunks {
-		if cap(chunk)-len(chunk) > chunkSize/2 {
-			b.chunks[i] = bytes.Clone(chunk)
-		}
-	}
-	return b.Set
-}
+func (b *builder) done() (*Set, error) { return b.Set, b.rebuild(max(minSlots, b.names+b.names/2)) }
 
 // wireLen returns the length of the name that b begins with.
 func wireLen(b []byte) int {
@@ -198,7 +217,10 @@ func (l List) Match(n []byte) (v Verdict, at int) {
 
 // Allow returns a set of domains that are not blocked, with everything below them, whatever the others of a list say.
 func Allow(domains []string) (*Set, error) {
-	b := newBuilder()
+	b, err := newBuilder()
+	if err != nil {
+		return nil, err
+	}
 	var buffer wireName
 	for _, d := range domains {
 		n, err := buffer.parse([]byte(d))
@@ -209,5 +231,5 @@ func Allow(domains []string) (*Set, error) {
 			return nil, err
 		}
 	}
-	return b.done(), nil
+	return b.done()
 }

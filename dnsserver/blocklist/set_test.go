@@ -21,14 +21,32 @@ func wire(t testing.TB, text string) []byte {
 // setOf makes a set of lines.
 func setOf(t testing.TB, lines ...string) *Set {
 	t.Helper()
-	b := newBuilder()
+	b := testBuilder(t)
 	p := parser{add: b.add}
 	for _, line := range lines {
 		if err := p.line([]byte(line)); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 	}
-	return b.done()
+	return finished(t, b)
+}
+
+func testBuilder(t testing.TB) *builder {
+	t.Helper()
+	b, err := newBuilder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func finished(t testing.TB, b *builder) *Set {
+	t.Helper()
+	s, err := b.done()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestMatch(t *testing.T) {
@@ -88,7 +106,7 @@ func TestMatch(t *testing.T) {
 func TestSetAgainstAMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	want := map[string]Reach{}
-	b := newBuilder()
+	b := testBuilder(t)
 	for range 30000 {
 		name := fmt.Sprintf("%s%d.example", strings.Repeat("x", r.IntN(3)*20), r.IntN(20000))
 		reach := Reach(1 << r.IntN(3))
@@ -98,7 +116,7 @@ func TestSetAgainstAMap(t *testing.T) {
 		}
 		want[string(n)] |= reach
 	}
-	s := b.done()
+	s := finished(t, b)
 	if s.Len() != len(want) {
 		t.Errorf("%d names, want %d", s.Len(), len(want))
 	}
