@@ -21,7 +21,8 @@ const (
 // Rebind is the protection against rebinding.
 type Rebind struct {
 	Policy RebindPolicy
-	Allow  []string // domains that may point anywhere, with everything below them
+	Own    []netip.Prefix // our networks that aren't among Config.Networks, if any
+	Allow  []string       // domains that may point anywhere, with everything below them
 }
 
 // standing is how far a name may point inside. The larger, the less.
@@ -46,6 +47,7 @@ func newRebinding(cfg *Config) (rebinding, error) {
 		address := cfg.Networks[i].Address
 		r.own = append(r.own, netip.PrefixFrom(address.Addr().Unmap(), address.Bits()).Masked())
 	}
+	r.own = append(r.own, cfg.Rebind.Own...)
 	for _, d := range cfg.Rebind.Allow {
 		n, err := parseName(d)
 		if err != nil {

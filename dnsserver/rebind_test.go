@@ -123,7 +123,7 @@ func TestRebinding(t *testing.T) {
 	up, corp := startUpstream(t, evil), startUpstream(t, evil)
 	cfg := withUpstreams(t, up.addr)
 	cfg.Upstreams = append(cfg.Upstreams, UpstreamGroup{Name: "corp", Domains: []string{"corp.example"}, Servers: []netip.AddrPort{corp.addr}})
-	cfg.Networks[1].Address = netip.MustParsePrefix("10.11.0.1/24") // one that a corporation may know
+	cfg.Rebind.Own = []netip.Prefix{netip.MustParsePrefix("10.11.0.0/24")}
 	cfg.Rebind.Allow = []string{"fine.example"}
 	cfg.Networks = cfg.Networks[:1]
 	cfg.Networks[0].Records = append(cfg.Networks[0].Records, Record{Name: "evil", Type: "CNAME", Values: []string{"127-0-0-1.evil.example."}})
@@ -148,6 +148,8 @@ func TestRebinding(t *testing.T) {
 			{"--ffff-7f00-1.evil.example.", dns.TypeAAAA, withheld("--ffff-7f00-1.evil.example.")},
 			{"64-ff9b--7f00-1.evil.example.", dns.TypeAAAA, withheld("64-ff9b--7f00-1.evil.example.")},
 			{"0-0-0-0.evil.example.", dns.TypeA, withheld("0-0-0-0.evil.example.")},
+			{"10-11-0-1.evil.example.", dns.TypeA, withheld("10-11-0-1.evil.example.")},
+			{"10-11-0-1.corp.example.", dns.TypeA, a("10-11-0-1.corp.example.", "10.11.0.1")},
 			// A LAN's own machines are fine.
 			{"192-168-7-7.evil.example.", dns.TypeA, a("192-168-7-7.evil.example.", "192.168.7.7")},
 			{"192-168-7-7.corp.example.", dns.TypeA, a("192-168-7-7.corp.example.", "192.168.7.7")},

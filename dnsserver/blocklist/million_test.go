@@ -75,9 +75,11 @@ func TestAMillionNames(t *testing.T) {
 func BenchmarkReadAMillion(b *testing.B) {
 	path := millionNames(b)
 	for b.Loop() {
-		if _, _, err := Read(path); err != nil {
+		s, _, err := Read(path)
+		if err != nil {
 			b.Fatal(err)
 		}
+		s.memory.free()
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/million")
 }

@@ -40,11 +40,13 @@ func compile(cfg *config.Config, hostName string) parts {
 		}
 		if n.DNS.Enabled {
 			p.dns.Networks = append(p.dns.Networks, dnsNetwork(n))
+		} else {
+			p.dns.Rebind.Own = append(p.dns.Rebind.Own, n.Address.Masked())
 		}
 	}
 	p.dns.Upstreams = upstreams(cfg.Resolver)
 	p.dns.Block = dnsserver.Block{Files: cfg.Resolver.Block.Files, Allow: cfg.Resolver.Block.Allow, Null: cfg.Resolver.Block.Answer == "null"}
-	p.dns.Rebind = dnsserver.Rebind{Policy: rebindPolicy(cfg.Resolver.Rebind), Allow: cfg.Resolver.RebindAllow}
+	p.dns.Rebind.Policy, p.dns.Rebind.Allow = rebindPolicy(cfg.Resolver.Rebind), cfg.Resolver.RebindAllow
 	p.hooks = hookConfigs(cfg.Hooks)
 	return p
 }
