@@ -18,7 +18,7 @@ import (
 var imports = map[string][]string{
 	"netcfg":           nil,
 	"leases":           {"leases/redolog", "leases/sqlitefile"},
-	"dnsserver":        {"internal/portowner", "internal/tracer"},
+	"dnsserver":        {"dnsserver/blocklist", "internal/portowner", "internal/tracer"},
 	"dhcpserver":       {"leases", "internal/portowner", "internal/tracer"},
 	"internal/config":  nil,
 	"internal/control": nil,
@@ -28,10 +28,11 @@ var imports = map[string][]string{
 	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks"},
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
 
-	"internal/portowner": nil,
-	"internal/tracer":    nil,
-	"leases/redolog":     nil,
-	"leases/sqlitefile":  nil,
+	"internal/portowner":  nil,
+	"internal/tracer":     nil,
+	"dnsserver/blocklist": nil,
+	"leases/redolog":      nil,
+	"leases/sqlitefile":   nil,
 
 	"bench/stage":          nil,
 	"bench/report":         nil,

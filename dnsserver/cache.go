@@ -315,12 +315,12 @@ func (e *entry) kind() reason {
 // ours is the group of answers that the configuration decides, and no upstream.
 const ours = 0
 
-// keepOurs keeps an answer that holds as long as the configuration of generation does. why is its reason.
-func (c *cache) keepOurs(q *query, answer *packed, why reason, generation uint32, now moment) {
+// keepOurs keeps an answer for ttl, as long as the configuration of generation holds. why is its reason.
+func (c *cache) keepOurs(q *query, answer *packed, why reason, generation uint32, ttl time.Duration, now moment) {
 	kept := *answer
 	kept.why = why
 	a := asked{group: &group{key: ours}, name: q.name, qtype: q.qtype, do: q.do, cd: q.cd}
-	if e := c.put(&a, &kept, time.Duration(never-now), now); e != nil {
+	if e := c.put(&a, &kept, ttl, now); e != nil {
 		e.route.Store(generation)
 	}
 }

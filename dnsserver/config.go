@@ -10,6 +10,8 @@ type Config struct {
 	Networks  []Network
 	CacheSize int64 // bytes, of all upstreams' answers together; 0 means 16 MiB
 	Upstreams []UpstreamGroup
+	Block     Block
+	Rebind    Rebind
 	Port      uint16 // of the listeners; 0 means 53
 	HostName  string // the host's own name, a label: answers with the gateway's address in every network
 }

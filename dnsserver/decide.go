@@ -41,11 +41,15 @@ type lookup struct {
 	target name
 	hops   int
 	local  bool // the chain began here: the answer is authoritative
-	why    reason
-	ad     bool
-	began  time.Time
-	group  *group    // the upstreams that it belongs to; nil for what is answered here
-	by     *upstream // whose answer it is; nil if none was asked for it
+	lan    bool // the target is asked of upstreams on private addresses only
+	exempt bool // from the block lists, by an exception for the name asked
+	// whose is how far the names may point inside that the chain has led over.
+	whose standing
+	why   reason
+	ad    bool
+	began time.Time
+	group *group    // the upstreams that it belongs to; nil for what is answered here
+	by    *upstream // whose answer it is; nil if none was asked for it
 }
 
 // serve decides one message. It appends the answer to out; with pending, the client's send gets it later; with neither,
@@ -72,7 +76,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name, began: time.Now()}
 	admission := snap.admission(v, c.addr.Addr())
 	c.trail.admission(l, admission)
-	if admission == stranger {
+	if admission == refused {
 		return s.reject(l, out, dns.RcodeRefused, refusedClient, explain(dns.ExtendedErrorCodeProhibited, "not a client of this network")), false
 	}
 	if rcode == 0 {
@@ -114,6 +118,11 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			if l.hops == 0 {
 				l.local, l.why = true, f.why
 			}
+			if _, addr := l.snap.rebind.withhold(f.answer, l.whose); addr.IsValid() {
+				p := s.withheld(l, addr)
+				l.client.trail.policy(l)
+				return p, false
+			}
 			l.chain = append(l.chain, f.answer...)
 			if f.next != "" {
 				l.target = f.next
@@ -125,8 +134,12 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			p := l.pack(rcode, l.chain, f.authority)
 			if f.fixed && l.hops == 0 && int(p.rcode) == rcode && l.client.trail == nil {
-				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, s.cache.moment(now))
+				s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, time.Duration(never-s.cache.moment(now)), s.cache.moment(now))
 			}
+			return p, false
+		}
+		if p := l.listed(); p != nil {
+			l.client.trail.policy(l)
 			return p, false
 		}
 		if l.qtype == dns.TypeANY {
@@ -135,7 +148,8 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			return l.pack(dns.RcodeSuccess, append(l.chain, anyAnswer(l.target)), nil), false
 		}
-		a := asked{group: l.snap.route(l.target), name: l.target, qtype: l.qtype, do: l.do, cd: l.cd, lan: lan}
+		l.lan = lan
+		a := l.asked()
 		if l.group == nil {
 			l.group = a.group
 		}
@@ -162,10 +176,12 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			e = landed
 			l.client.trail.landed(l, &e.packed)
 		}
-		if l.hops == 0 && e.onward == "" && l.snap.shortcut(l.target) {
-			e.route.Store(l.snap.generation)
+		direct := l.hops == 0 && l.snap.shortcut(l.target)
+		p, done := s.absorb(l, &e.packed, e.kind(), now)
+		if direct && done && l.client.trail == nil {
+			s.direct(l, e, p, s.cache.moment(now))
 		}
-		if p, done := s.absorb(l, &e.packed, e.kind(), now); done {
+		if done {
 			return p, false
 		}
 	}
@@ -181,6 +197,10 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 		l.why = why
 		return failure(l.name, l.qtype, dns.RcodeServerFailure, why, p.options()), true
 	}
+	if instead := s.judge(l, p, now); instead != nil {
+		l.client.trail.policy(l)
+		return instead, true
+	}
 	if len(l.chain) == 0 && p.onward == "" {
 		return p, true
 	}
@@ -191,11 +211,31 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 	l.ad = p.ad && (len(l.chain) == 0 || l.ad)
 	l.chain = append(l.chain, records...)
 	if p.onward != "" {
+		a := l.asked()
+		l.whose = max(l.whose, l.snap.standingOf(&a, records))
 		l.hops += countCNAMEs(records) - 1
 		l.target = p.onward
 		return nil, false
 	}
 	return l.pack(int(p.rcode), l.chain, authority), true
+}
+
+// asked is the question for the target.
+func (l *lookup) asked() asked {
+	return asked{group: l.snap.route(l.target), name: l.target, qtype: l.qtype, do: l.do, cd: l.cd, lan: l.lan}
+}
+
+// direct makes the way short for those who ask the same: to the entry, or to the answer that is given instead of it, for a while.
+func (s *Server) direct(l *lookup, e *entry, p *packed, now moment) {
+	ttl := time.Duration(e.expires - now)
+	switch {
+	case l.why == blocked:
+		s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, min(ttl, blockTTL*time.Second), now)
+	case l.why == rebind:
+		s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, min(ttl, rebindTTL*time.Second), now)
+	case e.onward == "":
+		e.route.Store(l.snap.generation)
+	}
 }
 
 func countCNAMEs(records []dns.RR) int {

@@ -40,8 +40,9 @@ func (h *hot) begin(at netip.AddrPort) bool {
 	return h.view != nil && !h.view.logged && !h.server.watched()
 }
 
-// end adds the batch's decisions to the server's counters.
+// end adds the batch's decisions to the server's counters, and lets the configuration go: there may be another one before the next batch.
 func (h *hot) end() {
+	h.snap, h.view = nil, nil
 	for r, n := range h.tally {
 		if n > 0 {
 			h.server.stats[r].Add(uint64(n))
@@ -82,6 +83,9 @@ func (h *hot) fast(g *glimpse, tcp bool, out []byte) ([]byte, bool) {
 		if addr, ok := arpaAddr(n); ok && h.view.subnet.Contains(addr) {
 			return h.reverse(&g.query, addr, n, out)
 		}
+	}
+	if len(h.snap.block.list) > 0 {
+		return h.blocked(&g.query, g.hash, n, out)
 	}
 	return out, false
 }

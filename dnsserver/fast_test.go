@@ -68,6 +68,7 @@ func pathsServer(t testing.TB) (*Server, client) {
 		{Name: "default", Servers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}},
 		{Name: "corp", Domains: []string{"corp.example"}, Servers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.54:53")}},
 	}
+	cfg.Block.Files = []string{listFile(t, "ads.example.org\n0.0.0.0 exact.example.net\n@@||fine.ads.example.org^\nwww.dev.internal\npinned.example.org\nx.localhost\nlab.internal\nblocked.test\n*.zip\n")}
 	leases := &leaseMap{}
 	leases.set("lab", "vm1", "127.10.0.100", 30*time.Second)
 	leases.set("lab", "vm2", "127.10.0.101", time.Hour)
@@ -120,6 +121,9 @@ func pathsServer(t testing.TB) (*Server, client) {
 	}
 	keep("long.example.org", dns.TypeTXT, dns.RcodeSuccess, long, nil, nil)
 	keep("mid.example.org", dns.TypeTXT, dns.RcodeSuccess, long[:12], nil, nil)
+	keep("cloaked.example.org", dns.TypeA, dns.RcodeSuccess, []string{"cloaked.example.org. 60 CNAME x.ads.example.org.", "x.ads.example.org. 60 A 192.0.2.66"}, nil, nil)
+	keep("inside.example.org", dns.TypeA, dns.RcodeSuccess, []string{"inside.example.org. 60 A 127.0.0.1"}, nil, nil)
+	keep("partly.example.org", dns.TypeA, dns.RcodeSuccess, []string{"partly.example.org. 60 A 127.0.0.1", "partly.example.org. 60 A 192.0.2.3"}, nil, nil)
 	broken, _ := parseName("broken.example.org")
 	s.cache.put(&asked{group: snap.fallback, name: broken, qtype: dns.TypeA}, failure(broken, dns.TypeA, dns.RcodeServerFailure, upstreamFailure, explain(dns.ExtendedErrorCodeNetworkError, "no")), time.Hour, now)
 	return s, client{addr: netip.MustParseAddrPort("127.10.0.9:4000"), at: netip.AddrPortFrom(netip.MustParseAddr("127.10.0.1"), cfg.Port), back: silent{}}
@@ -134,6 +138,8 @@ var pathNames = []string{
 	"broken.example.org.", "vm1.lab.internal.", "VM2.lab.internal.", "fixed.lab.internal.", "vm3.dev.internal.", "builder.lab.internal.", "ci.lab.internal.",
 	"gateway.lab.internal.", "router.lab.internal.", "hostmaster.lab.internal.", "lab.internal.", "registry.lab.internal.", "away.lab.internal.",
 	"six.lab.internal.", "missing.lab.internal.", "deep.missing.lab.internal.", "apps.lab.internal.", "any.apps.lab.internal.", "mail.lab.internal.",
+	"ads.example.org.", "X.Ads.Example.ORG.", "fine.ads.example.org.", "exact.example.net.", "www.exact.example.net.", "www.dev.internal.", "blocked.test.",
+	"a.zip.", "zip.", "cloaked.example.org.", "inside.example.org.", "partly.example.org.",
 	"vm1.", "www.", ".", "100.0.10.127.in-addr.arpa.", "101.0.10.127.in-addr.arpa.", "10.0.10.127.in-addr.arpa.", "1.0.10.127.in-addr.arpa.",
 	"77.0.10.127.in-addr.arpa.", "0.10.127.in-addr.arpa.", "140.0.11.127.in-addr.arpa.", "pinned.example.org.", "localhost.", "x.localhost.", "1.0.0.127.in-addr.arpa.",
 }
@@ -235,8 +241,16 @@ func TestFastAllocatesNothing(t *testing.T) {
 		name  string
 		qtype uint16
 	}{
-		{"www.example.org.", dns.TypeA}, {"www.example.org.", dns.TypeAAAA}, {"builder.lab.internal.", dns.TypeA}, {"vm1.lab.internal.", dns.TypeA},
-		{"vm1.lab.internal.", dns.TypeAAAA}, {"missing.lab.internal.", dns.TypeA}, {"10.0.10.127.in-addr.arpa.", dns.TypePTR},
+		{"www.example.org.", dns.TypeA},
+		{"www.example.org.", dns.TypeAAAA},
+		{"builder.lab.internal.", dns.TypeA},
+		{"vm1.lab.internal.", dns.TypeA},
+		{"vm1.lab.internal.", dns.TypeAAAA},
+		{"x.ads.example.org.", dns.TypeA},
+		{"cloaked.example.org.", dns.TypeA},
+		{"partly.example.org.", dns.TypeA},
+		{"missing.lab.internal.", dns.TypeA},
+		{"10.0.10.127.in-addr.arpa.", dns.TypePTR},
 	} {
 		packet := packMsg(new(dns.Msg).SetQuestion(q.name, q.qtype).SetEdns0(1232, false))
 		s.serve(packet, c, nil)

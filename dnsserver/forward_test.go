@@ -20,6 +20,7 @@ import (
 func withUpstreams(t testing.TB, servers ...netip.AddrPort) Config {
 	cfg := labs(freePort(t))
 	cfg.Upstreams = []UpstreamGroup{{Name: "default", Servers: servers}}
+	cfg.Rebind.Allow = []string{"home.example.org"}
 	return cfg
 }
 

@@ -18,6 +18,8 @@ type group struct {
 	name    string
 	key     uint64 // of its cache: other servers know other names
 	servers []*upstream
+	// domains tells that it is configured for some domains, and not for every one.
+	domains bool
 }
 
 // addGroups completes a snapshot by its upstreams. Health survives for servers that known knows.
@@ -29,7 +31,7 @@ func (snap *snapshot) addGroups(cfg *Config, known upstreams, log *slog.Logger) 
 		if err != nil {
 			return fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
-		g := &group{name: u.Name, key: cacheKey(u.Name, addrs)}
+		g := &group{name: u.Name, key: cacheKey(u.Name, addrs), domains: len(u.Domains) > 0}
 		for _, addr := range addrs {
 			g.servers = append(g.servers, known.get(addr))
 		}

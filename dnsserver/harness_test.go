@@ -121,8 +121,14 @@ func freePort(t testing.TB) uint16 {
 
 func startServer(t testing.TB, cfg Config, names LeaseNames) *testServer {
 	t.Helper()
+	return startLogging(t, cfg, names, slog.New(slog.DiscardHandler))
+}
+
+// startLogging is startServer with a log.
+func startLogging(t testing.TB, cfg Config, names LeaseNames, log *slog.Logger) *testServer {
+	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	s, err := Listen(cfg, names, slog.New(slog.DiscardHandler))
+	s, err := Listen(cfg, names, log)
 	if err != nil {
 		t.Fatal(err)
 	}

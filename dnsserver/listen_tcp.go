@@ -246,6 +246,7 @@ func (c *connection) serve(message []byte) {
 			return
 		}
 	}
+	c.end()
 	reply, pending := c.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, back: c}, nil)
 	if !pending {
 		c.answer(reply, c.from)

@@ -23,6 +23,8 @@ const (
 	localNoData                     // a local name without that type
 	localNXDomain                   // no such local name
 	specialName                     // RFC 6761 and its kin
+	blocked                         // a name of the outside that is on a block list, or leads to one
+	rebind                          // a name of the outside that points inside: its addresses are withheld
 	cacheHit                        // from the cache
 	cacheNegative                   // from the cache: no such name or type
 	cacheFailure                    // from the cache: the last failure, RFC 9520
@@ -45,7 +47,7 @@ var reasonNames = [reasonCount]string{
 	refusedClient: "refused_client", refusedTransfer: "refused_transfer", refusedSigned: "refused_signed",
 	refusedClass: "refused_class", minimalAny: "minimal_any", localGateway: "local_gateway", localHost: "local_host",
 	localRecord: "local_record", localLease: "local_lease", localApex: "local_apex", localNoData: "nodata_local",
-	localNXDomain: "nxdomain_local", specialName: "special_name", cacheHit: "cache_hit", cacheNegative: "cache_negative",
+	localNXDomain: "nxdomain_local", specialName: "special_name", blocked: "blocked", rebind: "rebind", cacheHit: "cache_hit", cacheNegative: "cache_negative",
 	cacheFailure: "cache_failure", forwarded: "forwarded", forwardedNegative: "forwarded_negative",
 	upstreamTimeout: "upstream_timeout", upstreamFailure: "upstream_failure", noUpstream: "no_upstream", busy: "busy",
 	chainTooLong: "chain_too_long", recovered: "panic_recovered", truncated: "truncated", sendFailed: "send_failed",

@@ -19,6 +19,8 @@ var reasonTexts = [reasonCount]string{
 	localNoData:       "a local name, without that type",
 	localNXDomain:     "no such local name",
 	specialName:       "a special-use name, answered here",
+	blocked:           "on a block list, or an alias of such a name",
+	rebind:            "an outside name that points inside, without its addresses",
 	cacheHit:          "from the cache",
 	cacheNegative:     "from the cache: there is no such name or type",
 	cacheFailure:      "from the cache: a failure a moment ago",

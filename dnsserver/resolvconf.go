@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -56,18 +57,23 @@ func parseResolvConf(text string) []netip.AddrPort {
 // their target, files that don't exist yet, other file systems.
 const followEvery = time.Second
 
-// follow rebuilds the groups whenever a followed file changes, until ctx ends.
+// follow reads followed files, and block lists, again whenever one changes, until ctx ends.
 func (s *Server) follow(ctx context.Context) {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
+	looks := map[string]string{} // how the block lists were at the last look
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if err := s.refollow(); err != nil {
-			s.log.Error("the followed resolv.conf can't be used", "err", err)
+		if s.collect.CompareAndSwap(true, false) {
+			// A second later no question works with it any more. The collector, which doesn't see its memory, could wait for long.
+			runtime.GC()
+		}
+		if err := s.refollow(looks); err != nil {
+			s.log.Error("a followed file can't be used", "err", err)
 		}
 	}
 }
@@ -81,12 +87,20 @@ func (c *Config) fingerprint() string {
 			continue
 		}
 		fmt.Fprintf(&b, "%q", path)
-		if info, err := os.Stat(path); err == nil {
-			fmt.Fprintf(&b, " %d %d", info.Size(), info.ModTime().UnixNano())
-			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-				fmt.Fprintf(&b, " %d %d", stat.Dev, stat.Ino)
-			}
-		}
+		b.WriteString(stamp(path))
 	}
 	return b.String()
+}
+
+// stamp changes whenever a file does, or who may read it.
+func stamp(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+	}
+	return fmt.Sprint(stat.Size, stat.Mtim, stat.Ctim, stat.Dev, stat.Ino)
 }

@@ -23,7 +23,9 @@ type Server struct {
 	stats   counters
 	tracer  Tracer
 	lost    atomic.Bool // nobody to ask was logged
+	collect atomic.Bool // a large block list is no longer used
 	tcp     tcpBounds
+	rebinds rebindLog
 
 	work sync.WaitGroup // flights, attempts, listeners that are being drained
 	base context.Context
@@ -32,6 +34,7 @@ type Server struct {
 	mu        sync.Mutex // guards the rest
 	cfg       Config
 	followed  string // fingerprint of the followed files that snap knows
+	blocks    blockFiles
 	known     upstreams
 	listeners map[netip.AddrPort]*listener
 	retiring  map[netip.AddrPort]chan struct{} // closed when the last listener there has let its address go
@@ -69,12 +72,13 @@ func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 // has changed. It waits, for two seconds at most, for an address that an earlier change took away. Call it in the network namespace
 // of the networks; safe for concurrent use.
 func (s *Server) Reconfigure(cfg Config) error {
+	blocks := s.readBlocks(cfg.Block.Files)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stopped {
 		return errStopped
 	}
-	snap, followed, err := s.compile(&cfg)
+	snap, followed, err := s.compile(&cfg, blocks)
 	if err != nil {
 		return err
 	}
@@ -96,6 +100,7 @@ func (s *Server) Reconfigure(cfg Config) error {
 		}
 		opened = append(opened, l)
 	}
+	s.replaceBlocks(blocks)
 	s.cfg, s.followed = cfg, followed
 	s.snap.Store(snap)
 	s.lost.Store(false)
@@ -117,10 +122,13 @@ func (s *Server) Reconfigure(cfg Config) error {
 }
 
 // compile makes the snapshot of a configuration. s.mu is held.
-func (s *Server) compile(cfg *Config) (snap *snapshot, followed string, err error) {
+func (s *Server) compile(cfg *Config, blocks blockFiles) (snap *snapshot, followed string, err error) {
 	// Before the files are read: a change in between is then seen as one.
 	followed = cfg.fingerprint()
 	if snap, err = compile(cfg, s.names, time.Now()); err != nil {
+		return nil, "", err
+	}
+	if snap.block, err = newBlocking(&cfg.Block, blocks); err != nil {
 		return nil, "", err
 	}
 	s.generation++
@@ -128,22 +136,30 @@ func (s *Server) compile(cfg *Config) (snap *snapshot, followed string, err erro
 	return snap, followed, snap.addGroups(cfg, s.known, s.log)
 }
 
-// refollow reads the followed files again if they have changed.
-func (s *Server) refollow() error {
+// refollow reads the followed files and the block lists again if they have changed. looks is changedBlocks's.
+func (s *Server) refollow(looks map[string]string) error {
+	blocks, reread := s.changedBlocks(looks, time.Now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cfg.fingerprint() == s.followed || s.state == stopped {
+	moved := s.cfg.fingerprint() != s.followed
+	if s.state == stopped || !reread && !moved {
 		return nil
 	}
-	snap, followed, err := s.compile(&s.cfg)
+	if !reread || !blocks.covers(s.cfg.Block.Files) {
+		blocks = s.blocks // the configuration has changed meanwhile
+	}
+	snap, followed, err := s.compile(&s.cfg, blocks)
 	if err != nil {
 		return err
 	}
+	s.replaceBlocks(blocks)
 	s.followed = followed
 	s.snap.Store(snap)
-	s.lost.Store(false)
 	s.forgetUpstreams(snap)
-	s.log.Info("upstreams changed", "servers", snap.serverCount())
+	if moved {
+		s.lost.Store(false)
+		s.log.Info("upstreams changed", "servers", snap.serverCount())
+	}
 	return nil
 }
 

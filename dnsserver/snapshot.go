@@ -17,10 +17,13 @@ type snapshot struct {
 	gateways  map[netip.Addr]bool
 	zones     map[name]*zone
 	overrides *zone // absolute names outside all local zones
+	wildcards bool  // there are some among these
 	special   map[name]special
 	above     map[name]bool // names that local zones stand below
 	groups    map[name]*group
 	fallback  *group // for every other name; nil without a default group
+	block     blocking
+	rebind    rebinding
 
 	generation uint32 // differs from that of every other snapshot of the server
 }
@@ -45,7 +48,8 @@ func (c *Config) listen(n *Network) netip.AddrPort {
 // Check tells what is wrong with the names of a configuration, as Listen would. It touches nothing.
 func Check(cfg Config) error {
 	_, err := compile(&cfg, nil, time.Now())
-	return err
+	_, blockErr := newBlocking(&cfg.Block, nil)
+	return errors.Join(err, blockErr)
 }
 
 // compile checks a configuration and builds its snapshot, without groups of upstreams. All errors are returned together.
@@ -57,6 +61,10 @@ func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
 	}
 	delete(snap.overrides.nodes, root)
 	var errs []error
+	var err error
+	if snap.rebind, err = newRebinding(cfg); err != nil {
+		errs = append(errs, err)
+	}
 	for i := range cfg.Networks {
 		n := &cfg.Networks[i]
 		if err := snap.addNetwork(cfg, n, names, serial); err != nil {
@@ -72,6 +80,9 @@ func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
 		if err := snap.addNames(cfg, n); err != nil {
 			errs = append(errs, fmt.Errorf("network %s: %w", n.Name, err))
 		}
+	}
+	for n := range snap.overrides.nodes {
+		snap.wildcards = snap.wildcards || n != root && n.label() == "*"
 	}
 	for origin := range snap.zones {
 		for origin != root {
@@ -260,7 +271,7 @@ func (snap *snapshot) zoneOf(n name) *zone {
 type admission uint8
 
 const (
-	stranger   admission = iota // it may not
+	refused    admission = iota // it may not
 	ofSubnet                    // its address is the network's
 	ofHost                      // it is the host itself
 	configured                  // its prefix is one of those that the configuration names
@@ -277,11 +288,11 @@ func (snap *snapshot) admission(v *view, client netip.Addr) admission {
 	case slices.ContainsFunc(v.clients, func(p netip.Prefix) bool { return p.Contains(client) }):
 		return configured
 	}
-	return stranger
+	return refused
 }
 
 func (snap *snapshot) admits(v *view, client netip.Addr) bool {
-	return snap.admission(v, client) != stranger
+	return snap.admission(v, client) != refused
 }
 
 // shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams: no lease, and

@@ -8,7 +8,7 @@ import (
 
 // Step is what one stage of the decision said, in the order in which they are asked.
 type Step struct {
-	Stage string        // client, local, cache, upstream
+	Stage string        // client, local, policy, cache, upstream
 	Name  string        // what it was about, with the last dot: the question's name, or what an alias of it leads to
 	Says  string        // in words
 	After time.Duration // since the question was read
@@ -36,6 +36,7 @@ type CachedAnswer struct {
 const (
 	stageClient   = "client"
 	stageLocal    = "local"
+	stagePolicy   = "policy"
 	stageCache    = "cache"
 	stageUpstream = "upstream"
 )

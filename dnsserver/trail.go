@@ -39,7 +39,7 @@ func (t *trail) admission(l *lookup, a admission) {
 	}
 	who, says := l.client.addr.Addr(), ""
 	switch {
-	case a == stranger:
+	case a == refused:
 		says = fmt.Sprintf("%s may not ask in network %s: it is not of %s", who, l.view.network, l.view.subnet)
 		t.note(l, Step{Stage: stageClient, Says: says, Network: l.view.network, Reason: refusedClient.String()})
 		return
@@ -141,6 +141,13 @@ func (snap *snapshot) nobodys(n name, lan bool) string {
 		return "in a range of addresses that is only partly this host's, outside its part"
 	}
 	return "not a name of this host"
+}
+
+// policy notes that the answer is another than the name has.
+func (t *trail) policy(l *lookup) {
+	if t != nil {
+		t.note(l, Step{Stage: stagePolicy, Says: l.why.text(), Reason: l.why.String()})
+	}
 }
 
 // lonely notes that there is nobody to ask.

@@ -164,7 +164,16 @@ host "nas" {
 }
 
 resolver {
-  cache_size = "64MiB"
+  cache_size        = "64MiB"
+  rebind_protection = "private"
+  rebind_allow      = ["zen.spamhaus.org"]
+
+  # Names that are not answered: hosts files, or a domain a line.
+  block {
+    files  = ["/etc/labnet/ads.hosts"]
+    allow  = ["good.example.com"]
+    answer = "null"
+  }
 
   upstream "default" {
     servers = ["udp://192.0.2.53", "udp://198.51.100.53:5353"]

@@ -14,8 +14,8 @@ func newCheck(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Tell what is wrong with a configuration",
-		Long: `Tell everything that is wrong with a configuration, at once and with its place. It looks at the file only; 'labnet plan' also
-looks at this host.`,
+		Long: `Tell everything that is wrong with a configuration, at once and with its place. It looks at the file, and whether the block
+lists that it names can be read; 'labnet plan' also looks at this host.`,
 		Example: `  labnet check
   labnet check ./lab.hcl -o json`,
 		Args: optionalFile(g),

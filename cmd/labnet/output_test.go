@@ -66,6 +66,10 @@ func exampleStatus() control.Status {
 			{Group: "far", Server: "tls://192.0.2.9:853"},
 		},
 		DNS: control.Counters{"forwarded": 3}, Cache: control.CacheUse{Entries: 1, Bytes: 345, Limit: 16 << 20},
+		Block: []control.BlockList{
+			{File: "/etc/labnet/ads.hosts", Names: 131072, Bad: 3},
+			{File: "/etc/labnet/\x1b[31mmore", Error: "open /etc/labnet/\x1b[31mmore: no such file or directory"},
+		},
 		Hooks: []control.Hook{
 			{Name: "inventory", Target: "/usr/local/bin/on-lease", Delivered: 41, Waiting: 2},
 			{

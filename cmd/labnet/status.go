@@ -99,12 +99,29 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	if len(s.Upstreams) > 0 {
 		fmt.Fprintf(&text, "  %-8s %s\n", "cache", cacheUse(s.Cache))
 	}
+	writeBlockLists(&text, s.Block)
 	writeHooks(&text, s.Hooks, now)
 	for _, p := range s.Problems {
 		text.WriteString("\n" + problemLine(p) + "\n")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+func writeBlockLists(text *strings.Builder, lists []control.BlockList) {
+	if len(lists) > 0 {
+		text.WriteString("\nblock lists\n")
+	}
+	for _, l := range lists {
+		fmt.Fprintf(text, "  %s, %s", visible(l.File), count(l.Names, "name"))
+		if l.Bad > 0 {
+			fmt.Fprintf(text, ", %s passed over", count(l.Bad, "line"))
+		}
+		if l.Error != "" {
+			text.WriteString(", can't be read now")
+		}
+		text.WriteString("\n")
+	}
 }
 
 func writeHooks(text *strings.Builder, hooks []control.Hook, now time.Time) {

@@ -260,11 +260,22 @@ func resolverBlock() *block {
 	return &block{
 		name: "resolver",
 		doc:  "What the DNS services of all networks share.",
-		args: []argument{{
-			name: "cache_size", kind: size(minCache, maxCache), fallback: `"64MiB"`, example: `"256MiB"`,
-			doc: "the memory for remembered answers, 64KiB to 64GiB",
-		}},
-		blocks: []*block{{
+		args: []argument{
+			{
+				name: "cache_size", kind: size(minCache, maxCache), fallback: `"64MiB"`, example: `"256MiB"`,
+				doc: "the memory for remembered answers, 64KiB to 64GiB",
+			},
+			{
+				name: "rebind_protection", kind: oneOf("own", "private", "off"), fallback: `"own"`, example: `"private"`,
+				doc: "which addresses are withheld from the answers about names of the outside: `own` those of the networks here, loopback and link-local ones, " +
+					"`private` these and all private ones, `off` none",
+			},
+			{
+				name: "rebind_allow", kind: listOf(zoneName()), fallback: "[]", example: `["zen.spamhaus.org", "fritz.box"]`,
+				doc: "domains, with all below them, that may point anywhere",
+			},
+		},
+		blocks: []*block{blockBlock(), {
 			name: "upstream", many: true, unique: true, needs: []string{"servers"},
 			label: &label{doc: "The name stands in messages.", example: "default"},
 			doc:   "Servers that are asked what is not known here. Without an upstream that is for every domain, the host's own resolvers are asked, and followed as they change.",

@@ -13,7 +13,8 @@ import (
 // told at once; what is wrong already is not complained about again.
 type builder struct {
 	*decoder
-	networks []*networkParts // those with a usable address
+	networks []*networkParts         // those with a usable address
+	look     func(path string) error // why a file that is named can't be read; nil: files aren't looked for
 }
 
 // networkParts is a network with the nodes that it came from.

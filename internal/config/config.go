@@ -138,8 +138,18 @@ type Host struct {
 
 // Resolver is what all networks' DNS shares.
 type Resolver struct {
-	CacheSize int64      // bytes
-	Upstreams []Upstream // none without domains: the host's own resolvers, followed
+	CacheSize   int64      // bytes
+	Upstreams   []Upstream // none without domains: the host's own resolvers, followed
+	Block       Block
+	Rebind      string   // own, private or off
+	RebindAllow []string // as Domains of an upstream
+}
+
+// Block is the names that are not answered.
+type Block struct {
+	Files  []string // absolute paths, each once; none: nothing is blocked
+	Allow  []string // as Domains of an upstream
+	Answer string   // nxdomain or null; "" without a block
 }
 
 // Upstream is a group of servers.

@@ -37,7 +37,7 @@ func FuzzLoad(f *testing.F) {
 		if isJSON {
 			name = "fuzz.json"
 		}
-		cfg, diags := load([]source{{name, text}}, newDiagnostics())
+		cfg, diags := load([]source{{name, text}}, newDiagnostics(), nil)
 		if (cfg == nil) != diags.HasErrors() {
 			t.Errorf("configuration %v, errors %v", cfg != nil, diags.HasErrors())
 		}

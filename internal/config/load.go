@@ -26,7 +26,7 @@ type source struct {
 
 // Load reads a file (HCL, or its JSON form if the name ends in .json) or a directory of *.hcl and *.hcl.json, in lexical order. The
 // diagnostics are every error and warning, sorted by position, and never nil; with an error among them the Config is nil.
-// Nothing is read but the files and, where the text asks for it, the environment.
+// Nothing is read but the files and, where the text asks for it, the environment; block lists are opened, to warn of those that can't be read.
 func Load(path string) (*Config, *Diagnostics) {
 	diags := newDiagnostics()
 	names, ok := filesOf(path, diags)
@@ -42,11 +42,11 @@ func Load(path string) (*Config, *Diagnostics) {
 		}
 		sources = append(sources, source{name, text})
 	}
-	return load(sources, diags)
+	return load(sources, diags, readable)
 }
 
-// load is Load for texts.
-func load(sources []source, diags *Diagnostics) (*Config, *Diagnostics) {
+// load is Load for texts. look is a builder's.
+func load(sources []source, diags *Diagnostics, look func(path string) error) (*Config, *Diagnostics) {
 	var bodies []hcl.Body
 	for _, s := range sources {
 		diags.addSource(s.name, s.text)
@@ -60,7 +60,7 @@ func load(sources []source, diags *Diagnostics) (*Config, *Diagnostics) {
 	}
 	d := &decoder{diags: diags, schema: schema()}
 	root := d.file(bodies)
-	b := &builder{decoder: d}
+	b := &builder{decoder: d, look: look}
 	cfg := b.config(root)
 	if diags.HasErrors() {
 		return nil, diags

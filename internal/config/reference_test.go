@@ -141,7 +141,7 @@ const wrongExample = `network "lab" {
 
 // checkExample shows what is found in a wrong file, as text or as JSON.
 func checkExample(form string) (string, error) {
-	_, diags := load([]source{{"labnet.hcl", []byte(wrongExample)}}, newDiagnostics())
+	_, diags := load([]source{{"labnet.hcl", []byte(wrongExample)}}, newDiagnostics(), nil)
 	var out bytes.Buffer
 	if form == "text" {
 		err := diags.WriteText(&out, false, 80)

@@ -7,7 +7,16 @@ import (
 )
 
 func (b *builder) resolver(n *node) Resolver {
-	r := Resolver{CacheSize: get[int64](n, "cache_size")}
+	r := Resolver{
+		CacheSize: get[int64](n, "cache_size"),
+		Rebind:    get[string](n, "rebind_protection"), RebindAllow: list[string](n, "rebind_allow"),
+	}
+	for _, block := range n.blocks["block"] {
+		r.Block = b.blocking(block)
+	}
+	if r.Rebind == "off" && len(r.RebindAllow) > 0 {
+		b.warn(n, n.at("rebind_allow"), "every domain may point anywhere", `It has a meaning only with a rebind_protection.`, here(n.at("rebind_protection"), "the protection is off"))
+	}
 	c := &claims{b: b, taken: map[string]claim{}}
 	for _, u := range n.blocks["upstream"] {
 		up := Upstream{Name: u.label, Domains: list[string](u, "domains"), Servers: list[netip.AddrPort](u, "servers")}

@@ -16,18 +16,19 @@ const (
 
 // Status is what a running daemon says of itself.
 type Status struct {
-	State     State      `json:"state" enum:"ready,degraded"`
-	PID       int        `json:"pid"`
-	Version   string     `json:"version"`
-	Started   time.Time  `json:"started" doc:"When the daemon started"`
-	Config    string     `json:"config" doc:"The file or directory that it runs by"`
-	Ephemeral bool       `json:"ephemeral" doc:"The network is removed when the daemon ends"`
-	Networks  []Network  `json:"networks" nullable:"false"`
-	Upstreams []Upstream `json:"upstreams" nullable:"false" doc:"The DNS servers that questions are forwarded to"`
-	DNS       Counters   `json:"dns" doc:"Answers so far, by reason code"`
-	Cache     CacheUse   `json:"dns_cache" doc:"How full the cache of the upstreams' answers is"`
-	Hooks     []Hook     `json:"hooks" nullable:"false"`
-	Problems  []Problem  `json:"problems" nullable:"false"`
+	State     State       `json:"state" enum:"ready,degraded"`
+	PID       int         `json:"pid"`
+	Version   string      `json:"version"`
+	Started   time.Time   `json:"started" doc:"When the daemon started"`
+	Config    string      `json:"config" doc:"The file or directory that it runs by"`
+	Ephemeral bool        `json:"ephemeral" doc:"The network is removed when the daemon ends"`
+	Networks  []Network   `json:"networks" nullable:"false"`
+	Upstreams []Upstream  `json:"upstreams" nullable:"false" doc:"The DNS servers that questions are forwarded to"`
+	DNS       Counters    `json:"dns" doc:"Answers so far, by reason code"`
+	Cache     CacheUse    `json:"dns_cache" doc:"How full the cache of the upstreams' answers is"`
+	Block     []BlockList `json:"block_lists" nullable:"false"`
+	Hooks     []Hook      `json:"hooks" nullable:"false"`
+	Problems  []Problem   `json:"problems" nullable:"false"`
 }
 
 // Counters counts decisions since the start, by reason code.
@@ -58,6 +59,14 @@ type OtherServer struct {
 	Guest   string     `json:"guest,omitempty" doc:"The MAC that this was for"`
 	Heard   time.Time  `json:"heard"`
 	Times   uint64     `json:"times"`
+}
+
+// BlockList is a file of names that are not answered.
+type BlockList struct {
+	File  string `json:"file"`
+	Names int    `json:"names" doc:"How many count now"`
+	Bad   int    `json:"bad_lines" doc:"Lines that can't be understood and are passed over; the log has the first"`
+	Error string `json:"error,omitempty" doc:"Why the file can't be read now; what it had before still counts"`
 }
 
 // Upstream is one DNS server that questions are forwarded to.

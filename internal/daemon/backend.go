@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"labnet/dnsserver"
 	"labnet/internal/config"
 	"labnet/internal/control"
 	"labnet/leases"
@@ -34,6 +35,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		Ephemeral: d.opts.Ephemeral,
 		Networks:  []control.Network{},
 		Upstreams: []control.Upstream{},
+		Block:     []control.BlockList{},
 		DNS:       d.dns.Stats(),
 		Cache:     d.cacheUse(),
 		Hooks:     d.hooks.status(),
@@ -46,6 +48,13 @@ func (d *daemon) Status(context.Context) control.Status {
 		status.Upstreams = append(status.Upstreams, control.Upstream{
 			Group: u.Group, Server: u.Addr.String(), Healthy: !u.Down, RTT: rtt(u.RTT),
 		})
+	}
+	for _, b := range d.dns.BlockLists() {
+		list := control.BlockList{File: b.File, Names: b.Names, Bad: b.Bad}
+		if b.Err != nil {
+			list.Error = b.Err.Error()
+		}
+		status.Block = append(status.Block, list)
 	}
 	if len(status.Problems) > 0 {
 		status.State = control.Degraded
@@ -121,7 +130,24 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; nothing is lost, but the log holds a few thousand leases only",
 		})
 	}
+	found = append(found, blockProblems(d.dns.BlockLists())...)
 	return controlProblems(append(found, d.hooks.problems(p.hooks)...))
+}
+
+// blockProblems are the block lists that can't be read.
+func blockProblems(lists []dnsserver.BlockList) []netcfg.Problem {
+	var found []netcfg.Problem
+	for _, l := range lists {
+		if l.Err == nil {
+			continue
+		}
+		remedy := "put it there, or mend it; nothing is blocked by it until then"
+		if l.Names > 0 {
+			remedy = fmt.Sprintf("put it there, or mend it; the %d names that it had before are blocked until then", l.Names)
+		}
+		found = append(found, netcfg.Problem{Summary: "a block list can't be read: " + l.Err.Error(), Remedy: remedy})
+	}
+	return found
 }
 
 func controlProblems(found []netcfg.Problem) []control.Problem {

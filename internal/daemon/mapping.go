@@ -40,9 +40,13 @@ func compile(cfg *config.Config, hostName string) parts {
 		}
 		if n.DNS.Enabled {
 			p.dns.Networks = append(p.dns.Networks, dnsNetwork(n))
+		} else {
+			p.dns.Rebind.Own = append(p.dns.Rebind.Own, n.Address.Masked())
 		}
 	}
 	p.dns.Upstreams = upstreams(cfg.Resolver)
+	p.dns.Block = dnsserver.Block{Files: cfg.Resolver.Block.Files, Allow: cfg.Resolver.Block.Allow, Null: cfg.Resolver.Block.Answer == "null"}
+	p.dns.Rebind.Policy, p.dns.Rebind.Allow = rebindPolicy(cfg.Resolver.Rebind), cfg.Resolver.RebindAllow
 	p.hooks = hookConfigs(cfg.Hooks)
 	return p
 }
@@ -255,6 +259,16 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		out.Records = append(out.Records, dnsserver.Record{Name: r.Name, Type: r.Type, Values: r.Values, TTL: r.TTL})
 	}
 	return out
+}
+
+func rebindPolicy(s string) dnsserver.RebindPolicy {
+	switch s {
+	case "private":
+		return dnsserver.RebindPrivate
+	case "off":
+		return dnsserver.RebindOff
+	}
+	return dnsserver.RebindOwn
 }
 
 // upstreams is the groups of the file; without a default among them, the host's own resolvers are followed.

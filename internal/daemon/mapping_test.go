@@ -224,3 +224,45 @@ func TestInRanges(t *testing.T) {
 		}
 	}
 }
+
+// A network without DNS is ours all the same, and the policies arrive.
+func TestResolverPolicies(t *testing.T) {
+	p := compile(load(t, `
+network "lab" {
+  address = "10.0.0.1/24"
+  bridge {
+    name = "br0"
+  }
+}
+network "mute" {
+  address = "10.1.0.1/24"
+  bridge {
+    name = "br1"
+  }
+  dns {
+    enabled = false
+  }
+}
+resolver {
+  rebind_protection = "private"
+  rebind_allow      = ["fritz.box"]
+  block {
+    files  = ["/etc/labnet/ads.hosts"]
+    allow  = ["good.example"]
+    answer = "null"
+  }
+}`), "")
+	wantRebind := dnsserver.Rebind{Policy: dnsserver.RebindPrivate, Own: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24")}, Allow: []string{"fritz.box"}}
+	if diff := cmp.Diff(wantRebind, p.dns.Rebind, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+	wantBlock := dnsserver.Block{Files: []string{"/etc/labnet/ads.hosts"}, Allow: []string{"good.example"}, Null: true}
+	if diff := cmp.Diff(wantBlock, p.dns.Block); diff != "" {
+		t.Error(diff)
+	}
+	for policy, want := range map[string]dnsserver.RebindPolicy{"own": dnsserver.RebindOwn, "private": dnsserver.RebindPrivate, "off": dnsserver.RebindOff} {
+		if got := rebindPolicy(policy); got != want {
+			t.Errorf("%s: %d, want %d", policy, got, want)
+		}
+	}
+}

@@ -75,6 +75,15 @@ const exampleZone = `$TTL 300
 ns   IN A 192.0.2.1
 www  IN A 192.0.2.80
      IN AAAA 2001:db8::80
+cloaked  IN CNAME x.tracker
+*.tracker IN A 192.0.2.66
+good.tracker IN A 192.0.2.67
+inside   IN A 10.0.0.1
+         IN AAAA ::ffff:127.0.0.1
+alias    IN CNAME gateway.lab.internal.
+lan      IN A 192.168.7.7
+both     IN A 10.0.0.1
+         IN A 192.0.2.81
 `
 
 // startNamed runs BIND on the LAN, authoritative for example.org.
