@@ -10,7 +10,7 @@ import (
 // a pause, the longer it works, so that it gets its share also while they never rest.
 type pace struct {
 	hurry *atomic.Int32 // how many wait for it: no pauses then
-	until time.Time    // of the work until the next pause
+	until time.Time     // of the work until the next pause
 	steps int
 }
 
