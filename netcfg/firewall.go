@@ -78,14 +78,16 @@ func inetBase() *table {
 	}
 	t.declare(keyIfname, false, false, "bridges", closedUplinks)
 	t.declare(keyIfnames, false, false, "bridged_uplinks")
-	t.declare(keyIfname, true, false, "sources", "answers", "from_bridge", "to_bridge")
-	t.declare(keyIPv4, true, false, "gateways")
+	t.declare(keyIfname, true, false, "sources", "from_bridge", "to_bridge")
+	t.declare(keyIPv4, true, false, "gateways", "dns_answers", "dhcp_answers")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
 	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw,
 		inet("", iifnameVmap("sources")))
+	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw,
-		inet("", l4proto(unix.IPPROTO_UDP), oifnameVmap("answers")))
+		inet("", udp, sport(53), ip4Proto, addr4Vmap(saddrOffset, "dns_answers")),
+		inet("", udp, sport(67), ip4Proto, addr4Vmap(saddrOffset, "dhcp_answers")))
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
 	// A chain of its own: an accept elsewhere must not skip it.
@@ -111,7 +113,12 @@ func inetBase() *table {
 func (t *table) addNetwork(n Network) {
 	t.add("bridges", n.Bridge, "")
 	t.lead("sources", n.Bridge, "source_"+n.Name, sourceRules(n)...)
-	t.lead("answers", n.Bridge, "answer_"+n.Name, answerRules(n)...)
+	if n.DNS {
+		t.lead("dns_answers", n.Address.Addr().String(), "answer_"+n.Name, answerRules(n)...)
+	}
+	if n.DHCP {
+		t.lead("dhcp_answers", n.Address.Addr().String(), "answer_"+n.Name, answerRules(n)...)
+	}
 	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n)...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
@@ -155,15 +162,9 @@ func sourceRules(n Network) []rule {
 		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
 }
 
+// answerRules are for what the gateway answers; to a network's other clients it is tracked, as their questions are.
 func answerRules(n Network) []rule {
-	var rules []rule
-	if n.DNS {
-		rules = append(rules, inet("", ip4Proto, saddr4(single(n.Address.Addr())), udp, sport(53), notrack()))
-	}
-	if n.DHCP {
-		rules = append(rules, inet("", ip4Proto, udp, sport(67), notrack()))
-	}
-	return rules
+	return []rule{inet("", oifname(n.Bridge), notrack())}
 }
 
 // gatewayRules keep questions out that reach a gateway's address by another way than its bridge.
