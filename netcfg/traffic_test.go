@@ -307,6 +307,9 @@ func TestQuestionsByTheWrongWay(t *testing.T) {
 	if out := r.Run(t, "conntrack", "-L", "-p", "udp", "-s", "10.0.0.10", "-d", "10.0.0.1"); strings.Contains(out, "dport=53") {
 		t.Errorf("a guest's question to the host is tracked:\n%s", out)
 	}
+	if out := r.Run(t, "conntrack", "-L", "-p", "udp", "-s", "10.0.0.1", "-d", "10.0.0.10"); strings.Contains(out, "sport=53") {
+		t.Errorf("the answer to a guest is tracked:\n%s", out)
+	}
 
 	apply(t, h, networks(with(lab(), func(n *Network) { n.DNSClients = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }), dmz()))
 	reaches(t, r.lan, "10.0.0.1:53", "192.0.2.1")
