@@ -120,7 +120,7 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			if _, addr := l.snap.rebind.withhold(f.answer, l.whose); addr.IsValid() {
 				p := s.withheld(l, addr)
-				l.client.trail.policy(l)
+				l.client.trail.judged(l, f.answer)
 				return p, false
 			}
 			l.chain = append(l.chain, f.answer...)
@@ -138,9 +138,10 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			}
 			return p, false
 		}
-		if p := l.listed(); p != nil {
-			l.client.trail.policy(l)
-			return p, false
+		listed := l.listed()
+		l.client.trail.listed(l, listed)
+		if listed != nil {
+			return listed, false
 		}
 		if l.qtype == dns.TypeANY {
 			if l.hops == 0 {
@@ -198,7 +199,7 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 		return failure(l.name, l.qtype, dns.RcodeServerFailure, why, p.options()), true
 	}
 	if instead := s.judge(l, p, now); instead != nil {
-		l.client.trail.policy(l)
+		l.client.trail.judgedAnswer(l, p, s.cache.moment(now))
 		return instead, true
 	}
 	if len(l.chain) == 0 && p.onward == "" {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"labnet/dnsserver/blocklist"
 )
 
 // Explanation is how a question is answered in one network, and why.
@@ -93,6 +91,9 @@ func (s *Server) explain(ctx context.Context, q *Question, n name, snap *snapsho
 		}
 	}
 	e.Took = time.Since(began)
+	if t.barred != "" {
+		t.whichList(s.BlockedBy(t.barred.String()))
+	}
 	e.Steps, e.Open = t.steps, pending && !q.Ask
 	if e.Open {
 		e.Group = t.steps[len(t.steps)-1].Group
@@ -102,29 +103,8 @@ func (s *Server) explain(ctx context.Context, q *Question, n name, snap *snapsho
 		return e, fmt.Errorf("network %s: the question wasn't answered, since it is being changed, or by a bug that the log tells of", e.Network)
 	}
 	e.take(t, reply)
-	s.findListed(&e)
 	e.Remedies = snap.remedies(&e, t, n, q.Type)
 	return e, nil
-}
-
-// findListed adds where a blocked name stands to the step that met it. An alias inside an upstream's answer isn't looked for.
-func (s *Server) findListed(e *Explanation) {
-	s.mu.Lock()
-	files := s.cfg.Block.Files
-	s.mu.Unlock()
-	for i := range e.Steps {
-		step := &e.Steps[i]
-		if step.Stage != stagePolicy || step.Reason != blocked.String() {
-			continue
-		}
-		found, err := blocklist.Find(files, step.Name)
-		for _, f := range found {
-			step.Says += fmt.Sprintf("; %s:%d: %s", f.File, f.Line, f.Text)
-		}
-		if err != nil {
-			step.Says += fmt.Sprintf(" (%v)", err)
-		}
-	}
 }
 
 // letterbox is the answerer of an explanation.

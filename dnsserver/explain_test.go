@@ -133,7 +133,8 @@ func TestExplain(t *testing.T) {
 			upstream alias.example.org.: 127.0.0.1_ says NOERROR; an alias that leads to builder.lab.internal. (forwarded)
 			local builder.lab.internal.: a host of the configuration in the zone lab.internal. of network lab (local_host)
 			policy builder.lab.internal.: an outside name that points inside, without its addresses (rebind)
-			= rebind NOERROR [Blocked: rebinding: 127.10.0.10 is inside]`},
+			= rebind NOERROR [Blocked: rebinding: 127.10.0.10 is inside]
+			! if its owner may name addresses in here, name its domain in ` + "`rebind_allow`" + ` of the resolver`},
 		{name: "nobody's, unasked", text: "none.example.org", change: func(q *Question) { q.Ask = false }, want: `
 			client none.example.org.: 127.10.0.57 is of network lab, 127.10.0.0/24: it may ask
 			local none.example.org.: not a name of this host

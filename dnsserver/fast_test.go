@@ -39,8 +39,16 @@ func bothPaths(t testing.TB, s *Server, packet []byte, c client) bool {
 		}
 		return false
 	}
-	// Seconds of a TTL may lie between the two.
-	if diff := cmp.Diff(readable(t, slow), readable(t, quick)); diff != "" {
+	diff := cmp.Diff(readable(t, slow), readable(t, quick))
+	if diff != "" {
+		// A second may have ended between the two, and a TTL gone down.
+		h.begin(c.at)
+		h.look(&g, packet, c.addr.Addr())
+		if quick, ok := h.fast(&g, c.tcp, nil); ok {
+			diff = cmp.Diff(readable(t, slow), readable(t, quick))
+		}
+	}
+	if diff != "" {
 		t.Fatalf("%x: serve's answer (-), fast's (+):\n%s", packet, diff)
 	}
 	return true

@@ -104,7 +104,9 @@ func (s *Server) withhold(l *lookup, p *packed, now time.Time) *packed {
 	if err != nil {
 		return s.withheld(l, addr)
 	}
-	s.rebound(l.name, addr)
+	if l.client.trail == nil {
+		s.rebound(l.name, addr)
+	}
 	l.why = rebind
 	part.made, part.aa = s.cache.moment(now), l.local
 	return part
@@ -112,7 +114,9 @@ func (s *Server) withhold(l *lookup, p *packed, now time.Time) *packed {
 
 // withheld makes the answer in place of one that points inside: the name is there, and has no address.
 func (s *Server) withheld(l *lookup, addr netip.Addr) *packed {
-	s.rebound(l.name, addr)
+	if l.client.trail == nil {
+		s.rebound(l.name, addr)
+	}
 	l.why = rebind
 	return policyAnswer(l.name, l.qtype, dns.RcodeSuccess, explain(dns.ExtendedErrorCodeBlocked, withheldText(addr)), func(out []byte) ([]byte, int) {
 		return appendSOA(out, headerSize, rebindTTL), authorityCount

@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,10 @@ func (snap *snapshot) remedies(e *Explanation, t *trail, n name, qtype uint16) [
 		return t.askDirectly(qtype)
 	case cacheFailure:
 		return append(t.askDirectly(qtype), "a failure is remembered for some seconds; `labnet cache flush` forgets it at once")
+	case blocked:
+		return []string{fmt.Sprintf("to let it through, name %s in `allow` of the resolver's `block`", strings.TrimSuffix(cmp.Or(t.barred, n).String(), "."))}
+	case rebind:
+		return []string{"if its owner may name addresses in here, name its domain in `rebind_allow` of the resolver"}
 	case chainTooLong:
 		return []string{"the records point to each other, or to too many others: shorten the chain of CNAMEs above"}
 	case busy:

@@ -17,6 +17,7 @@ type trail struct {
 	ask   bool // of upstreams what isn't known
 	steps []Step
 
+	barred    name // what a block list has
 	why       reason
 	rcode     int
 	group     *group
@@ -141,13 +142,6 @@ func (snap *snapshot) nobodys(n name, lan bool) string {
 		return "in a range of addresses that is only partly this host's, outside its part"
 	}
 	return "not a name of this host"
-}
-
-// policy notes that the answer is another than the name has.
-func (t *trail) policy(l *lookup) {
-	if t != nil {
-		t.note(l, Step{Stage: stagePolicy, Says: l.why.text(), Reason: l.why.String()})
-	}
 }
 
 // lonely notes that there is nobody to ask.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,20 @@ func TestExplainNames(t *testing.T) {
 	nettest.Eventually(t, 30*time.Second, func() error {
 		return wants(l.labnet(t, "explain", "dns", "other.example.org", "--network", "lab"), "SERVFAIL: there is no upstream to ask (no_upstream)")
 	})
+}
+
+// A blocked name is explained by the line that blocks it.
+func TestExplainABlockedName(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	list := filepath.Join(l.dir, "ads.hosts")
+	write(t, list, "# advertisers\n0.0.0.0 www.example.org\n")
+	l.configure(t, fmt.Sprintf("%s\nresolver {\n  block {\n    files = [%q]\n  }\n}\n", namesConfig, list))
+	l.start(t)
+	l.explains(t, []string{"registry", "--network", "lab"}, "  then         www.example.org.\n",
+		"  policy       www.example.org. is on a block list; "+list+`:2: "0.0.0.0 www.example.org"`, "  answer       NXDOMAIN: ", "(blocked)\n",
+		"remedy       to let it through, name www.example.org in `allow`")
+	l.explains(t, []string{"none.example.org", "--network", "lab"}, "  policy       on no block list\n", "192.0.2.1 says NXDOMAIN")
 }
 
 func TestTraceNames(t *testing.T) {
