@@ -207,9 +207,11 @@ func brief(m *dns.Msg) string {
 type fakeUpstream struct {
 	addr    netip.AddrPort
 	udp     net.PacketConn
+	tcp     net.Listener
 	queries atomic.Int64 // over UDP
 	streams atomic.Int64 // TCP connections
 	script  func(exchange)
+	probes  atomic.Bool // that the script gets also the questions that look for loops
 }
 
 // exchange is one query that the fake got.
@@ -269,6 +271,7 @@ func startUpstream(t testing.TB, script func(exchange)) *fakeUpstream {
 	if f.udp == nil {
 		t.Fatal("no port for a fake upstream")
 	}
+	f.tcp = listener
 	f.addr = netip.MustParseAddrPort(f.udp.LocalAddr().String())
 	var serving sync.WaitGroup
 	serving.Go(f.serveUDP)
@@ -290,6 +293,10 @@ func (f *fakeUpstream) serveUDP() {
 		}
 		m := new(dns.Msg)
 		if m.Unpack(slices.Clone(buffer[:n])) != nil {
+			continue
+		}
+		if m.Question[0].Qtype == probeType && !f.probes.Load() {
+			_, _ = f.udp.WriteTo(packMsg(m.SetRcode(m, dns.RcodeNameError)), from)
 			continue
 		}
 		f.queries.Add(1)
