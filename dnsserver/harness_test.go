@@ -255,24 +255,24 @@ func packMsg(m *dns.Msg) []byte {
 
 func startUpstream(t testing.TB, script func(exchange)) *fakeUpstream {
 	t.Helper()
-	f := &fakeUpstream{script: script}
-	var listener net.Listener
 	for range 20 {
 		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if listener, err = net.Listen("tcp", udp.LocalAddr().String()); err == nil {
-			f.udp = udp
-			break
+		if listener, err := net.Listen("tcp", udp.LocalAddr().String()); err == nil {
+			return runUpstream(t, udp, listener, script)
 		}
 		_ = udp.Close()
 	}
-	if f.udp == nil {
-		t.Fatal("no port for a fake upstream")
-	}
-	f.tcp = listener
-	f.addr = netip.MustParseAddrPort(f.udp.LocalAddr().String())
+	t.Fatal("no port for a fake upstream")
+	return nil
+}
+
+// runUpstream is startUpstream on sockets that are there.
+func runUpstream(t testing.TB, udp net.PacketConn, listener net.Listener, script func(exchange)) *fakeUpstream {
+	t.Helper()
+	f := &fakeUpstream{script: script, udp: udp, tcp: listener, addr: netip.MustParseAddrPort(udp.LocalAddr().String())}
 	var serving sync.WaitGroup
 	serving.Go(f.serveUDP)
 	serving.Go(func() { f.serveTCP(listener) })
