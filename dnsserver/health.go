@@ -15,6 +15,7 @@ const (
 	sendsFragments                  // its answers come in pieces
 	truncatesOnly                   // it has longer answers, and no TCP
 	isMalformed                     // it sends what nobody can read
+	isNoisy                         // it sends many packets that answer nothing
 	complaints
 )
 
@@ -23,6 +24,7 @@ var complaintTexts = [complaints]string{
 	sendsFragments: "an upstream's answers come in fragments, which can be forged; it is asked over TCP",
 	truncatesOnly:  "an upstream has answers that need TCP, and can't be asked over TCP: let port 53/tcp pass",
 	isMalformed:    "an upstream sends malformed answers",
+	isNoisy:        "packets from an upstream's address answer nothing that was asked, many for one question; they are passed over",
 }
 
 const complainEvery = time.Hour
