@@ -49,9 +49,10 @@ test: test-deps build lint ## everything: as root nothing is skipped
 	go build -race -o bin/labnet-race ./cmd/labnet; \
 	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload|TestHooks' ./internal/e2e
 
-test-long: build ## a million hostile guests, boot ROMs, slow clients, 200 times kill -9, 20 power cuts, the kernels of Debian 11 and 12; half an hour
+test-long: build ## a million hostile guests, ten million forged answers, boot ROMs, slow clients, 200 times kill -9, 20 power cuts, the kernels of Debian 11 and 12; half an hour
 	tools/test-deps $(PACKAGES) $(LONG_PACKAGES)
 	go test -tags long -c -o bin/e2e-long.test ./internal/e2e
+	go test -tags long -count=1 -timeout 10m -v -run 'TestSpoofing' ./dnsserver
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
 	cd internal/e2e && LABNET_BINARY="$(CURDIR)/bin/labnet" ../../bin/e2e-long.test -test.v -test.timeout 30m -test.run "$(LONG_TESTS)"
 	for release in $(KERNELS); do \
@@ -63,7 +64,7 @@ test-long: build ## a million hostile guests, boot ROMs, slow clients, 200 times
 
 lint:
 	go vet ./...
-	go vet -tags long ./internal/e2e
+	go vet -tags long ./internal/e2e ./dnsserver
 	$(TOOL) staticcheck ./...
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
 

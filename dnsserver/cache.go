@@ -35,6 +35,7 @@ func (m moment) add(d time.Duration) moment { return m + moment(d) }
 type cache struct {
 	seed   maphash.Seed
 	epoch  time.Time
+	stale  atomic.Int64 // how long an answer may be used after its time, a time.Duration
 	shards [cacheShards]shard
 }
 
@@ -64,6 +65,7 @@ type entry struct {
 	hash    uint64
 	group   uint64 // key of the upstreams that gave it
 	expires moment
+	usable  moment // until then it may be served if upstreams don't answer
 	// refresh is when a hit shall have the answer fetched again; never if that is under way or not wanted.
 	refresh atomic.Int64
 	// route is the generation of the configuration by which questions as this one lead here, without anything in their way.
@@ -193,16 +195,42 @@ func (e *entry) fresh(now moment) bool { return now < e.expires }
 
 // put keeps an answer for ttl, in place of what was there. It returns the entry, nil if the answer isn't kept.
 func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) *entry {
-	hash := c.hashOf(a)
-	e := &entry{hash: hash, group: a.group.key, expires: now.add(ttl), flags: a.flags(), packed: *answer}
+	e := c.entry(a, answer, now.add(ttl))
+	if a.group.key != ours && answer.rcode != dns.RcodeServerFailure {
+		e.usable = e.expires.add(time.Duration(c.stale.Load()))
+		if ttl >= prefetchMin {
+			e.refresh.Store(int64(now.add(ttl - ttl/10)))
+		}
+	}
+	if !c.insert(a, e, now, ttl > 0) {
+		return nil
+	}
+	return e
+}
+
+// keep keeps an answer whose time is over, in place of what was there.
+func (c *cache) keep(a *asked, answer *packed, now, until, usable moment) *entry {
+	e := c.entry(a, answer, min(until, usable))
+	e.usable = usable
+	c.insert(a, e, now, true)
+	return e
+}
+
+func (c *cache) entry(a *asked, answer *packed, expires moment) *entry {
+	e := &entry{hash: c.hashOf(a), group: a.group.key, expires: expires, usable: expires, flags: a.flags(), packed: *answer}
 	e.refresh.Store(int64(never))
-	cost := e.cost()
+	return e
+}
+
+// insert puts an entry in the place of what was there, which it takes away at least, and tells whether it did.
+func (c *cache) insert(a *asked, e *entry, now moment, wanted bool) bool {
+	hash, cost := e.hash, e.cost()
 	s := &c.shards[hash%cacheShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removeIf(hash, func(old *entry) bool { return old.matches(a, hash) })
-	if ttl <= 0 || cost > maxEntry || cost > s.limit {
-		return nil
+	if !wanted || cost > maxEntry || cost > s.limit {
+		return false
 	}
 	s.evict(cost, now)
 	s.grow()
@@ -211,7 +239,7 @@ func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) *en
 	head.Store(e)
 	s.entries++
 	s.size += cost
-	return e
+	return true
 }
 
 // removeIf takes the entries of one hash's chain out that leave chooses. s.mu is held.
@@ -302,7 +330,7 @@ func (s *Server) Cache() (entries int, bytes int64) {
 // kind tells why the cache answers as it does.
 func (e *entry) kind() reason {
 	switch {
-	case e.group == ours:
+	case e.group == ours || e.why == staleAnswer:
 		return e.why
 	case e.rcode == dns.RcodeServerFailure:
 		return cacheFailure

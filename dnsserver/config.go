@@ -12,8 +12,10 @@ type Config struct {
 	Upstreams []UpstreamGroup
 	Block     Block
 	Rebind    Rebind
-	Port      uint16 // of the listeners; 0 means 53
-	HostName  string // the host's own name, a label: answers with the gateway's address in every network
+	// ServeStale is how long an answer may be used after its time when upstreams don't answer, RFC 8767; 0: not at all.
+	ServeStale time.Duration
+	Port       uint16 // of the listeners; 0 means 53
+	HostName   string // the host's own name, a label: answers with the gateway's address in every network
 }
 
 // Network is one network's view: where it listens, who may ask, what it knows.

@@ -85,6 +85,9 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	if rcode != 0 {
 		return s.reject(l, out, rcode, why, nil), false
 	}
+	if s.cameBack(&l.query, c.addr.Addr()) {
+		return s.reject(l, out, dns.RcodeRefused, refusedLoop, explain(dns.ExtendedErrorCodeOther, "a loop: this question came from here")), false
+	}
 	p, pending := s.advance(l, l.began)
 	if pending {
 		return out, true
@@ -107,7 +110,8 @@ func (q *query) refuse() (rcode int, why reason) {
 	return 0, 0
 }
 
-// advance follows a question through local names and the cache until it has an answer, or must wait for an upstream.
+// advance follows a question through local names and the cache until it has an answer, or must wait for an upstream. Neither: the same
+// message waits already, and gets the answer.
 func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 	for ; l.hops <= maxChain; l.hops++ {
 		f, lan := l.snap.local(l.view, l.target, l.qtype, now)
@@ -161,21 +165,9 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			l.client.trail.lonely(l, &a)
 			return l.fail(noUpstream, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream to ask"), false
 		}
-		e := s.cache.get(&a, l.client.trail == nil)
-		l.client.trail.cache(l, &a, e, s.cache.moment(now))
-		if e == nil || !e.fresh(s.cache.moment(now)) {
-			if !l.client.trail.forward(l, &a, now) {
-				return nil, true
-			}
-			landed, ok := s.flights.board(s, &a, l)
-			if !ok {
-				return l.fail(busy, dns.ExtendedErrorCodeOther, "too many questions under way"), false
-			}
-			if landed == nil {
-				return nil, true
-			}
-			e = landed
-			l.client.trail.landed(l, &e.packed)
+		e, answer, pending := s.remembered(l, &a, now)
+		if e == nil {
+			return answer, pending
 		}
 		direct := l.hops == 0 && l.snap.shortcut(l.target)
 		p, done := s.absorb(l, &e.packed, e.kind(), now)
@@ -280,6 +272,10 @@ func (s *Server) resume(l *lookup, p *packed) {
 
 // finish writes the answer, counts it and logs it.
 func (s *Server) finish(l *lookup, p *packed, out []byte) []byte {
+	if p == nil {
+		s.stats.count(repeatedQuery)
+		return out
+	}
 	reply, cut := l.appendReply(out, p, s.cache.moment(time.Now()), l.limit(l.client.tcp))
 	if cut {
 		s.stats.count(truncated)

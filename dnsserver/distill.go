@@ -14,9 +14,6 @@ const (
 	maxTTL   = 24 * time.Hour
 	// maxNegativeTTL: RFC 2308 section 5.
 	maxNegativeTTL = 3 * time.Hour
-	// failureTTL is how long a failure is remembered: RFC 9520 section 3.2, at least one second.
-	failureTTL = 5 * time.Second
-	timeoutTTL = time.Second
 )
 
 // distill makes the answer that is kept and passed on of what an upstream said, and tells for how long: the records of
@@ -27,11 +24,11 @@ func distill(a *asked, m *dns.Msg, stay func(name) bool) (p *packed, ttl time.Du
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		why := "an upstream answered " + dns.RcodeToString[m.Rcode]
 		p = failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure, appendErrors(nil, append(extendedOf(m), extendedError{dns.ExtendedErrorCodeNetworkError, why})))
-		return p, failureTTL
+		return p, 0
 	}
 	chain, at, next, ok := follow(a, m, stay)
 	if !ok {
-		return failure(a.name, a.qtype, dns.RcodeServerFailure, chainTooLong, nil), failureTTL
+		return failure(a.name, a.qtype, dns.RcodeServerFailure, chainTooLong, nil), 0
 	}
 	final := records(m.Answer, at, a.qtype)
 	answer := slices.Concat(chain, final)
@@ -52,7 +49,7 @@ func distill(a *asked, m *dns.Msg, stay func(name) bool) (p *packed, ttl time.Du
 	ttl = lifetime(answer, authority, negative)
 	p, err := pack(a.name, a.qtype, rcode, answer, authority, extendedOf(m)...)
 	if err != nil {
-		return failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure, nil), failureTTL
+		return failure(a.name, a.qtype, dns.RcodeServerFailure, upstreamFailure, nil), 0
 	}
 	p.ad, p.onward, p.negative = m.AuthenticatedData, next, negative
 	p.why = forwarded

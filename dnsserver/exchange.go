@@ -25,17 +25,32 @@ type asked struct {
 	by *upstream // whose answer it is, once there is one
 }
 
-// errMismatch is an answer to a question that is ours in all but its letter case.
-var errMismatch = errors.New("the upstream's answer doesn't repeat the question's letter case")
+var (
+	// errMismatch is an answer to a question that is ours in all but its letter case.
+	errMismatch = errors.New("the upstream's answer doesn't repeat the question's letter case")
+	errWrongID  = errors.New("an answer with another ID")
+	errNoReply  = errors.New("not an answer to the question asked")
+)
 
-// questionAt is where the question starts and how long it is.
+// questionEnd is how long a message is up to the end of the question.
 func (a *asked) questionEnd() int { return headerSize + len(a.name) + 4 }
 
+// randomness is what nobody can know beforehand of a question: 4 bytes of its port, 2 of its ID, a bit for each letter.
+type randomness [4 + messageRandom]byte
+
+const messageRandom = 2 + (maxName+7)/8
+
+func randomBits() (r randomness) {
+	_, _ = rand.Read(r[:])
+	return r
+}
+
 // message writes the question for an upstream: nothing of the client's own message but the question and its DO and CD,
-// so that no option of a client (client subnet, cookie) goes further. mixed sets random letter case ("0x20").
-func (a *asked) message(mixed, edns bool) []byte {
-	m := make([]byte, headerSize, a.questionEnd()+11)
-	_, _ = rand.Read(m[:2])
+// so that no option of a client (client subnet, cookie) goes further. random are messageRandom bytes; mixed takes letter case of them
+// ("0x20").
+func (a *asked) message(random []byte, mixed, edns bool) []byte {
+	m := make([]byte, headerSize, a.questionEnd()+optSize)
+	copy(m, random[:2])
 	m[2] = 0x01 // RD
 	m[3] = 0x20 // AD: RFC 6840 section 5.7, tell us what validates
 	if a.cd {
@@ -44,22 +59,20 @@ func (a *asked) message(mixed, edns bool) []byte {
 	m[5] = 1
 	m = append(m, a.name...)
 	if mixed {
-		mixCase(m[headerSize:])
+		mixCase(m[headerSize:], random[2:])
 	}
 	m = binary.BigEndian.AppendUint16(m, a.qtype)
 	m = binary.BigEndian.AppendUint16(m, dns.ClassINET)
 	if edns {
 		q := query{edns: true, do: a.do}
-		m = q.appendOPT(m, 0, 0, nil, len(m)+11)
+		m = q.appendOPT(m, 0, 0, nil, len(m)+optSize)
 	}
 	return m
 }
 
-func mixCase(n []byte) {
-	var bits [maxName]byte
-	_, _ = rand.Read(bits[:len(n)])
+func mixCase(n, bits []byte) {
 	for i, c := range n {
-		if 'a' <= c && c <= 'z' && bits[i]&1 != 0 {
+		if 'a' <= c && c <= 'z' && bits[i/8]>>(i%8)&1 != 0 {
 			n[i] = c - 'a' + 'A'
 		}
 	}
@@ -70,105 +83,6 @@ func (a *asked) restore(answer []byte) []byte {
 	copy(answer[headerSize:], a.name)
 	return answer
 }
-
-// exchange asks one upstream once, over UDP, and over TCP where UDP isn't enough. The answer is one to this question,
-// checked up to the end of the question; the rest of it isn't checked at all.
-func (s *Server) exchange(ctx context.Context, u *upstream, a *asked, edns bool) ([]byte, error) {
-	mixed := !u.folds(time.Now())
-	answer, err := s.exchangeUDP(ctx, u, a, mixed, edns)
-	switch {
-	case errors.Is(err, errMismatch):
-		// A forger who knows everything but the case, or a server that folds it: TCP tells.
-		if answer, err = exchangeTCP(ctx, u, a, edns); err == nil {
-			u.setFolds(time.Now())
-			return answer, nil
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return s.exchangeUDP(ctx, u, a, false, edns)
-	case err == nil && answer[2]&0x02 != 0:
-		return exchangeTCP(ctx, u, a, edns)
-	}
-	return answer, err
-}
-
-// exchangeUDP sends from a socket of its own, whose random port no one else can learn, and takes answers only from the
-// address that it is connected to. Whatever isn't the answer is passed over until ctx ends: who sends junk must not be
-// able to end the question ("TuDoor").
-func (s *Server) exchangeUDP(ctx context.Context, u *upstream, a *asked, mixed, edns bool) ([]byte, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(u.addr))
-	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", u.addr, err)
-	}
-	defer conn.Close()
-	defer expire(ctx, conn)()
-	message := a.message(mixed, edns)
-	if _, err := conn.Write(message); err != nil {
-		return nil, fmt.Errorf("asking %s: %w", u.addr, err)
-	}
-	buffer := make([]byte, 4096)
-	guessed := false
-	for {
-		n, err := conn.Read(buffer)
-		if err != nil {
-			return nil, fmt.Errorf("asking %s: %w", u.addr, err)
-		}
-		switch err := a.check(buffer[:n], message); {
-		case err == nil:
-			return a.restore(buffer[:n]), nil
-		case errors.Is(err, errMismatch):
-			return nil, fmt.Errorf("asking %s: %w", u.addr, err)
-		case errors.Is(err, errWrongID) && !guessed:
-			// Someone guesses. TCP is out of reach for who can't see our packets.
-			guessed = true
-			s.stats.count(replyIgnored)
-			if answer, err := exchangeTCP(ctx, u, a, edns); err == nil {
-				return answer, nil
-			}
-		default:
-			s.stats.count(replyIgnored)
-		}
-	}
-}
-
-// exchangeTCP asks over a connection of its own, RFC 7766.
-func exchangeTCP(ctx context.Context, u *upstream, a *asked, edns bool) ([]byte, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.addr.String())
-	if err != nil {
-		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
-	}
-	defer conn.Close()
-	defer expire(ctx, conn)()
-	message := a.message(false, edns)
-	framed := binary.BigEndian.AppendUint16(nil, uint16(len(message)))
-	if _, err := conn.Write(append(framed, message...)); err != nil {
-		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
-	}
-	var length [2]byte
-	if _, err := io.ReadFull(conn, length[:]); err != nil {
-		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
-	}
-	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
-	}
-	if err := a.check(answer, message); err != nil && !errors.Is(err, errMismatch) {
-		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
-	}
-	return a.restore(answer), nil
-}
-
-// expire ends what conn is waiting for when ctx ends; the returned function takes that back.
-func expire(ctx context.Context, conn net.Conn) (stop func()) {
-	cancel := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	return func() { cancel() }
-}
-
-var (
-	errWrongID = errors.New("an answer with another ID")
-	errNoReply = errors.New("not an answer to the question asked")
-)
 
 // check tells whether a packet answers the message sent: a response with that ID and the very same question.
 func (a *asked) check(answer, sent []byte) error {
@@ -192,4 +106,39 @@ func (a *asked) check(answer, sent []byte) error {
 		return errMismatch
 	}
 	return errNoReply
+}
+
+// exchangeTCP asks over a connection of its own, RFC 7766. The answer is one to this question, checked up to the end of the question;
+// the rest of it isn't checked at all.
+func exchangeTCP(ctx context.Context, u *upstream, a *asked, edns bool) ([]byte, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	defer conn.Close()
+	defer expire(ctx, conn)()
+	random := randomBits()
+	message := a.message(random[:], false, edns)
+	framed := binary.BigEndian.AppendUint16(nil, uint16(len(message)))
+	if _, err := conn.Write(append(framed, message...)); err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(conn, length[:]); err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	if err := a.check(answer, message); err != nil && err != errMismatch {
+		return nil, fmt.Errorf("asking %s over TCP: %w", u.addr, err)
+	}
+	return a.restore(answer), nil
+}
+
+// expire ends what conn is waiting for when ctx ends; the returned function takes that back.
+func expire(ctx context.Context, conn net.Conn) (stop func()) {
+	cancel := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return func() { cancel() }
 }

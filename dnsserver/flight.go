@@ -1,19 +1,23 @@
 package dnsserver
 
 import (
-	"errors"
+	"bytes"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 )
 
-// Bounds on what waits for upstreams; above them the answer is SERVFAIL, at once.
+// Bounds on what waits for upstreams; above them the answer is stale or SERVFAIL, at once.
 const (
 	maxFlights   = 2048 // different questions, each with a few sockets
 	maxWaiting   = 8192 // clients' questions in all
 	maxPerClient = 1024 // of them from one address
+	// maxPulse is the answers that one client gets of one flight: who makes a thousand questions wait for one answer has them all
+	// answered at the same moment ("DNSBomb").
+	maxPulse = 128
 )
 
 // flights is the questions that upstreams are being asked. Equal ones share a flight, however many clients ask.
@@ -24,50 +28,146 @@ type flights struct {
 	clients map[netip.Addr]int
 }
 
-type flight struct{ waiters []*lookup }
-
 func newFlights() *flights {
 	return &flights{active: map[string]*flight{}, clients: map[netip.Addr]int{}}
 }
 
-// board lets a question wait for its flight, and starts the flight if it is the first. It tells whether there was room. landed is the answer
-// of a flight that has ended meanwhile; then nobody waits.
-func (f *flights) board(s *Server, a *asked, l *lookup) (landed *entry, ok bool) {
+// flight is one question upstream, from its first message to its end. Its steps are made by whoever has news: the worker that
+// starts it, the pump, a TCP connection. None of them waits.
+type flight struct {
+	asked
+	server  *Server
+	snap    *snapshot
+	key     string
+	waiters []*lookup    // guarded by flights.mu
+	due     atomic.Int64 // the moment of the next step that nothing but time brings
+	staleAt atomic.Int64 // the moment when whoever waits gets a stale answer, if there is one
+
+	mu       sync.Mutex // guards the rest
+	order    []*upstream
+	allDown  bool
+	started  moment
+	attempts []*attempt // under way
+	sends    int
+	turn     int // in order, round after round
+	hedgeAt  moment
+	soft     *packed // the last answer that another server may better
+	softTTL  time.Duration
+	err      error
+	result   *packed
+	ttl      time.Duration
+	over     bool
+}
+
+// boarding is what came of wanting to wait for a flight.
+type boarding uint8
+
+const (
+	boarded  boarding = iota
+	landed            // the flight has ended meanwhile, with the entry that comes along
+	full              // there is no room
+	overRate          // the client asks for more than its share
+	repeated          // the very same message waits already; one answer is enough
+)
+
+// board lets a question wait for its flight, and starts the flight if it is the first.
+func (f *flights) board(s *Server, a *asked, l *lookup) (*entry, boarding) {
 	var scratch [maxName + 16]byte
 	key := a.appendKey(scratch[:0])
+	started, e, how := f.seat(s, a, l, key)
+	if started != nil {
+		started.depart()
+	}
+	return e, how
+}
+
+func (f *flights) seat(s *Server, a *asked, l *lookup, key []byte) (start *flight, e *entry, how boarding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	who := l.client.addr.Addr()
 	if f.waiting >= maxWaiting || f.clients[who] >= maxPerClient {
-		return nil, false
+		return nil, nil, full
 	}
 	running := f.active[string(key)]
-	if running == nil {
+	switch {
+	case running != nil:
+		if how := running.seatFor(l); how != boarded {
+			return nil, nil, how
+		}
+	default:
+		now := s.cache.moment(time.Now())
 		// Answers are kept before their flight lands.
-		if e := s.cache.get(a, l.client.trail == nil); e != nil && e.fresh(s.cache.moment(time.Now())) {
-			return e, true
+		if e := s.cache.get(a, false); e != nil && e.fresh(now) {
+			return nil, e, landed
 		}
-		if len(f.active) >= maxFlights {
-			return nil, false
+		// Nobody gets more than is left for the others: who floods leaves room, and so do several.
+		if room := maxFlights - len(f.active); room <= 0 || f.clients[who] > room {
+			return nil, nil, full
 		}
-		running = &flight{}
-		k, question, snap := string(key), *a, l.snap
-		f.active[k] = running
-		s.work.Go(func() { s.fly(k, question, snap) })
+		if l.client.trail == nil && !s.limits.allow(who, now, len(f.active)) {
+			return nil, nil, overRate
+		}
+		running = f.open(s, a, l.snap, key)
+		start = running
 	}
 	l.own()
 	running.waiters = append(running.waiters, l)
 	f.waiting++
 	f.clients[who]++
-	return nil, true
+	return start, nil, boarded
 }
 
-// land ends a flight and returns who waited for it.
-func (f *flights) land(key string) []*lookup {
+// seatFor tells whether a question may wait for the flight too. flights.mu is held.
+func (f *flight) seatFor(l *lookup) boarding {
+	same := 0
+	for _, other := range f.waiters {
+		if other.client.addr.Addr() != l.client.addr.Addr() {
+			continue
+		}
+		// A client that asks again as nothing came: not over TCP, where each question is owed an answer.
+		if !l.client.tcp && other.client.addr == l.client.addr && other.id == l.id && other.client.at == l.client.at && bytes.Equal(other.question, l.question) {
+			return repeated
+		}
+		if same++; same >= maxPulse {
+			return overRate
+		}
+	}
+	return boarded
+}
+
+// open makes a flight. f.mu is held; the caller lets it depart afterwards.
+func (f *flights) open(s *Server, a *asked, snap *snapshot, key []byte) *flight {
+	running := &flight{asked: *a, server: s, snap: snap, key: string(key)}
+	running.due.Store(int64(never))
+	running.staleAt.Store(int64(never))
+	f.active[running.key] = running
+	return running
+}
+
+// ahead starts a flight that nobody waits for, unless there is one or the server is busy.
+func (f *flights) ahead(s *Server, a *asked, snap *snapshot) {
+	var scratch [maxName + 16]byte
+	key := a.appendKey(scratch[:0])
+	f.mu.Lock()
+	var running *flight
+	if f.active[string(key)] == nil && len(f.active) < maxFlights/2 {
+		running = f.open(s, a, snap, key)
+	}
+	f.mu.Unlock()
+	if running != nil {
+		running.depart()
+	}
+}
+
+// dismiss takes those who wait off a flight; with land it has ended.
+func (f *flights) dismiss(fl *flight, land bool) []*lookup {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	waiters := f.active[key].waiters
-	delete(f.active, key)
+	waiters := fl.waiters
+	fl.waiters = nil
+	if land {
+		delete(f.active, fl.key)
+	}
 	f.waiting -= len(waiters)
 	for _, l := range waiters {
 		who := l.client.addr.Addr()
@@ -78,46 +178,93 @@ func (f *flights) land(key string) []*lookup {
 	return waiters
 }
 
-// fly asks the upstreams, keeps the answer, and hands it to everyone who waits.
-func (s *Server) fly(key string, a asked, snap *snapshot) {
-	p := s.resolve(key, &a, snap)
-	for _, l := range s.flights.land(key) {
-		if l.group == a.group {
-			l.by = a.by
+// advance makes the steps that are due, and tells whether any flight is under way.
+func (f *flights) advance(now moment) bool {
+	f.mu.Lock()
+	any := len(f.active) > 0
+	var due []*flight
+	for _, fl := range f.active {
+		if min(fl.due.Load(), fl.staleAt.Load()) <= int64(now) {
+			due = append(due, fl)
 		}
-		s.deliver(l, p)
+	}
+	f.mu.Unlock()
+	for _, fl := range due {
+		fl.step(fl.timeout)
+		if fl.staleAt.Load() <= int64(now) {
+			fl.staleAt.Store(int64(never))
+			fl.server.appease(fl)
+		}
+	}
+	return any
+}
+
+// abandon ends all flights: the server stops.
+func (f *flights) abandon() {
+	f.mu.Lock()
+	var all []*flight
+	for _, fl := range f.active {
+		all = append(all, fl)
+	}
+	f.mu.Unlock()
+	for _, fl := range all {
+		fl.step(func(moment) { fl.err = errStopped; fl.conclude() })
 	}
 }
 
-// resolve asks the upstreams and keeps what they say. It returns an answer whatever happens.
-func (s *Server) resolve(key string, a *asked, snap *snapshot) (p *packed) {
+// step makes one step of a flight, and lands it if that was the last.
+func (f *flight) step(do func(now moment)) {
+	if f.guarded(do) {
+		f.land()
+	}
+}
+
+// guarded makes a step under the lock and tells whether it ended the flight. A bug ends the flight, and nothing else.
+func (f *flight) guarded(do func(now moment)) (ended bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return false
+	}
 	defer func() {
 		if bug := recover(); bug != nil {
-			s.recovered(bug)
-			p = failure(a.name, a.qtype, dns.RcodeServerFailure, recovered, nil)
+			f.server.recovered(bug)
+			f.result = failure(f.name, f.qtype, dns.RcodeServerFailure, recovered, nil)
+			f.conclude()
+			ended = true
 		}
 	}()
-	m, err := s.race(s.base, a.group.askable(a.lan), a)
-	var ttl time.Duration
-	if err != nil {
-		why, code, text := upstreamFailure, dns.ExtendedErrorCodeNetworkError, "the upstreams can't be reached"
-		if timeout, ok := errors.AsType[interface {
-			error
-			Timeout() bool
-		}](err); ok && timeout.Timeout() {
-			why, code, text = upstreamTimeout, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream answered in time"
-		}
-		p, ttl = failure(a.name, a.qtype, dns.RcodeServerFailure, why, explain(code, text)), timeoutTTL
-		if s.base.Err() != nil {
-			return p // we are stopping: it says nothing about the upstreams
-		}
-		s.log.Debug("no answer from upstreams", "name", a.name.String(), "upstream", a.group.name, "err", err)
-	} else {
-		p, ttl = distill(a, m, func(n name) bool { return snap.route(n) == a.group && !snap.speaksFor(n) })
+	do(f.server.now())
+	if !f.over && len(f.attempts) == 0 {
+		f.conclude()
 	}
-	p.made = s.cache.moment(time.Now())
-	s.cache.put(a, p, ttl, p.made)
-	return p
+	if !f.over {
+		f.due.Store(int64(min(f.hedgeAt, f.started.add(patience))))
+	}
+	return f.over
+}
+
+// conclude ends the flight: what it has is what it has.
+func (f *flight) conclude() {
+	f.over = true
+	f.due.Store(int64(never))
+}
+
+// land keeps the answer, hands it to everyone who waits, and closes the sockets, which nobody waits for.
+func (f *flight) land() {
+	p := f.server.settle(f)
+	for _, l := range f.server.flights.dismiss(f, true) {
+		if l.group == f.group {
+			l.by = f.by
+		}
+		f.server.deliver(l, p)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, at := range f.attempts {
+		at.close(f.server)
+	}
+	f.attempts = nil
 }
 
 // deliver resumes one waiter; a bug that one question meets is not the others'.
@@ -130,3 +277,6 @@ func (s *Server) deliver(l *lookup, p *packed) {
 	}()
 	s.resume(l, p)
 }
+
+// now is the time as the cache counts it.
+func (s *Server) now() moment { return s.cache.moment(time.Now()) }

@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -264,7 +265,7 @@ func TestUpstreamThatFoldsCase(t *testing.T) {
 			s := startServer(t, withUpstreams(t, up.addr), testLeases())
 			if !tcp {
 				// Without TCP at all.
-				s.known[up.addr].setFolds(time.Now())
+				s.known[up.addr].setFolds(s.now())
 			}
 			if got, want := brief(ask(t, "udp", s.at, "www.example.org.", dns.TypeA)), "NOERROR: www.example.org. 300 A 192.0.2.80"; got != want {
 				t.Errorf("got %s, want %s", got, want)
@@ -451,29 +452,53 @@ func TestUpstreamGroups(t *testing.T) {
 }
 
 func TestRanked(t *testing.T) {
-	now := time.Now()
+	start := moment(time.Hour)
+	refused := errors.New("refused")
 	make := func(name string, rtt time.Duration, failures int) *upstream {
 		u := &upstream{addr: netip.AddrPortFrom(netip.MustParseAddr(name), 53), rtt: rtt}
 		for range failures {
-			u.failed(now)
+			u.failed(start, refused, start)
 		}
 		return u
 	}
 	servers := []*upstream{make("192.0.2.1", time.Second, 0), make("192.0.2.2", time.Millisecond, 5), make("192.0.2.3", 10*time.Millisecond, 1), make("192.0.2.4", 0, 0)}
-	order := func(at time.Time) (s string) {
-		for _, u := range ranked(servers, at) {
+	letters := func(servers []*upstream) (s string) {
+		for _, u := range servers {
 			s += u.addr.Addr().String()[8:]
 		}
 		return s
 	}
-	if got := order(now); got != "4312" {
-		t.Errorf("order %s", got)
+	for _, step := range []struct {
+		what         string
+		do           func()
+		after        time.Duration
+		order, sound string
+	}{
+		{"at first", func() {}, 0, "4312", ""},
+		{"it is time to look after the one that is down", func() {}, maxDownFor, "4312", "2"},
+		{"which is done by one question", func() {}, maxDownFor, "4312", ""},
+		{"silence on one question among others that were answered", func() {
+			servers[2].answered(10*time.Millisecond, start.add(time.Second))
+			servers[2].failed(start, errNoAnswer, start.add(2*time.Second))
+			servers[2].failed(start, errNoAnswer, start.add(2*time.Second))
+		}, maxDownFor, "4312", ""},
+		{"an answer", func() { servers[1].answered(time.Millisecond, start.add(maxDownFor)) }, maxDownFor, "4231", ""},
+		{"a server that isn't asked for a while is measured", func() {}, maxDownFor + remeasure, "4231", "23"},
+		{"once", func() {}, maxDownFor + remeasure, "4231", ""},
+	} {
+		step.do()
+		order, allDown := ranked(servers)
+		sound := unsounded(order, start.add(step.after))
+		if letters(order) != step.order || letters(sound) != step.sound || allDown {
+			t.Errorf("%s: order %s, sound %s, all down %v; want %s and %s", step.what, letters(order), letters(sound), allDown, step.order, step.sound)
+		}
 	}
-	if got := order(now.Add(maxDownFor)); got != "4231" {
-		t.Errorf("order after the pause %s", got)
+	for range downAfter {
+		for _, u := range servers {
+			u.failed(start.add(time.Hour), refused, start.add(time.Hour))
+		}
 	}
-	servers[1].answered(time.Millisecond)
-	if got := order(now); got != "4231" {
-		t.Errorf("order after an answer %s", got)
+	if _, allDown := ranked(servers); !allDown {
+		t.Error("not all are down")
 	}
 }

@@ -109,16 +109,25 @@ func (g *group) hasPrivate() bool { return len(g.askable(true)) > 0 }
 
 // askable returns the servers that a question may go to.
 func (g *group) askable(lan bool) []*upstream {
-	if !lan {
-		return g.servers
-	}
-	var some []*upstream
-	for _, u := range g.servers {
-		if private(u.addr.Addr()) {
-			some = append(some, u)
+	may := func(u *upstream) bool { return !u.looping.Load() && (!lan || private(u.addr.Addr())) }
+	for i, u := range g.servers {
+		if may(u) {
+			continue
 		}
+		some := slices.Clone(g.servers[:i])
+		for _, u := range g.servers[i+1:] {
+			if may(u) {
+				some = append(some, u)
+			}
+		}
+		return some
 	}
-	return some
+	return g.servers
+}
+
+// allDown tells that nobody whom a question may go to has answered lately.
+func (g *group) allDown(lan bool) bool {
+	return !slices.ContainsFunc(g.askable(lan), func(u *upstream) bool { return !u.down() })
 }
 
 // UpstreamStatus is how an upstream does.
@@ -129,17 +138,19 @@ type UpstreamStatus struct {
 	RTT time.Duration
 	// Failures counts questions without an answer since the last answer.
 	Failures int
-	// Down tells that the others are asked first, for some seconds.
+	// Down tells that the others are asked first, until it answers.
 	Down bool
+	// Looping tells that it asks us what we ask it; then it isn't asked.
+	Looping bool
 }
 
 // Upstreams returns the upstreams of every group that is in use, ordered by group and address. Safe for concurrent use.
 func (s *Server) Upstreams() []UpstreamStatus {
-	snap, now := s.snap.Load(), time.Now()
+	snap := s.snap.Load()
 	var all []UpstreamStatus
 	for g := range snap.allGroups() {
 		for _, u := range g.servers {
-			status := u.status(now)
+			status := u.status()
 			status.Group = g.name
 			all = append(all, status)
 		}
@@ -148,6 +159,20 @@ func (s *Server) Upstreams() []UpstreamStatus {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), a.Addr.Compare(b.Addr))
 	})
 	return all
+}
+
+// routes yields every group with each domain that it is for.
+func (snap *snapshot) routes() iter.Seq2[name, *group] {
+	return func(yield func(name, *group) bool) {
+		if snap.fallback != nil && !yield(root, snap.fallback) {
+			return
+		}
+		for n, g := range snap.groups {
+			if !yield(n, g) {
+				return
+			}
+		}
+	}
 }
 
 // allGroups yields every group once.

@@ -207,9 +207,11 @@ func brief(m *dns.Msg) string {
 type fakeUpstream struct {
 	addr    netip.AddrPort
 	udp     net.PacketConn
+	tcp     net.Listener
 	queries atomic.Int64 // over UDP
 	streams atomic.Int64 // TCP connections
 	script  func(exchange)
+	probes  atomic.Bool // that the script gets also the questions that look for loops
 }
 
 // exchange is one query that the fake got.
@@ -253,23 +255,24 @@ func packMsg(m *dns.Msg) []byte {
 
 func startUpstream(t testing.TB, script func(exchange)) *fakeUpstream {
 	t.Helper()
-	f := &fakeUpstream{script: script}
-	var listener net.Listener
 	for range 20 {
 		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if listener, err = net.Listen("tcp", udp.LocalAddr().String()); err == nil {
-			f.udp = udp
-			break
+		if listener, err := net.Listen("tcp", udp.LocalAddr().String()); err == nil {
+			return runUpstream(t, udp, listener, script)
 		}
 		_ = udp.Close()
 	}
-	if f.udp == nil {
-		t.Fatal("no port for a fake upstream")
-	}
-	f.addr = netip.MustParseAddrPort(f.udp.LocalAddr().String())
+	t.Fatal("no port for a fake upstream")
+	return nil
+}
+
+// runUpstream is startUpstream on sockets that are there.
+func runUpstream(t testing.TB, udp net.PacketConn, listener net.Listener, script func(exchange)) *fakeUpstream {
+	t.Helper()
+	f := &fakeUpstream{script: script, udp: udp, tcp: listener, addr: netip.MustParseAddrPort(udp.LocalAddr().String())}
 	var serving sync.WaitGroup
 	serving.Go(f.serveUDP)
 	serving.Go(func() { f.serveTCP(listener) })
@@ -290,6 +293,10 @@ func (f *fakeUpstream) serveUDP() {
 		}
 		m := new(dns.Msg)
 		if m.Unpack(slices.Clone(buffer[:n])) != nil {
+			continue
+		}
+		if m.Question[0].Qtype == probeType && !f.probes.Load() {
+			_, _ = f.udp.WriteTo(packMsg(m.SetRcode(m, dns.RcodeNameError)), from)
 			continue
 		}
 		f.queries.Add(1)

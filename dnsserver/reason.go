@@ -33,12 +33,18 @@ const (
 	upstreamTimeout                 // no upstream answered in time
 	upstreamFailure                 // upstreams answered, none with an answer
 	noUpstream                      // nobody to ask
+	staleAnswer                     // upstreams don't answer, but did lately, RFC 8767
+	limited                         // the client asks for more than its share
+	refusedLoop                     // our own question, back from an upstream
+	repeatedQuery                   // the very same message waits already; one answer is enough
 	busy                            // a bound on what is under way is reached
 	chainTooLong                    // a CNAME chain above the bound, or a loop
 	recovered                       // a bug: a panic was caught
 	truncated                       // event: an answer that didn't fit, sent with TC
 	sendFailed                      // event: the kernel didn't take an answer
 	replyIgnored                    // event: an upstream's packet that doesn't answer the question asked
+	replyFragmented                 // event: an upstream's answer that came in pieces
+	prefetched                      // event: an answer that is wanted was fetched again before its end
 	reasonCount
 )
 
@@ -51,7 +57,8 @@ var reasonNames = [reasonCount]string{
 	cacheFailure: "cache_failure", forwarded: "forwarded", forwardedNegative: "forwarded_negative",
 	upstreamTimeout: "upstream_timeout", upstreamFailure: "upstream_failure", noUpstream: "no_upstream", busy: "busy",
 	chainTooLong: "chain_too_long", recovered: "panic_recovered", truncated: "truncated", sendFailed: "send_failed",
-	replyIgnored: "reply_ignored",
+	replyIgnored: "reply_ignored", repeatedQuery: "repeated", staleAnswer: "stale", limited: "limited", refusedLoop: "refused_loop",
+	replyFragmented: "reply_fragmented", prefetched: "prefetched",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -61,8 +68,8 @@ type counters [reasonCount]atomic.Uint64
 
 func (c *counters) count(r reason) { c[r].Add(1) }
 
-// Stats returns how often each reason has decided a query since Listen; truncated, send_failed and reply_ignored count
-// events beside that decision. Every reason is there, also at zero. Safe for concurrent use.
+// Stats returns how often each reason has decided a query since Listen; truncated, send_failed, reply_ignored,
+// reply_fragmented and prefetched count events beside that decision. Every reason is there, also at zero. Safe for concurrent use.
 func (s *Server) Stats() map[string]uint64 {
 	stats := make(map[string]uint64, reasonCount)
 	for r := range s.stats {

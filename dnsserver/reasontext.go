@@ -29,12 +29,18 @@ var reasonTexts = [reasonCount]string{
 	upstreamTimeout:   "no upstream answered in time",
 	upstreamFailure:   "no upstream gave an answer",
 	noUpstream:        "there is no upstream to ask",
+	staleAnswer:       "from the cache, outdated: no upstream answered",
+	limited:           "the client asks for more than its share",
+	refusedLoop:       "a question of labnet's own, back from an upstream",
+	repeatedQuery:     "the same message waits already",
 	busy:              "too many questions are under way",
 	chainTooLong:      "a chain of aliases without end",
 	recovered:         "a bug of labnet",
 	truncated:         "too long for UDP: the client asks by TCP",
 	sendFailed:        "the answer couldn't be sent",
 	replyIgnored:      "a packet that answers no question of ours",
+	replyFragmented:   "an upstream's answer in pieces",
+	prefetched:        "fetched again before its end",
 }
 
 // text is the reason in words.
@@ -53,7 +59,7 @@ func ReasonText(code string) string {
 // cached tells the reasons for which no upstream was asked although the name is the outside's.
 func (r reason) cached() bool {
 	switch r {
-	case cacheHit, cacheNegative, cacheFailure:
+	case cacheHit, cacheNegative, cacheFailure, staleAnswer:
 		return true
 	}
 	return false

@@ -30,6 +30,8 @@ func (snap *snapshot) remedies(e *Explanation, t *trail, n name, qtype uint16) [
 		return []string{"the records point to each other, or to too many others: shorten the chain of CNAMEs above"}
 	case busy:
 		return []string{"too many questions wait for upstreams that don't answer; `labnet status` says which, `labnet trace dns` who asks"}
+	case limited:
+		return []string{"the client asks for too many names that don't exist, or that nobody knows: `labnet trace dns` shows which"}
 	case localNXDomain, localNoData:
 		return snap.absent(e, n, qtype)
 	}
@@ -42,7 +44,7 @@ func (t *trail) askDirectly(qtype uint16) []string {
 		return nil
 	}
 	last := t.steps[len(t.steps)-1]
-	servers := ranked(t.group.servers, time.Now())
+	servers, _ := ranked(t.group.servers)
 	if len(servers) == 0 {
 		return nil
 	}

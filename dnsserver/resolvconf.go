@@ -57,7 +57,7 @@ func parseResolvConf(text string) []netip.AddrPort {
 // their target, files that don't exist yet, other file systems.
 const followEvery = time.Second
 
-// follow reads followed files, and block lists, again whenever one changes, until ctx ends.
+// follow reads followed files, and block lists, again whenever one changes, and looks for upstreams that loop, until ctx ends.
 func (s *Server) follow(ctx context.Context) {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
@@ -75,6 +75,7 @@ func (s *Server) follow(ctx context.Context) {
 		if err := s.refollow(looks); err != nil {
 			s.log.Error("a followed file can't be used", "err", err)
 		}
+		s.findLoops()
 	}
 }
 

@@ -20,6 +20,10 @@ type Server struct {
 	snap    atomic.Pointer[snapshot]
 	cache   *cache
 	flights *flights
+	pump    *pump
+	ports   *sourcePorts
+	limits  *limits
+	probes  probes
 	stats   counters
 	tracer  Tracer
 	lost    atomic.Bool // nobody to ask was logged
@@ -27,7 +31,7 @@ type Server struct {
 	tcp     tcpBounds
 	rebinds rebindLog
 
-	work sync.WaitGroup // flights, attempts, listeners that are being drained
+	work sync.WaitGroup // the pump, TCP to upstreams, probes, listeners that are being drained
 	base context.Context
 	halt context.CancelFunc
 
@@ -59,10 +63,16 @@ func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		names: names, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
 		listeners: map[netip.AddrPort]*listener{}, retiring: map[netip.AddrPort]chan struct{}{}, tcp: newTCPBounds(),
+		ports: readSourcePorts(), limits: newLimits(), probes: probes{names: map[name]*probed{}},
+	}
+	var err error
+	if s.pump, err = newPump(s); err != nil {
+		return nil, err
 	}
 	s.base, s.halt = context.WithCancel(context.Background())
 	if err := s.Reconfigure(cfg); err != nil {
 		s.halt()
+		s.pump.release()
 		return nil, err
 	}
 	return s, nil
@@ -105,6 +115,7 @@ func (s *Server) Reconfigure(cfg Config) error {
 	s.snap.Store(snap)
 	s.lost.Store(false)
 	s.cache.resize(cfg.CacheSize)
+	s.cache.stale.Store(int64(cfg.ServeStale))
 	s.forgetUpstreams(snap)
 	for _, l := range opened {
 		s.listeners[l.at] = l
@@ -194,6 +205,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("the DNS server runs already, or has been stopped")
 	}
 	s.state = serving
+	s.work.Go(s.pump.run)
 	for _, l := range s.listeners {
 		l.start()
 	}
@@ -211,6 +223,7 @@ func (s *Server) Close() {
 	if s.state == idle {
 		s.state = stopped
 		s.halt()
+		s.pump.release()
 		for _, l := range s.listeners {
 			l.close()
 		}
@@ -229,7 +242,9 @@ func (s *Server) stop() {
 	defer patience.Stop()
 	drained.Wait()
 	s.halt()
+	s.pump.stop()
 	s.work.Wait()
+	s.pump.release()
 }
 
 // retire lets a listener finish what it has begun, in the background, within drainFor. s.mu is held.

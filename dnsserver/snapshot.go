@@ -24,6 +24,7 @@ type snapshot struct {
 	fallback  *group // for every other name; nil without a default group
 	block     blocking
 	rebind    rebinding
+	staleFor  time.Duration
 
 	generation uint32 // differs from that of every other snapshot of the server
 }
@@ -58,6 +59,7 @@ func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
 	snap := &snapshot{
 		views: map[netip.AddrPort]*view{}, gateways: map[netip.Addr]bool{}, zones: map[name]*zone{},
 		overrides: newZone(root, root, serial), special: specials(serial), above: map[name]bool{},
+		staleFor: cfg.ServeStale,
 	}
 	delete(snap.overrides.nodes, root)
 	var errs []error

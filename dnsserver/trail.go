@@ -189,8 +189,9 @@ func (t *trail) forward(l *lookup, a *asked, now time.Time) bool {
 		s.Says = "asked: "
 	}
 	var servers []string
-	for _, u := range ranked(a.group.askable(a.lan), now) {
-		status := u.status(now)
+	order, _ := ranked(a.group.askable(a.lan))
+	for _, u := range order {
+		status := u.status()
 		status.Group = a.group.name
 		s.Upstream = append(s.Upstream, status)
 		one := plainPort(u.addr)

@@ -144,6 +144,9 @@ func (u *udpSocket) close() {
 // answer sends an answer that was waited for. It never waits for room, as batch.flush doesn't.
 func (u *udpSocket) answer(message []byte, to netip.AddrPort) {
 	defer u.listener.pending.Add(-1)
+	if len(message) == 0 {
+		return
+	}
 	var addr unix.Sockaddr
 	if to.Addr().Is4() {
 		addr = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}

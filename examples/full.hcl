@@ -165,6 +165,7 @@ host "nas" {
 
 resolver {
   cache_size        = "64MiB"
+  serve_stale       = "1h" # answers may be used so long after their time, if no upstream answers
   rebind_protection = "private"
   rebind_allow      = ["zen.spamhaus.org"]
 

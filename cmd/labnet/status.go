@@ -89,6 +89,8 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, u := range s.Upstreams {
 		health := "healthy"
 		switch {
+		case u.Looping:
+			health = "asks us what we ask it; not asked"
 		case !u.Healthy:
 			health = "not answering"
 		case u.RTT == "":

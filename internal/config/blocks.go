@@ -266,6 +266,10 @@ func resolverBlock() *block {
 				doc: "the memory for remembered answers, 64KiB to 64GiB",
 			},
 			{
+				name: "serve_stale", kind: duration(0, maxStale, false), fallback: `"1h"`, example: `"1d"`,
+				doc: "how long an answer may still be used after its time when no upstream answers (RFC 8767), at most 7 days; `\"0s\"`: never",
+			},
+			{
 				name: "rebind_protection", kind: oneOf("own", "private", "off"), fallback: `"own"`, example: `"private"`,
 				doc: "which addresses are withheld from the answers about names of the outside: `own` those of the networks here, loopback and link-local ones, " +
 					"`private` these and all private ones, `off` none",
@@ -303,6 +307,8 @@ const (
 	maxTTL   = (1<<31 - 1) * time.Second // RFC 2181 section 8
 
 	maxHistory = 100 * 365 * 24 * time.Hour
+
+	maxStale = 7 * 24 * time.Hour // RFC 8767 section 5: one to three days are common, more is of no use
 
 	minCache = 64 << 10
 	maxCache = 64 << 30

@@ -138,8 +138,9 @@ type Host struct {
 
 // Resolver is what all networks' DNS shares.
 type Resolver struct {
-	CacheSize   int64      // bytes
-	Upstreams   []Upstream // none without domains: the host's own resolvers, followed
+	CacheSize   int64         // bytes
+	ServeStale  time.Duration // 0: never
+	Upstreams   []Upstream    // none without domains: the host's own resolvers, followed
 	Block       Block
 	Rebind      string   // own, private or off
 	RebindAllow []string // as Domains of an upstream

@@ -58,7 +58,7 @@ func TestOneBlockIsEnough(t *testing.T) {
 			DNS:   DNS{Enabled: true, Domain: "lab.internal", NameConflict: "first_wins"},
 			Range: Range{File: "test.hcl", Line: 1},
 		}},
-		Resolver: Resolver{CacheSize: 64 << 20, Rebind: "own"},
+		Resolver: Resolver{CacheSize: 64 << 20, ServeStale: time.Hour, Rebind: "own"},
 	}
 	if diff := cmp.Diff(want, got, compareNetip); diff != "" {
 		t.Error(diff)
@@ -125,7 +125,7 @@ func TestEverythingArrives(t *testing.T) {
 	if diff := cmp.Diff(want, n, compareNetip); diff != "" {
 		t.Error(diff)
 	}
-	wantResolver := Resolver{CacheSize: 64 << 20, Rebind: "private", RebindAllow: []string{"zen.spamhaus.org"}, Block: Block{
+	wantResolver := Resolver{CacheSize: 64 << 20, ServeStale: time.Hour, Rebind: "private", RebindAllow: []string{"zen.spamhaus.org"}, Block: Block{
 		Files: []string{"/etc/labnet/ads.hosts"}, Allow: []string{"good.example.com"}, Answer: "null",
 	}, Upstreams: []Upstream{
 		{Name: "default", Servers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("198.51.100.53:5353")}},

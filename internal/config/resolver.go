@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 func (b *builder) resolver(n *node) Resolver {
 	r := Resolver{
-		CacheSize: get[int64](n, "cache_size"),
-		Rebind:    get[string](n, "rebind_protection"), RebindAllow: list[string](n, "rebind_allow"),
+		CacheSize: get[int64](n, "cache_size"), ServeStale: get[time.Duration](n, "serve_stale"),
+		Rebind: get[string](n, "rebind_protection"), RebindAllow: list[string](n, "rebind_allow"),
 	}
 	for _, block := range n.blocks["block"] {
 		r.Block = b.blocking(block)

@@ -74,6 +74,7 @@ type Upstream struct {
 	Group   string `json:"group"`
 	Server  string `json:"server"`
 	Healthy bool   `json:"healthy"`
+	Looping bool   `json:"looping,omitempty" doc:"It asks labnet what labnet asks it, so it isn't asked"`
 	RTT     string `json:"rtt,omitempty" doc:"Smoothed, e.g. 1.5ms"`
 }
 

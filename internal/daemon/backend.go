@@ -46,7 +46,7 @@ func (d *daemon) Status(context.Context) control.Status {
 	}
 	for _, u := range d.dns.Upstreams() {
 		status.Upstreams = append(status.Upstreams, control.Upstream{
-			Group: u.Group, Server: u.Addr.String(), Healthy: !u.Down, RTT: rtt(u.RTT),
+			Group: u.Group, Server: u.Addr.String(), Healthy: !u.Down && !u.Looping, Looping: u.Looping, RTT: rtt(u.RTT),
 		})
 	}
 	for _, b := range d.dns.BlockLists() {
@@ -130,8 +130,22 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; nothing is lost, but the log holds a few thousand leases only",
 		})
 	}
+	found = append(found, loops(d.dns.Upstreams())...)
 	found = append(found, blockProblems(d.dns.BlockLists())...)
 	return controlProblems(append(found, d.hooks.problems(p.hooks)...))
+}
+
+// loops are the upstreams that aren't asked because they would ask us.
+func loops(upstreams []dnsserver.UpstreamStatus) (found []netcfg.Problem) {
+	for _, u := range upstreams {
+		if u.Looping {
+			found = append(found, netcfg.Problem{
+				Summary: fmt.Sprintf("the upstream %v sends questions back to labnet, in a circle", u.Addr),
+				Remedy:  "take it out of the configuration, or labnet out of its; it isn't asked until then, and tried every minute",
+			})
+		}
+	}
+	return found
 }
 
 // blockProblems are the block lists that can't be read.

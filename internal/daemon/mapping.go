@@ -31,7 +31,7 @@ const resolvConf = "/etc/resolv.conf"
 
 // compile maps a configuration to those of the parts. It is pure; hostName is the host's own label, "" for none.
 func compile(cfg *config.Config, hostName string) parts {
-	p := parts{dns: dnsserver.Config{CacheSize: cfg.Resolver.CacheSize, HostName: hostName}}
+	p := parts{dns: dnsserver.Config{CacheSize: cfg.Resolver.CacheSize, ServeStale: cfg.Resolver.ServeStale, HostName: hostName}}
 	for _, n := range cfg.Networks {
 		p.host.Networks = append(p.host.Networks, hostNetwork(n))
 		if n.DHCP.Enabled {

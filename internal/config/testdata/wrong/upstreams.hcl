@@ -3,7 +3,8 @@ network "lab" {
 }
 
 resolver {
-  cache_size = "64"
+  cache_size  = "64"
+  serve_stale = "8d"
 
   upstream "default" {
     servers = ["udp://10.0.0.1", "192.0.2.53", "udp://192.0.2.53:53"]
