@@ -59,7 +59,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(p)
-			q, _, _, _ := parseQuery(packet)
+			q, _, _, _ := parseQuery(packet, c.tcp)
 			reply, pending = q.appendError(out[:start], dns.RcodeServerFailure, nil), false
 		}
 	}()
@@ -68,16 +68,29 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	if v == nil {
 		return out, false // a network that is being removed
 	}
-	q, rcode, why, ok := parseQuery(packet)
+	q, rcode, why, ok := parseQuery(packet, c.tcp)
 	if !ok {
 		s.stats.count(ignored)
 		return out, false
 	}
-	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name, began: time.Now()}
+	now := time.Now()
+	if q.cookied {
+		s.cookies.complete(&q, c.addr.Addr(), now)
+	}
+	if q.asksIdle {
+		q.idle = s.tcp.idle()
+	}
+	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name, began: now}
 	admission := snap.admission(v, c.addr.Addr())
 	c.trail.admission(l, admission)
 	if admission == refused {
 		return s.reject(l, out, dns.RcodeRefused, refusedClient, explain(dns.ExtendedErrorCodeProhibited, "not a client of this network")), false
+	}
+	if rcode == 0 && q.question == nil {
+		if !s.cookies.good(&q, c.addr.Addr(), now) {
+			rcode = dns.RcodeBadCookie
+		}
+		return s.reject(l, out, rcode, cookieAsked, nil), false
 	}
 	if rcode == 0 {
 		rcode, why = q.refuse()
@@ -85,7 +98,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	if rcode != 0 {
 		return s.reject(l, out, rcode, why, nil), false
 	}
-	p, pending := s.advance(l, l.began)
+	p, pending := s.advance(l, now)
 	if pending {
 		return out, true
 	}
@@ -323,4 +336,4 @@ func (s *Server) recovered(p any) {
 }
 
 // own makes a question independent of the packet that it was read from.
-func (l *lookup) own() { l.question = slices.Clone(l.question) }
+func (l *lookup) own() { l.question, l.presented = slices.Clone(l.question), nil }

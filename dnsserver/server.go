@@ -26,6 +26,7 @@ type Server struct {
 	collect atomic.Bool // a large block list is no longer used
 	tcp     tcpBounds
 	rebinds rebindLog
+	cookies cookies
 
 	work sync.WaitGroup // flights, attempts, listeners that are being drained
 	base context.Context
@@ -60,6 +61,7 @@ func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 		names: names, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
 		listeners: map[netip.AddrPort]*listener{}, retiring: map[netip.AddrPort]chan struct{}{}, tcp: newTCPBounds(),
 	}
+	s.cookies.renew()
 	s.base, s.halt = context.WithCancel(context.Background())
 	if err := s.Reconfigure(cfg); err != nil {
 		s.halt()
@@ -199,6 +201,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 
+	s.work.Go(func() { s.cookies.keepRenewing(ctx) })
 	s.follow(ctx)
 	s.stop()
 	return nil
