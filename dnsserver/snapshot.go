@@ -88,6 +88,9 @@ func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
 		for origin != root {
 			origin = origin.parent()
 			snap.above[origin] = true
+			if z := snap.zones[origin]; z != nil {
+				z.cut = true
+			}
 		}
 	}
 	return snap, errors.Join(errs...)
