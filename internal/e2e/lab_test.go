@@ -33,13 +33,20 @@ type lab struct {
 // newLab makes a LAN with an authoritative DNS server for example.org, and a router whose default route and resolver lead there.
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	l := newLabWithoutDNS(t)
+	startNamed(t, l.lan)
+	return l
+}
+
+// newLabWithoutDNS is newLab where nobody answers on the LAN.
+func newLabWithoutDNS(t *testing.T) *lab {
+	t.Helper()
 	l := &lab{lan: nettest.NewHost(t, "lan"), router: nettest.NewHost(t, "router"), dir: t.TempDir()}
 	nettest.Link(t, l.lan, "eth0", l.router, "eth0")
 	l.lan.Run(t, "ip", "address", "add", lanAddr+"/24", "dev", "eth0")
 	l.router.Run(t, "ip", "address", "add", uplinkAddr+"/24", "dev", "eth0")
 	l.router.Run(t, "ip", "route", "add", "default", "via", lanAddr)
 	setResolver(t, l.router, "nameserver "+lanAddr+"\n")
-	startNamed(t, l.lan)
 	return l
 }
 
@@ -84,6 +91,7 @@ alias    IN CNAME gateway.lab.internal.
 lan      IN A 192.168.7.7
 both     IN A 10.0.0.1
          IN A 192.0.2.81
+$GENERATE 1-40 large IN TXT "$ is one of the texts that don't fit 512 bytes"
 `
 
 // startNamed runs BIND on the LAN, authoritative for example.org.
