@@ -176,6 +176,9 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 		e := s.cache.get(&a, l.client.trail == nil)
 		l.client.trail.cache(l, &a, e, s.cache.moment(now))
 		if e == nil || !e.fresh(s.cache.moment(now)) {
+			if !l.rd {
+				return l.unasked(), false
+			}
 			if !l.client.trail.forward(l, &a, now) {
 				return nil, true
 			}
@@ -206,6 +209,7 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 	if l.hops == 0 {
 		l.why = why
 	}
+	p = l.snap.amended(p, l.target)
 	if p.rcode == dns.RcodeServerFailure {
 		l.why = why
 		return failure(l.name, l.qtype, dns.RcodeServerFailure, why, p.options()), true
@@ -268,6 +272,15 @@ func (l *lookup) pack(rcode int, answer, authority []dns.RR) *packed {
 	}
 	p.aa, p.ad = l.local, l.ad
 	return p
+}
+
+// unasked answers who doesn't want anybody else to be asked (RD, RFC 1034 section 4.3.1) by what is known here: the chain so far, if any.
+func (l *lookup) unasked() *packed {
+	if len(l.chain) > 0 {
+		return l.pack(dns.RcodeSuccess, l.chain, nil)
+	}
+	l.why = refusedRecursion
+	return failure(l.name, l.qtype, dns.RcodeRefused, l.why, explain(dns.ExtendedErrorCodeNotAuthoritative, "not known here, and recursion is not desired"))
 }
 
 func (l *lookup) fail(why reason, code uint16, text string) *packed {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,25 +41,36 @@ func bothPaths(t testing.TB, s *Server, packet []byte, c client) bool {
 		}
 		return false
 	}
-	// Seconds of a TTL may lie between the two.
-	if diff := cmp.Diff(readable(t, slow), readable(t, quick)); diff != "" {
+	first, second := unpacked(t, quick), unpacked(t, slow)
+	alignTTLs(first, second)
+	if diff := cmp.Diff(readable(slow, second), readable(quick, first)); diff != "" {
 		t.Fatalf("%x: serve's answer (-), fast's (+):\n%s", packet, diff)
 	}
 	return true
 }
 
-func readable(t testing.TB, reply []byte) string {
+func unpacked(t testing.TB, reply []byte) *dns.Msg {
 	t.Helper()
-	var m dns.Msg
+	m := new(dns.Msg)
 	if err := m.Unpack(reply); err != nil {
 		t.Fatalf("%x: %v", reply, err)
 	}
-	for _, section := range [][]dns.RR{m.Answer, m.Ns} {
-		for _, rr := range section {
-			rr.Header().Ttl &^= 3
+	return m
+}
+
+// alignTTLs takes away what seconds between two answers make of their TTLs.
+func alignTTLs(first, second *dns.Msg) {
+	before, after := slices.Concat(first.Answer, first.Ns), slices.Concat(second.Answer, second.Ns)
+	for i := range min(len(before), len(after)) {
+		b, a := before[i].Header(), after[i].Header()
+		if a.Ttl < b.Ttl && b.Ttl-a.Ttl < 10 {
+			a.Ttl = b.Ttl
 		}
 	}
-	// And of a cookie's time.
+}
+
+func readable(reply []byte, m *dns.Msg) string {
+	// A cookie has its time in it.
 	if opt := m.IsEdns0(); opt != nil {
 		for _, o := range opt.Option {
 			if o, ok := o.(*dns.EDNS0_COOKIE); ok {
@@ -66,7 +78,7 @@ func readable(t testing.TB, reply []byte) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%x\n%s", reply[:headerSize], &m)
+	return fmt.Sprintf("%x\n%s", reply[:headerSize], m)
 }
 
 // pathsServer is a server with local names of every kind and a cache that holds answers of every kind. It isn't run.

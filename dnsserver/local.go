@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/miekg/dns"
@@ -36,7 +37,7 @@ func (snap *snapshot) local(v *view, n name, qtype uint16, now time.Time) (f fou
 	// The proof that a special name is nobody's is above it: RFC 8375 section 4 and RFC 6303 section 5.
 	case qtype == dns.TypeDS && special.zone.origin == n && n.under("\x04arpa\x00"):
 		return found{}, false
-	case special.lan && snap.fallback != nil && snap.fallback.hasPrivate():
+	case special.lan && snap.zones[n] == nil && snap.fallback != nil && snap.fallback.hasPrivate():
 		return found{}, true
 	}
 	return special.lookup(n, qtype, snap, now), false
@@ -53,6 +54,17 @@ func (snap *snapshot) zoneFor(n name, qtype uint16) *zone {
 
 // exists tells whether a name is there because a local zone begins there or below.
 func (snap *snapshot) exists(n name) bool { return snap.above[n] || snap.zones[n] != nil }
+
+// amended is an upstream's answer about n, which doesn't know that names of ours are below: its NXDOMAIN would take them away from whoever
+// heeds RFC 8020.
+func (snap *snapshot) amended(p *packed, n name) *packed {
+	if p.rcode != dns.RcodeNameError || binary.BigEndian.Uint16(p.data[6:]) > 0 || !snap.exists(n) {
+		return p
+	}
+	there := *p
+	there.rcode = dns.RcodeSuccess
+	return &there
+}
 
 // complete answers a single label as the name of that label in the client's own network. Questions for addresses end
 // here; the other types are the outside's too (a validating client asks for "com. DS"), unless the name is ours.

@@ -252,7 +252,9 @@ func TestEmptyAndForeignMessagesOverTCP(t *testing.T) {
 	response.Response = true
 	all = append(all, framed(response)...)
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
-	go func() { _, _ = conn.Write(append(all, framed(new(dns.Msg).SetQuestion("vm1.lab.internal.", dns.TypeA))...)) }()
+	go func() {
+		_, _ = conn.Write(append(all, framed(new(dns.Msg).SetQuestion("vm1.lab.internal.", dns.TypeA))...))
+	}()
 	formerrs := 0
 	for {
 		m, err := (&dns.Conn{Conn: conn}).ReadMsg()

@@ -149,23 +149,30 @@ func TestZones(t *testing.T) {
 // The proof that a zone of ours isn't signed begins above it: there the outside answers, RFC 4035 section 3.1.4.1.
 func TestTheDSOfALocalZoneIsTheOutsides(t *testing.T) {
 	up := startUpstream(t, func(x exchange) {
-		x.answer(dns.RcodeSuccess, "!example.org. 300 SOA ns.example.org. host.example.org. 1 3600 600 86400 60")
+		x.answer(dns.RcodeNameError, "!example.org. 300 SOA ns.example.org. host.example.org. 1 3600 600 86400 60")
 	})
 	cfg := withUpstreams(t, up.addr)
-	cfg.Networks[0].Domain = "lab.example.org"
+	cfg.Networks[0].Domain = "lab.site.example.org"
 	s := startServer(t, cfg, testLeases())
-	for _, c := range []struct {
-		qtype uint16
-		want  string
-	}{
-		{dns.TypeDS, "NOERROR: / example.org. 60 SOA ns.example.org. host.example.org. 1 3600 600 86400 60"},
-		{dns.TypeA, "NOERROR aa: / lab.example.org. 5 SOA router.lab.example.org. hostmaster.router.lab.example.org. 0 3600 600 86400 5"},
-	} {
-		if got := brief(ask(t, "udp", s.at, "lab.example.org.", c.qtype)); got != c.want {
-			t.Errorf("%s: got %s, want %s", dns.Type(c.qtype), got, c.want)
+	const soa = "example.org. 60 SOA ns.example.org. host.example.org. 1 3600 600 86400 60"
+	for range 2 { // from the upstream, then from the cache
+		for _, c := range []struct {
+			name  string
+			qtype uint16
+			want  string
+		}{
+			// The upstream says NXDOMAIN to them all; what is above a zone of ours exists.
+			{"lab.site.example.org.", dns.TypeDS, "NOERROR: / " + soa},
+			{"site.example.org.", dns.TypeA, "NOERROR: / " + soa},
+			{"other.example.org.", dns.TypeA, "NXDOMAIN: / " + soa},
+			{"lab.site.example.org.", dns.TypeA, "NOERROR aa: / lab.site.example.org. 5 SOA router.lab.site.example.org. hostmaster.router.lab.site.example.org. 0 3600 600 86400 5"},
+		} {
+			if got := brief(ask(t, "udp", s.at, c.name, c.qtype)); got != c.want {
+				t.Errorf("%s %s: got %s, want %s", c.name, dns.Type(c.qtype), got, c.want)
+			}
 		}
 	}
-	if up.queries.Load() != 1 {
+	if up.queries.Load() != 3 {
 		t.Errorf("%d questions to the outside", up.queries.Load())
 	}
 }
