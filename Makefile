@@ -11,7 +11,8 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Real peers of the tests: Debian packages, installed when root and missing.
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
-            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd
+            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd \
+            unbound knot-dnsutils ldnsutils musl-tools
 
 # The peers of bench-dhcp and bench-dns, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base

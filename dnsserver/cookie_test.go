@@ -160,7 +160,7 @@ func TestOptions(t *testing.T) {
 		{"keepalive", []string{"11 "}, true, dns.RcodeSuccess, []string{"keepalive 300"}},
 		{"keepalive and cookie", []string{"11 ", "10 " + eight}, true, dns.RcodeSuccess, append(answered[:1:1], "keepalive 300")},
 		{"keepalive over UDP", []string{"11 "}, false, dns.RcodeSuccess, nil},
-		{"keepalive with a time", []string{"11 0064"}, true, dns.RcodeFormatError, nil},
+		{"keepalive with a time", []string{"11 0064"}, true, dns.RcodeSuccess, []string{"keepalive 300"}},
 		{"that over UDP", []string{"11 0064"}, false, dns.RcodeSuccess, nil},
 		{"NSID, expire, client subnet, padding", []string{"3 ", "9 ", "8 00010000", "12 0000"}, true, dns.RcodeSuccess, nil},
 	} {

@@ -26,10 +26,7 @@ func (q *query) parseOptions(data []byte) bool {
 				return false
 			}
 		case dns.EDNS0TCPKEEPALIVE:
-			// RFC 7828 section 3: a client names no time, and over UDP the option means nothing.
-			if q.tcp && length != 0 {
-				return false
-			}
+			// RFC 7828 section 3.3: over UDP the option means nothing. A client isn't to name a time; one that does is heard all the same.
 			q.asksIdle = q.tcp
 		}
 		data = data[4+length:]
