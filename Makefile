@@ -31,7 +31,10 @@ STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 # Long tests of code in one goroutine: under the race detector they take ten times as long, and it has nothing to find.
 SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALongCommit|TestEveryMomentIsRecoverable|TestRecoveryOnAFullDisk|TestHistoryWithWhatIsInTheLog|TestCondensedHistoryIsTheSame)$$
 
-.PHONY: build run test test-deps test-long lint docs bench bench-dhcp bench-dns clean
+# What `make fuzz` gives each of the fuzz targets.
+FUZZTIME ?= 10m
+
+.PHONY: build run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
@@ -67,6 +70,14 @@ lint:
 	go vet -tags long ./internal/e2e
 	$(TOOL) staticcheck ./...
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
+
+fuzz: ## every fuzz target for FUZZTIME, one by one; a finding lies in the package's testdata, and fails its tests from then on
+	grep -rl '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file"); do \
+			echo "$$target of $$(dirname "$$file"), $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+		done; \
+	done
 
 bench: ## the benchmarks of the parts
 	go test -run '^$$' -bench . -benchmem ./...
