@@ -31,8 +31,9 @@ STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 # Long tests of code in one goroutine: under the race detector they take ten times as long, and it has nothing to find.
 SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALongCommit|TestEveryMomentIsRecoverable|TestRecoveryOnAFullDisk|TestHistoryWithWhatIsInTheLog|TestCondensedHistoryIsTheSame)$$
 
-# What `make fuzz` gives each of the fuzz targets.
+# What `make fuzz` gives each fuzz target, and where it looks for them.
 FUZZTIME ?= 10m
+FUZZ_IN ?= .
 
 .PHONY: build run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns clean
 
@@ -72,10 +73,10 @@ lint:
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
 
 fuzz: ## every fuzz target for FUZZTIME, one by one; a finding lies in the package's testdata, and fails its tests from then on
-	grep -rl '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+	grep -rl '^func Fuzz' --include='*_test.go' $(FUZZ_IN) | sort | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file"); do \
 			echo "$$target of $$(dirname "$$file"), $(FUZZTIME)"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
 		done; \
 	done
 
