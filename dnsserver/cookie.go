@@ -99,7 +99,7 @@ func (c *cookies) good(q *query, client netip.Addr, now time.Time) bool {
 }
 
 // cookie is the hash in a cookie: over all that stands before it, and the client's address, RFC 9018 section 4.4.
-func (v *sipKey) cookie(whole *[clientCookie + serverCookie]byte, client netip.Addr) uint64 {
+func (k *sipKey) cookie(whole *[clientCookie + serverCookie]byte, client netip.Addr) uint64 {
 	var data [clientCookie + 8 + 16]byte
 	n := copy(data[:], whole[:clientCookie+8])
 	if client = client.Unmap(); client.Is4() {
@@ -109,5 +109,5 @@ func (v *sipKey) cookie(whole *[clientCookie + serverCookie]byte, client netip.A
 		a := client.As16()
 		n += copy(data[n:], a[:])
 	}
-	return v.sum(data[:n])
+	return k.sum(data[:n])
 }

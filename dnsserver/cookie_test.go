@@ -22,7 +22,8 @@ func TestSipHash(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i)
 	}
-	if got := newSipKey(secret).sum(data); got != 0xa129ca6149be45e5 {
+	key := newSipKey(secret)
+	if got := key.sum(data); got != 0xa129ca6149be45e5 {
 		t.Errorf("got %x", got)
 	}
 }

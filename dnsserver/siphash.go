@@ -14,39 +14,38 @@ func newSipKey(secret [16]byte) sipKey {
 	return sipKey{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
 }
 
-// sum hashes data. By value: the key stays as it is.
-func (v sipKey) sum(data []byte) uint64 {
+// sum hashes data.
+func (k *sipKey) sum(data []byte) uint64 {
+	v0, v1, v2, v3 := k[0], k[1], k[2], k[3]
 	last := uint64(len(data)) << 56
-	for ; len(data) >= 8; data = data[8:] {
-		v.take(binary.LittleEndian.Uint64(data))
+	for more := true; more; {
+		word := last
+		if more = len(data) >= 8; more {
+			word = binary.LittleEndian.Uint64(data)
+			data = data[8:]
+		} else {
+			for i, b := range data {
+				word |= uint64(b) << (8 * i)
+			}
+		}
+		v3 ^= word
+		for range 2 {
+			v0, v1, v2, v3 = halfRound(v0, v1, v2, v3, 13, 16)
+			v2, v1, v0, v3 = halfRound(v2, v1, v0, v3, 17, 21)
+		}
+		v0 ^= word
 	}
-	for i, b := range data {
-		last |= uint64(b) << (8 * i)
-	}
-	v.take(last)
-	v[2] ^= 0xff
+	v2 ^= 0xff
 	for range 4 {
-		v.round()
+		v0, v1, v2, v3 = halfRound(v0, v1, v2, v3, 13, 16)
+		v2, v1, v0, v3 = halfRound(v2, v1, v0, v3, 17, 21)
 	}
-	return v[0] ^ v[1] ^ v[2] ^ v[3]
+	return v0 ^ v1 ^ v2 ^ v3
 }
 
-func (v *sipKey) take(word uint64) {
-	v[3] ^= word
-	v.round()
-	v.round()
-	v[0] ^= word
-}
-
-func (v *sipKey) round() {
-	v[0] += v[1]
-	v[1] = bits.RotateLeft64(v[1], 13) ^ v[0]
-	v[0] = bits.RotateLeft64(v[0], 32)
-	v[2] += v[3]
-	v[3] = bits.RotateLeft64(v[3], 16) ^ v[2]
-	v[0] += v[3]
-	v[3] = bits.RotateLeft64(v[3], 21) ^ v[0]
-	v[2] += v[1]
-	v[1] = bits.RotateLeft64(v[1], 17) ^ v[2]
-	v[2] = bits.RotateLeft64(v[2], 32)
+// halfRound is half of a SipRound; by values, so that it is inlined.
+func halfRound(a, b, c, d uint64, s, t int) (_, _, _, _ uint64) {
+	a += b
+	c += d
+	return bits.RotateLeft64(a, 32), bits.RotateLeft64(b, s) ^ a, c, bits.RotateLeft64(d, t) ^ c
 }

@@ -13,6 +13,7 @@ type oracleQuestion struct {
 	id   string // what docs/dns-differences.md calls it: name, type and variant
 	wire []byte
 	tcp  bool
+	odd  bool // a message that no resolver library sends, and that some don't answer
 }
 
 // oracleNames is what is asked: a name and its types.
@@ -156,7 +157,7 @@ func oracleQuestions() []oracleQuestion {
 				if err != nil {
 					panic(n.name + ": " + err.Error())
 				}
-				all = append(all, oracleQuestion{n.name + " " + t + " " + v.name, wire, v.tcp})
+				all = append(all, oracleQuestion{id: n.name + " " + t + " " + v.name, wire: wire, tcp: v.tcp})
 			}
 		}
 	}
@@ -179,7 +180,7 @@ func oddQuestions() []oracleQuestion {
 	var all []oracleQuestion
 	odd := func(id string, tcp bool, m *dns.Msg, change func([]byte) []byte) {
 		q := packed("odd "+id, m)
-		q.tcp = tcp
+		q.tcp, q.odd = tcp, true
 		if change != nil {
 			q.wire = change(q.wire)
 		}
