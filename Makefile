@@ -13,6 +13,8 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
             netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd \
             unbound knot-dnsutils ldnsutils musl-tools
+# Installed, this one would take over the machine's own /etc/resolv.conf.
+UNPACKED := systemd-resolved
 
 # The peers of bench-dhcp and bench-dns, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
@@ -45,6 +47,7 @@ run: build ## bring up examples/routed.hcl on this machine
 
 test-deps:
 	tools/test-deps $(PACKAGES)
+	tools/unpack bin/peers $(UNPACKED)
 
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
