@@ -11,7 +11,10 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Real peers of the tests: Debian packages, installed when root and missing.
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
-            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd
+            netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd \
+            unbound knot-dnsutils ldnsutils musl-tools
+# Installed, this one would take over the machine's own /etc/resolv.conf.
+UNPACKED := systemd-resolved
 
 # The peers of bench-dhcp and bench-dns, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
@@ -30,7 +33,11 @@ STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 # Long tests of code in one goroutine: under the race detector they take ten times as long, and it has nothing to find.
 SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALongCommit|TestEveryMomentIsRecoverable|TestRecoveryOnAFullDisk|TestHistoryWithWhatIsInTheLog|TestCondensedHistoryIsTheSame)$$
 
-.PHONY: build run test test-deps test-long lint docs bench bench-dhcp bench-dns clean
+# What `make fuzz` gives each fuzz target, and where it looks for them.
+FUZZTIME ?= 10m
+FUZZ_IN ?= .
+
+.PHONY: build run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
@@ -40,6 +47,7 @@ run: build ## bring up examples/routed.hcl on this machine
 
 test-deps:
 	tools/test-deps $(PACKAGES)
+	tools/unpack bin/peers $(UNPACKED)
 
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
@@ -67,6 +75,14 @@ lint:
 	go vet -tags long ./internal/e2e ./dnsserver
 	$(TOOL) staticcheck ./...
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
+
+fuzz: ## every fuzz target for FUZZTIME, one by one; a finding lies in the package's testdata, and fails its tests from then on
+	grep -rl '^func Fuzz' --include='*_test.go' $(FUZZ_IN) | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file"); do \
+			echo "$$target of $$(dirname "$$file"), $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+		done; \
+	done
 
 bench: ## the benchmarks of the parts
 	go test -run '^$$' -bench . -benchmem ./...

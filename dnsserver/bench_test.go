@@ -23,11 +23,20 @@ func BenchmarkServe(b *testing.B) {
 	now := s.cache.moment(time.Now())
 	s.cache.put(a, testAnswer(b, a, 3600, now), time.Hour, now)
 	c := client{addr: netip.MustParseAddrPort("127.10.0.9:4000"), at: netip.AddrPortFrom(netip.MustParseAddr("127.10.0.1"), cfg.Port)}
-	for _, bench := range []struct{ what, name string }{
-		{"cached", "www.example.org."}, {"host", "builder.lab.internal."}, {"lease", "vm1.lab.internal."}, {"nxdomain", "none.lab.internal."},
+	for _, bench := range []struct {
+		what, name string
+		options    []string
+	}{
+		{"cached", "www.example.org.", nil},
+		{"cookie", "www.example.org.", []string{"10 0102030405060708010000005cf79f111f8130c3eee29480"}},
+		{"host", "builder.lab.internal.", nil},
+		{"lease", "vm1.lab.internal.", nil},
+		{"nxdomain", "none.lab.internal.", nil},
 	} {
+		m := new(dns.Msg).SetQuestion(bench.name, dns.TypeA)
+		optionsOf(b, bench.options...)(m)
+		packet := packMsg(m)
 		b.Run("fast/"+bench.what, func(b *testing.B) {
-			packet := packMsg(new(dns.Msg).SetQuestion(bench.name, dns.TypeA))
 			out := make([]byte, 0, replyRoom)
 			s.serve(packet, c, nil) // which knows the way then
 			h, g := hot{server: s}, glimpse{}
@@ -43,7 +52,6 @@ func BenchmarkServe(b *testing.B) {
 			}
 		})
 		b.Run(bench.what, func(b *testing.B) {
-			packet := packMsg(new(dns.Msg).SetQuestion(bench.name, dns.TypeA))
 			out := make([]byte, 0, maxTCP)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -59,7 +59,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(p)
-			q, _, _, _ := parseQuery(packet)
+			q, _, _, _ := parseQuery(packet, c.tcp)
 			reply, pending = q.appendError(out[:start], dns.RcodeServerFailure, nil), false
 		}
 	}()
@@ -68,16 +68,29 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	if v == nil {
 		return out, false // a network that is being removed
 	}
-	q, rcode, why, ok := parseQuery(packet)
+	q, rcode, why, ok := parseQuery(packet, c.tcp)
 	if !ok {
 		s.stats.count(ignored)
 		return out, false
 	}
-	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name, began: time.Now()}
+	now := time.Now()
+	if q.cookied {
+		s.cookies.complete(&q, c.addr.Addr(), now)
+	}
+	if q.asksIdle {
+		q.idle = s.tcp.idle()
+	}
+	l := &lookup{query: q, client: c, snap: snap, view: v, target: q.name, began: now}
 	admission := snap.admission(v, c.addr.Addr())
 	c.trail.admission(l, admission)
 	if admission == refused {
 		return s.reject(l, out, dns.RcodeRefused, refusedClient, explain(dns.ExtendedErrorCodeProhibited, "not a client of this network")), false
+	}
+	if rcode == 0 && q.question == nil {
+		if !s.cookies.good(&q, c.addr.Addr(), now) {
+			rcode = dns.RcodeBadCookie
+		}
+		return s.reject(l, out, rcode, cookieAsked, nil), false
 	}
 	if rcode == 0 {
 		rcode, why = q.refuse()
@@ -88,7 +101,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 	if s.cameBack(&l.query, c.addr.Addr()) {
 		return s.reject(l, out, dns.RcodeRefused, refusedLoop, explain(dns.ExtendedErrorCodeOther, "a loop: this question came from here")), false
 	}
-	p, pending := s.advance(l, l.began)
+	p, pending := s.advance(l, now)
 	if pending {
 		return out, true
 	}
@@ -186,6 +199,7 @@ func (s *Server) absorb(l *lookup, p *packed, why reason, now time.Time) (answer
 	if l.hops == 0 {
 		l.why = why
 	}
+	p = l.snap.amended(p, l.target)
 	if p.rcode == dns.RcodeServerFailure {
 		l.why = why
 		return failure(l.name, l.qtype, dns.RcodeServerFailure, why, p.options()), true
@@ -248,6 +262,15 @@ func (l *lookup) pack(rcode int, answer, authority []dns.RR) *packed {
 	}
 	p.aa, p.ad = l.local, l.ad
 	return p
+}
+
+// unasked answers who doesn't want anybody else to be asked (RD, RFC 1034 section 4.3.1) by what is known here: the chain so far, if any.
+func (l *lookup) unasked() *packed {
+	if len(l.chain) > 0 {
+		return l.pack(dns.RcodeSuccess, l.chain, nil)
+	}
+	l.why = refusedRecursion
+	return failure(l.name, l.qtype, dns.RcodeRefused, l.why, explain(dns.ExtendedErrorCodeNotAuthoritative, "not known here, and recursion is not desired"))
 }
 
 func (l *lookup) fail(why reason, code uint16, text string) *packed {
@@ -320,4 +343,4 @@ func (s *Server) recovered(p any) {
 }
 
 // own makes a question independent of the packet that it was read from.
-func (l *lookup) own() { l.question = slices.Clone(l.question) }
+func (l *lookup) own() { l.question, l.presented = slices.Clone(l.question), nil }

@@ -31,7 +31,7 @@ func distill(a *asked, m *dns.Msg, stay func(name) bool) (p *packed, ttl time.Du
 		return failure(a.name, a.qtype, dns.RcodeServerFailure, chainTooLong, nil), 0
 	}
 	final := records(m.Answer, at, a.qtype)
-	answer := slices.Concat(chain, final)
+	answer := dnames(m, slices.Concat(chain, final))
 	var authority []dns.RR
 	rcode := m.Rcode
 	switch {
@@ -43,7 +43,7 @@ func distill(a *asked, m *dns.Msg, stay func(name) bool) (p *packed, ttl time.Du
 		}
 	}
 	if a.do {
-		answer, authority = proofs(a, m, answer, authority)
+		answer, authority = proofs(m, answer, authority)
 	}
 	negative := next == "" && len(final) == 0
 	ttl = lifetime(answer, authority, negative)
@@ -121,15 +121,21 @@ func soaOf(authority []dns.RR, n name) dns.RR {
 	return nil
 }
 
-// proofs adds what a validating client needs, RFC 4035 section 3.1: the signatures of what is there, and the records
-// that deny what isn't.
-func proofs(a *asked, m *dns.Msg, answer, authority []dns.RR) (withAnswer, withAuthority []dns.RR) {
+// dnames puts the DNAMEs before what they made: a CNAME of the chain may be there only because of one, RFC 6672 section 3.1, which alone of both is
+// signed.
+func dnames(m *dns.Msg, answer []dns.RR) []dns.RR {
+	var above []dns.RR
 	for _, rr := range m.Answer {
-		// A DNAME is what a CNAME of the chain was made of, and the one of both that is signed, RFC 6672 section 5.3.1.
-		if rr.Header().Rrtype == dns.TypeDNAME && a.qtype != dns.TypeDNAME && rr.Header().Class == dns.ClassINET && aboveAny(rr, answer) {
-			answer = append([]dns.RR{rr}, answer...)
+		if rr.Header().Rrtype == dns.TypeDNAME && rr.Header().Class == dns.ClassINET && !slices.Contains(answer, rr) && aboveAny(rr, answer) {
+			above = append(above, rr)
 		}
 	}
+	return slices.Concat(above, answer)
+}
+
+// proofs adds what a validating client needs, RFC 4035 section 3.1: the signatures of what is there, and the records
+// that deny what isn't.
+func proofs(m *dns.Msg, answer, authority []dns.RR) (withAnswer, withAuthority []dns.RR) {
 	for _, rr := range m.Ns {
 		if t := rr.Header().Rrtype; (t == dns.TypeNSEC || t == dns.TypeNSEC3) && rr.Header().Class == dns.ClassINET {
 			authority = append(authority, rr)

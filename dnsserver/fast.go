@@ -57,6 +57,9 @@ func (h *hot) look(g *glimpse, packet []byte, from netip.Addr) {
 		g.n = n
 		g.hash = h.server.cache.hash(g.question[:n+3])
 		g.chain = h.server.cache.chain(g.hash)
+		if g.cookied {
+			h.server.cookies.complete(&g.query, from, h.clock)
+		}
 		return
 	}
 	g.n, g.chain = 0, nil
@@ -91,7 +94,7 @@ func (h *hot) fast(g *glimpse, tcp bool, out []byte) ([]byte, bool) {
 }
 
 func (h *hot) answer(q *query, p *packed, why reason, limit int, out []byte) ([]byte, bool) {
-	if int(p.wireEnd)+optSize+len(p.options()) > limit {
+	if int(p.wireEnd)+q.optRoom()+len(p.options()) > limit {
 		return out, false
 	}
 	h.tally[why]++
@@ -99,8 +102,8 @@ func (h *hot) answer(q *query, p *packed, why reason, limit int, out []byte) ([]
 	return out, true
 }
 
-// glance reads the messages that most clients send: one question of class IN, nothing else but an OPT without options. It returns the
-// length of the name.
+// glance reads the messages that most clients send: one question of class IN, nothing else but an OPT without options or with a cookie, as
+// dig's and BIND's. It returns the length of the name.
 func (q *query) glance(packet []byte, question *[maxName + 3]byte) (n int, ok bool) {
 	*q = query{}
 	// QR and OPCODE are zero; one question, no records, or one additional.
@@ -129,12 +132,9 @@ func (q *query) glance(packet []byte, question *[maxName + 3]byte) (n int, ok bo
 	q.rd, q.ad, q.cd = packet[2]&1 != 0, packet[3]&0x20 != 0, packet[3]&0x10 != 0
 	q.qtype, q.qclass = binary.BigEndian.Uint16(packet[at:]), dns.ClassINET
 	if packet[11] == 1 {
-		opt := packet[end:]
-		// Owned by the root, version 0, no options: RFC 6891 section 6.1.2.
-		if len(opt) != optSize || opt[0] != 0 || opt[1] != 0 || opt[2] != byte(dns.TypeOPT) || opt[6] != 0 || opt[9] != 0 || opt[10] != 0 {
+		if !q.glanceOPT(packet[end:]) {
 			return 0, false
 		}
-		q.edns, q.size, q.do = true, binary.BigEndian.Uint16(opt[3:]), opt[7]&0x80 != 0
 	} else if len(packet) != end {
 		return 0, false
 	}
@@ -149,4 +149,19 @@ func (q *query) glance(packet []byte, question *[maxName + 3]byte) (n int, ok bo
 	}
 	question[n+2] = byte(flags)
 	return n, true
+}
+
+// glanceOPT reads what follows the question: an OPT owned by the root, of version 0, RFC 6891 section 6.1.2.
+func (q *query) glanceOPT(opt []byte) bool {
+	if len(opt) < optSize || opt[0] != 0 || opt[1] != 0 || opt[2] != byte(dns.TypeOPT) || opt[6] != 0 ||
+		int(binary.BigEndian.Uint16(opt[9:])) != len(opt)-optSize {
+		return false
+	}
+	q.edns, q.size, q.do = true, binary.BigEndian.Uint16(opt[3:]), opt[7]&0x80 != 0
+	if len(opt) == optSize {
+		return true
+	}
+	option := opt[optSize:]
+	return len(option) >= 4 && option[0] == 0 && option[1] == byte(dns.EDNS0COOKIE) &&
+		int(binary.BigEndian.Uint16(option[2:])) == len(option)-4 && q.parseCookie(option[4:])
 }

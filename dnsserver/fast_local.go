@@ -22,7 +22,7 @@ func plainType(t uint16) bool { return t != dns.TypeNone && t != dns.TypeOPT && 
 
 // local answers for a name right below the view's domain that a lease holds, or nobody.
 func (h *hot) local(q *query, z *zone, n, out []byte) ([]byte, bool) {
-	if !plainType(q.qtype) {
+	if !plainType(q.qtype) || z.cut && h.snap.exists(name(n)) {
 		return out, false
 	}
 	// What the configuration says of a name comes from the cache, or goes together with leases in ways that serve knows.

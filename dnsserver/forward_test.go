@@ -502,3 +502,34 @@ func TestRanked(t *testing.T) {
 		t.Error("not all are down")
 	}
 }
+
+// Without RD nobody else is asked: what is remembered is told, and where a local alias leads.
+func TestRecursionNotDesired(t *testing.T) {
+	up := startUpstream(t, world)
+	s := startServer(t, withUpstreams(t, up.addr), testLeases())
+	norec := func(m *dns.Msg) { m.RecursionDesired = false; m.SetEdns0(1232, false) }
+	steps := []struct {
+		name   string
+		change func(*dns.Msg)
+		want   string
+	}{
+		{"www.example.org.", norec, "REFUSED:"},
+		{"away.lab.internal.", norec, "NOERROR aa: away.lab.internal. 60 CNAME www.example.org."},
+		{"vm1.lab.internal.", norec, "NOERROR aa: vm1.lab.internal. 60 A 127.10.0.101"},
+		{"www.example.org.", func(*dns.Msg) {}, "NOERROR: www.example.org. 300 A 192.0.2.80"},
+		{"www.example.org.", norec, "NOERROR: www.example.org. 300 A 192.0.2.80"},
+		{"away.lab.internal.", norec, "NOERROR aa: away.lab.internal. 60 CNAME www.example.org.; www.example.org. 300 A 192.0.2.80"},
+	}
+	for i, c := range steps {
+		m := ask(t, "udp", s.at, c.name, dns.TypeA, c.change)
+		if got := brief(m); got != c.want {
+			t.Errorf("%d, %s: got %s, want %s", i, c.name, got, c.want)
+		}
+		if m.Rcode == dns.RcodeRefused && !hasExtended(m, dns.ExtendedErrorCodeNotAuthoritative) {
+			t.Errorf("%d, %s: %v", i, c.name, m)
+		}
+	}
+	if up.queries.Load() != 1 {
+		t.Errorf("the upstream was asked %d times", up.queries.Load())
+	}
+}

@@ -102,6 +102,14 @@ func labs(port uint16) Config {
 	}
 }
 
+// nested is networks whose domains are below that of the network lab.
+func nested() []Network {
+	return []Network{
+		{Name: "sub", Domain: "sub.lab.internal", Address: netip.MustParsePrefix("127.12.0.1/24"), Hosts: []Host{{Name: "x", Addr: netip.MustParseAddr("127.12.0.7")}}},
+		{Name: "far", Domain: "far.deep.lab.internal", Address: netip.MustParsePrefix("127.13.0.1/24")},
+	}
+}
+
 // testServer is a server that runs for a test.
 type testServer struct {
 	*Server

@@ -11,64 +11,11 @@ import (
 	"time"
 )
 
-// Bounds on TCP, RFC 7766 section 6.
 const (
-	maxConns          = 512
-	maxConnsPerClient = 32
-	// maxStrangers is the connections of clients that may not ask: enough to tell them so.
-	maxStrangers = 16
-	maxPipelined = 64
-	// firstByte bounds the wait for a connection's first question, idleFor for the next, messageIn for the rest of one,
-	// messageOut for the client to take an answer.
-	firstByte  = 3 * time.Second
-	idleFor    = 10 * time.Second
-	messageIn  = 2 * time.Second
-	messageOut = 5 * time.Second
 	// readAhead is what one system call reads of pipelined questions, writeTogether about what one writes of answers, in bytes.
 	readAhead     = 4096
 	writeTogether = 16 << 10
 )
-
-// tcpBounds counts the connections of all listeners.
-type tcpBounds struct {
-	mu        sync.Mutex // guards the rest
-	total     int
-	strangers int
-	clients   map[netip.Addr]int
-}
-
-func newTCPBounds() tcpBounds { return tcpBounds{clients: map[netip.Addr]int{}} }
-
-func (b *tcpBounds) enter(who netip.Addr, stranger bool) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if stranger {
-		if b.strangers >= maxStrangers {
-			return false
-		}
-		b.strangers++
-		return true
-	}
-	if b.total >= maxConns || b.clients[who] >= maxConnsPerClient {
-		return false
-	}
-	b.total++
-	b.clients[who]++
-	return true
-}
-
-func (b *tcpBounds) leave(who netip.Addr, stranger bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if stranger {
-		b.strangers--
-		return
-	}
-	b.total--
-	if b.clients[who]--; b.clients[who] == 0 {
-		delete(b.clients, who)
-	}
-}
 
 // connections is what a listener has to stop.
 type connections struct {
@@ -191,10 +138,10 @@ func (c *connection) run() {
 func (c *connection) read() {
 	in := bufio.NewReaderSize(c.conn, readAhead)
 	var message []byte
-	wait := firstByte
+	patience := firstByte
 	for {
 		var err error
-		if message, err = c.next(in, message, wait); err != nil {
+		if message, err = c.next(in, message, patience); err != nil {
 			return
 		}
 		c.room <- struct{}{}
@@ -203,14 +150,14 @@ func (c *connection) read() {
 		if c.stranger {
 			return
 		}
-		wait = idleFor
+		patience = idleFor
 	}
 }
 
 // next reads a message into buffer, which it returns. Deadlines are set only where there is something to wait for.
-func (c *connection) next(in *bufio.Reader, buffer []byte, wait time.Duration) ([]byte, error) {
+func (c *connection) next(in *bufio.Reader, buffer []byte, patience time.Duration) ([]byte, error) {
 	if in.Buffered() == 0 {
-		c.readWithin(wait)
+		c.readWithin(min(patience, c.server.tcp.idle()))
 		if _, err := in.Peek(1); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -20,18 +21,28 @@ type query struct {
 	id         uint16
 	opcode     uint8
 	rd, ad, cd bool
+	tcp        bool // how the message came, set before it is read
 	edns, do   bool
 	signed     bool
 	version    uint8
 	size       uint16 // of UDP answers, as the client wrote it
-	name       name
-	qtype      uint16
-	qclass     uint16
-	question   []byte // name, type and class in the client's own letter case; nil if it wasn't understood
+	// The cookie option: of the answer, and the server's part that came, in the packet.
+	cookied   bool
+	cookie    [clientCookie + serverCookie]byte
+	presented []byte
+	// The client asks how long its connection may be idle, RFC 7828, and is told.
+	asksIdle bool
+	idle     time.Duration
+	name     name
+	qtype    uint16
+	qclass   uint16
+	question []byte // name, type and class in the client's own letter case; nil if there is none, or none that was understood
 }
 
-// parseQuery reads a message. With ok false there is nothing to answer; else rcode is the header's, or 0 to go on.
-func parseQuery(packet []byte) (q query, rcode int, why reason, ok bool) {
+// parseQuery reads a message. With ok false there is nothing to answer; else rcode is the header's, or 0 to go on. Without a question
+// it goes on where the client wants no more than a cookie.
+func parseQuery(packet []byte, tcp bool) (q query, rcode int, why reason, ok bool) {
+	q.tcp = tcp
 	if len(packet) < headerSize || packet[2]&0x80 != 0 {
 		return q, 0, ignored, false
 	}
@@ -41,11 +52,15 @@ func parseQuery(packet []byte) (q query, rcode int, why reason, ok bool) {
 	if q.opcode != dns.OpcodeQuery {
 		return q, dns.RcodeNotImplemented, notImplemented, true
 	}
-	// RFC 9619: a QUERY has exactly one question.
-	if binary.BigEndian.Uint16(packet[4:]) != 1 {
-		return q, dns.RcodeFormatError, formatError, true
+	end, valid := headerSize, true
+	// RFC 9619: a QUERY has exactly one question, or none, see below.
+	switch binary.BigEndian.Uint16(packet[4:]) {
+	case 0:
+	case 1:
+		end, valid = q.parseQuestion(packet)
+	default:
+		valid = false
 	}
-	end, valid := q.parseQuestion(packet)
 	if !valid || !q.parseRecords(packet, end) {
 		return q, dns.RcodeFormatError, formatError, true
 	}
@@ -54,6 +69,8 @@ func parseQuery(packet []byte) (q query, rcode int, why reason, ok bool) {
 		return q, dns.RcodeBadVers, badVersion, true
 	case q.signed:
 		return q, dns.RcodeRefused, refusedSigned, true
+	case q.question == nil && !q.cookied: // RFC 7873 section 5.4
+		return q, dns.RcodeFormatError, formatError, true
 	}
 	return q, 0, 0, true
 }
@@ -108,32 +125,21 @@ func (q *query) parseRecords(packet []byte, at int) bool {
 		switch {
 		case rtype == dns.TypeOPT:
 			// RFC 6891 section 6.1.1: one, owned by the root, in the additional section.
-			if q.edns || i < before || packet[owner] != 0 || !validOptions(packet[data:next]) {
+			if q.edns || i < before || packet[owner] != 0 {
 				return false
 			}
 			q.edns = true
 			q.size = binary.BigEndian.Uint16(packet[at+2:])
 			q.version = packet[at+5]
 			q.do = packet[at+6]&0x80 != 0
+			// Of another version nothing but its number is known: RFC 6891 section 6.1.3.
+			if q.version == 0 && !q.parseOptions(packet[data:next]) {
+				return false
+			}
 		case rtype == dns.TypeTSIG && i >= before:
 			q.signed = true
 		}
 		at = next
-	}
-	return true
-}
-
-// validOptions tells whether the options of an OPT fill it exactly. What they say is ignored: RFC 6891 section 6.1.2.
-func validOptions(data []byte) bool {
-	for len(data) > 0 {
-		if len(data) < 4 {
-			return false
-		}
-		length := 4 + int(binary.BigEndian.Uint16(data[2:]))
-		if length > len(data) {
-			return false
-		}
-		data = data[length:]
 	}
 	return true
 }

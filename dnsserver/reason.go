@@ -14,6 +14,8 @@ const (
 	refusedTransfer                 // AXFR, IXFR
 	refusedSigned                   // TSIG: no keys are shared with anyone
 	refusedClass                    // not class IN
+	refusedRecursion                // not known here, and without RD nobody is asked
+	cookieAsked                     // no question, only a cookie: RFC 7873 section 5.4
 	minimalAny                      // ANY, RFC 8482
 	localGateway                    // the gateway's own names and addresses
 	localHost                       // a host of the configuration
@@ -51,7 +53,8 @@ const (
 var reasonNames = [reasonCount]string{
 	ignored: "ignored", formatError: "format_error", notImplemented: "not_implemented", badVersion: "bad_version",
 	refusedClient: "refused_client", refusedTransfer: "refused_transfer", refusedSigned: "refused_signed",
-	refusedClass: "refused_class", minimalAny: "minimal_any", localGateway: "local_gateway", localHost: "local_host",
+	refusedClass: "refused_class", refusedRecursion: "refused_recursion",
+	cookieAsked: "cookie_asked", minimalAny: "minimal_any", localGateway: "local_gateway", localHost: "local_host",
 	localRecord: "local_record", localLease: "local_lease", localApex: "local_apex", localNoData: "nodata_local",
 	localNXDomain: "nxdomain_local", specialName: "special_name", blocked: "blocked", rebind: "rebind", cacheHit: "cache_hit", cacheNegative: "cache_negative",
 	cacheFailure: "cache_failure", forwarded: "forwarded", forwardedNegative: "forwarded_negative",

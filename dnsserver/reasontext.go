@@ -10,6 +10,8 @@ var reasonTexts = [reasonCount]string{
 	refusedTransfer:   "zone transfers are not for guests",
 	refusedSigned:     "signed by a key, and none is shared",
 	refusedClass:      "not of class IN",
+	refusedRecursion:  "not known here, and without RD nobody is asked",
+	cookieAsked:       "no question, only a cookie",
 	minimalAny:        "ANY gets the least that there is",
 	localGateway:      "a name of this host",
 	localHost:         "a host of the configuration",

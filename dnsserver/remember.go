@@ -20,6 +20,9 @@ func (s *Server) remembered(l *lookup, a *asked, now time.Time) (e *entry, answe
 		}
 		return e, nil, false
 	}
+	if !l.rd {
+		return nil, l.unasked(), false
+	}
 	if !trail.forward(l, a, now) {
 		return nil, nil, true
 	}

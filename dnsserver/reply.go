@@ -1,21 +1,13 @@
 package dnsserver
 
-import (
-	"encoding/binary"
-
-	"github.com/miekg/dns"
-)
+import "encoding/binary"
 
 // appendReply appends the answer p to q, as q's client takes it. limit bounds its length; what doesn't fit is sent
 // without records and with TC, never with a part of an RRset.
 func (q *query) appendReply(out []byte, p *packed, now moment, limit int) (reply []byte, cut bool) {
 	start := len(out)
-	opt := 0
-	if q.edns {
-		opt = optSize
-	}
 	body := p.wire()
-	if len(body)+opt > limit {
+	if len(body)+q.optRoom() > limit {
 		cut = true
 		body = body[:headerSize+len(q.question)]
 	}
@@ -74,28 +66,4 @@ func (q *query) header(m []byte, rcode int) {
 		m[3] |= 0x10
 	}
 	clear(m[10:12])
-}
-
-// optSize is an OPT without options, RFC 6891 section 6.1.2.
-const optSize = 11
-
-// appendOPT completes the message that starts at start by an OPT, RFC 6891, with those of the options that fit.
-func (q *query) appendOPT(out []byte, start, rcode int, options []byte, limit int) []byte {
-	out[start+11] = 1
-	var do byte
-	if q.do {
-		do = 0x80
-	}
-	out = append(out, 0, 0, byte(dns.TypeOPT), ednsSize>>8, ednsSize&0xff, byte(rcode>>4), 0, do, 0, 0, 0)
-	data := len(out)
-	for len(options) > 0 {
-		size := 4 + int(binary.BigEndian.Uint16(options[2:]))
-		if len(out)-start+size > limit {
-			break
-		}
-		out = append(out, options[:size]...)
-		options = options[size:]
-	}
-	binary.BigEndian.PutUint16(out[data-2:], uint16(len(out)-data))
-	return out
 }

@@ -30,6 +30,7 @@ type Server struct {
 	collect atomic.Bool // a large block list is no longer used
 	tcp     tcpBounds
 	rebinds rebindLog
+	cookies cookies
 
 	work sync.WaitGroup // the pump, TCP to upstreams, probes, listeners that are being drained
 	base context.Context
@@ -69,6 +70,7 @@ func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 	if s.pump, err = newPump(s); err != nil {
 		return nil, err
 	}
+	s.cookies.renew()
 	s.base, s.halt = context.WithCancel(context.Background())
 	if err := s.Reconfigure(cfg); err != nil {
 		s.halt()
@@ -211,6 +213,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 
+	s.work.Go(func() { s.cookies.keepRenewing(ctx) })
 	s.follow(ctx)
 	s.stop()
 	return nil

@@ -90,6 +90,9 @@ func compile(cfg *Config, names LeaseNames, now time.Time) (*snapshot, error) {
 		for origin != root {
 			origin = origin.parent()
 			snap.above[origin] = true
+			if z := snap.zones[origin]; z != nil {
+				z.cut = true
+			}
 		}
 	}
 	return snap, errors.Join(errs...)
@@ -297,6 +300,8 @@ func (snap *snapshot) admits(v *view, client netip.Addr) bool {
 	return snap.admission(v, client) != refused
 }
 
-// shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams: no lease, and
-// no network that the client is in.
-func (snap *snapshot) shortcut(n name) bool { return !n.single() && snap.zoneOf(n) == nil }
+// shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams, and what they say is the
+// answer: no lease, and no network that the client is in.
+func (snap *snapshot) shortcut(n name) bool {
+	return !n.single() && snap.zoneOf(n) == nil && !snap.above[n]
+}

@@ -113,10 +113,10 @@ func specialZone(origin name, serial uint32) *zone {
 	return z
 }
 
-// lookup answers for a name at or under the special one. above is the names that local zones stand below: those exist.
-func (s special) lookup(n name, qtype uint16, above map[name]bool, now time.Time) found {
+// lookup answers for a name at or under the special one.
+func (s special) lookup(n name, qtype uint16, snap *snapshot, now time.Time) found {
 	f := s.zone.lookup(n, qtype, now)
-	if f.status == nxDomain && above[n] {
+	if f.status == nxDomain && snap.exists(n) {
 		f.status = noData
 	}
 	f.why = specialName

@@ -38,6 +38,7 @@ type zone struct {
 	ranges []reverseRange // of a reverse zone
 	whole  bool           // a reverse zone whose every address is ours
 	wild   bool           // there is a wildcard right below the origin
+	cut    bool           // another zone is below the origin
 
 	negatives negatives
 }

@@ -33,13 +33,20 @@ type lab struct {
 // newLab makes a LAN with an authoritative DNS server for example.org, and a router whose default route and resolver lead there.
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	l := newLabWithoutDNS(t)
+	startNamed(t, l.lan)
+	return l
+}
+
+// newLabWithoutDNS is newLab where nobody answers on the LAN.
+func newLabWithoutDNS(t *testing.T) *lab {
+	t.Helper()
 	l := &lab{lan: nettest.NewHost(t, "lan"), router: nettest.NewHost(t, "router"), dir: t.TempDir()}
 	nettest.Link(t, l.lan, "eth0", l.router, "eth0")
 	l.lan.Run(t, "ip", "address", "add", lanAddr+"/24", "dev", "eth0")
 	l.router.Run(t, "ip", "address", "add", uplinkAddr+"/24", "dev", "eth0")
 	l.router.Run(t, "ip", "route", "add", "default", "via", lanAddr)
 	setResolver(t, l.router, "nameserver "+lanAddr+"\n")
-	startNamed(t, l.lan)
 	return l
 }
 
@@ -67,6 +74,7 @@ const namedConf = `options {
 };
 controls { };
 zone "example.org" { type primary; file "example.org.zone"; };
+zone "216.184.93.in-addr.arpa" { type primary; file "reverse.zone"; };
 `
 
 const exampleZone = `$TTL 300
@@ -84,6 +92,7 @@ alias    IN CNAME gateway.lab.internal.
 lan      IN A 192.168.7.7
 both     IN A 10.0.0.1
          IN A 192.0.2.81
+$GENERATE 1-40 large IN TXT $-of-the-texts-that-don't-fit-512-bytes
 `
 
 // startNamed runs BIND on the LAN, authoritative for example.org.
@@ -91,7 +100,8 @@ func startNamed(t *testing.T, lan *nettest.Host) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "named.conf"), fmt.Sprintf(namedConf, dir))
-	write(t, filepath.Join(dir, "example.org.zone"), exampleZone)
+	write(t, filepath.Join(dir, "example.org.zone"), exampleZone+resolverZone)
+	write(t, filepath.Join(dir, "reverse.zone"), "$TTL 300\n@ SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60\n@ NS ns.example.org.\n34 PTR www.example.org.\n")
 	_, output := lan.Start(t, "named", "-g", "-u", "root", "-n", "1", "-c", filepath.Join(dir, "named.conf"))
 	nettest.Eventually(t, 20*time.Second, func() error {
 		out, err := lan.Try("dig", "+short", "+time=1", "+tries=1", "@"+lanAddr, "www.example.org")
