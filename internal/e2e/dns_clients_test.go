@@ -204,7 +204,7 @@ func TestRealResolvers(t *testing.T) {
 				{"v4.example.org", "192.0.2.44"},         // outside, A and no AAAA
 				{"www.example.org", "192.0.2.80"},        // both
 				{"www.example.org", "2001:db8::80"},      //
-				{"nickname.example.org", "192.0.2.80"},      //
+				{"nickname.example.org", "192.0.2.80"},   //
 				{"gateway", "10.0.0.1"},                  // the router
 				{"localhost.localdomain.localhost", "1"}, // 127.0.0.1 or ::1
 			} {
