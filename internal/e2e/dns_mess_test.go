@@ -59,6 +59,7 @@ func (r mess) message() []byte {
 	m.RecursionDesired = r.IntN(8) == 0 // most of it shall not keep the upstream busy
 	if r.IntN(2) == 0 {
 		m.SetEdns0(uint16(r.UintN(65536)), r.IntN(2) == 0)
+		m.IsEdns0().SetVersion(uint8(max(r.IntN(12)-8, 0)))
 		for range r.IntN(4) {
 			m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_LOCAL{Code: uint16(r.UintN(20)), Data: make([]byte, r.IntN(60))})
 		}
@@ -102,10 +103,10 @@ func TestAnyBytesOnPort53(t *testing.T) {
 	guests := []*guest{l.standing(t, "mess", "vm1", "10.0.0.50"), l.standing(t, "asker", "vm2", "10.0.0.51")}
 	pid := l.pid(t)
 
-	ask := func(network, name string) error {
+	once := func(network, name string) error {
 		conn := dial(t, guests[1].Host, network, "10.0.0.1:53")
 		defer conn.Close()
-		client := dns.Client{Net: network, Timeout: 20 * time.Second}
+		client := dns.Client{Net: network, Timeout: 10 * time.Second}
 		r, _, err := client.ExchangeWithConn(new(dns.Msg).SetQuestion(name, dns.TypeA), &dns.Conn{Conn: conn})
 		if err == nil && len(r.Answer) != 1 {
 			err = fmt.Errorf("%v", r)
@@ -114,6 +115,14 @@ func TestAnyBytesOnPort53(t *testing.T) {
 			return fmt.Errorf("%s over %s: %w", name, network, err)
 		}
 		return nil
+	}
+	// As every client does, again: what the kernel has no room for isn't the daemon's to answer.
+	ask := func(network, name string) error {
+		err := once(network, name)
+		for try := 0; err != nil && try < 2; try++ {
+			err = once(network, name)
+		}
+		return err
 	}
 	for _, n := range []string{"gateway.lab.internal.", "www.example.org."} {
 		if err := ask("udp", n); err != nil {
@@ -126,17 +135,6 @@ func TestAnyBytesOnPort53(t *testing.T) {
 	defer udp.Close()
 	over := make(chan struct{})
 	var throwing sync.WaitGroup
-	throwing.Go(func() { // nobody reads the answers but their socket, so that it's the kernel that drops them
-		r := mess{rand.New(rand.NewPCG(1, 1))}
-		for {
-			select {
-			case <-over:
-				return
-			default:
-				_, _ = udp.Write(r.message())
-			}
-		}
-	})
 	for i := range 8 {
 		throwing.Go(func() {
 			r := mess{rand.New(rand.NewPCG(2, uint64(i)))}
@@ -150,7 +148,11 @@ func TestAnyBytesOnPort53(t *testing.T) {
 			}
 		})
 	}
+	r := mess{rand.New(rand.NewPCG(1, 1))}
 	for i := range 150 {
+		for range 100 { // nobody reads the answers
+			_, _ = udp.Write(r.message())
+		}
 		for _, network := range []string{"udp", "tcp"} {
 			for _, name := range []string{"gateway.lab.internal.", "www.example.org."} {
 				if err := ask(network, name); err != nil {
