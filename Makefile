@@ -23,7 +23,7 @@ BENCH_DNS_PACKAGES := dnsmasq-base unbound knot-resolver dnsdist bind9 dnsperf g
 # Emulated machines with their firmware and disks, and Kea's tester: for test-long alone.
 LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf e2fsprogs kea-admin
 # Those of internal/e2e with the build tag long that need no kernel of their own.
-LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware|TestKilledTwoHundredTimes|TestAMillionBlockedNames
+LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware|TestKilledTwoHundredTimes|TestAMillionBlockedNames|TestBlockedNamesCostWhatCachedOnesDo
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 KERNEL_TESTS := TestDebianKernel|TestMissingModules

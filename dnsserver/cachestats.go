@@ -126,13 +126,16 @@ func (c *cache) flush(leave func(name) bool) int {
 		before += s.entries
 		heads := s.table.Load().heads
 		for i := range heads {
-			s.sweep(&heads[i], func(e *entry) bool { return e.group != ours && leave(e.asked()) })
+			s.sweep(&heads[i], func(e *entry) bool { return !e.fixed() && leave(e.asked()) })
 		}
 		before -= s.entries
 		s.mu.Unlock()
 	}
 	return before
 }
+
+// fixed tells an answer of the configuration that no upstream's has led to.
+func (e *entry) fixed() bool { return e.group == ours && e.why != blocked && e.why != rebind }
 
 // asked is the name that the answer is to.
 func (p *packed) asked() name {

@@ -108,7 +108,11 @@ func (s *Server) withhold(l *lookup, p *packed, now time.Time) *packed {
 		s.rebound(l.name, addr)
 	}
 	l.why = rebind
-	part.made, part.aa = s.cache.moment(now), l.local
+	part.aa = l.local
+	if p.made != 0 {
+		// On the same second as the answer that it is a part of.
+		part.made = p.made.add(time.Duration(p.age(s.cache.moment(now))) * time.Second)
+	}
 	return part
 }
 

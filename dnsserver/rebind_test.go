@@ -233,6 +233,18 @@ func TestRebindingRulesChange(t *testing.T) {
 	}
 }
 
+// What is kept in place of an upstream's answer goes with it when that is flushed.
+func TestFlushedWithheld(t *testing.T) {
+	up := startUpstream(t, evil)
+	s := startServer(t, withUpstreams(t, up.addr), testLeases())
+	for range 2 {
+		ask(t, "udp", s.at, "127-0-0-1.evil.example.", dns.TypeA)
+	}
+	if n, err := s.Flush("127-0-0-1.evil.example", false); n != 2 || err != nil {
+		t.Errorf("%d answers flushed, %v", n, err)
+	}
+}
+
 // A thousand names that point inside are some lines in the log.
 func TestRebindingIsLoggedInMeasure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -113,6 +113,10 @@ func TestBlockedNames(t *testing.T) {
 		t.Errorf("the log doesn't name the bad line:\n%s", said)
 	}
 
+	if said := l.labnet(t, "explain", "dns", "cloaked.example.org"); !strings.Contains(said, l.blockList(2)+":1") || !strings.Contains(said, "`allow`") {
+		t.Errorf("an alias of a blocked name is explained by\n%s", said)
+	}
+
 	// The lists change: the cache doesn't matter.
 	replace(t, l.blockList(1), "lan.example.org\n")
 	if err := os.Remove(l.blockList(2)); err != nil {
