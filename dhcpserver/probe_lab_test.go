@@ -169,6 +169,8 @@ func TestProbesFollowALinkMadeAnew(t *testing.T) {
 		return nil
 	})
 	_, mac := l.squat(t, "squatter", "10.0.0.120")
+	// The bridge takes its time with a new port.
+	l.router.Run(t, "ping", "-c", "1", "-w", "20", "-W", "1", "10.0.0.120")
 	l.forget()
 	l.client.send(discover(macA, "10.0.0.120"), broadcastFrom)
 	h, err := l.client.next(patience)
