@@ -51,8 +51,8 @@ func (f *flight) next(now moment) {
 		u, round := f.order[f.turn%len(f.order)], f.turn/len(f.order)
 		f.turn++
 		if f.ask(u, manner{mixed: !u.folds(now), edns: !u.plain(now)}, now) {
-			// A later round gives each more time.
-			f.hedgeAt = now.add(u.hedge() << round)
+			// A later round gives each more time, but not so much that there is none for another.
+			f.hedgeAt = now.add(min(u.hedge()<<round, maxHedge))
 			return
 		}
 		if f.turn >= len(f.order) {
@@ -108,7 +108,7 @@ func (f *flight) answered(at *attempt, answer []byte, now moment) {
 		f.failed(at, fmt.Errorf("asking %s: %w", at.u.addr, err), now)
 		return
 	}
-	f.server.heard(at.u, time.Duration(now-at.sent), now)
+	f.server.heard(at.u, time.Duration(now-at.sent), at.fd < 0, now)
 	if v.decides {
 		for _, other := range f.attempts {
 			if waited := time.Duration(now - other.sent); other.u != at.u && waited > other.u.hedge() {

@@ -478,11 +478,11 @@ func TestRanked(t *testing.T) {
 		{"it is time to look after the one that is down", func() {}, maxDownFor, "4312", "2"},
 		{"which is done by one question", func() {}, maxDownFor, "4312", ""},
 		{"silence on one question among others that were answered", func() {
-			servers[2].answered(10*time.Millisecond, start.add(time.Second))
+			servers[2].answered(10*time.Millisecond, false, start.add(time.Second))
 			servers[2].failed(start, errNoAnswer, start.add(2*time.Second))
 			servers[2].failed(start, errNoAnswer, start.add(2*time.Second))
 		}, maxDownFor, "4312", ""},
-		{"an answer", func() { servers[1].answered(time.Millisecond, start.add(maxDownFor)) }, maxDownFor, "4231", ""},
+		{"an answer", func() { servers[1].answered(time.Millisecond, false, start.add(maxDownFor)) }, maxDownFor, "4231", ""},
 		{"a server that isn't asked for a while is measured", func() {}, maxDownFor + remeasure, "4231", "23"},
 		{"once", func() {}, maxDownFor + remeasure, "4231", ""},
 	} {
@@ -531,5 +531,33 @@ func TestRecursionNotDesired(t *testing.T) {
 	}
 	if up.queries.Load() != 1 {
 		t.Errorf("the upstream was asked %d times", up.queries.Load())
+	}
+}
+
+func TestHedge(t *testing.T) {
+	u := &upstream{}
+	for _, c := range []struct {
+		rtt    time.Duration
+		detour bool
+		times  int
+		want   time.Duration // rounded to 10 ms
+	}{
+		{0, false, 0, firstHedge},
+		{10 * time.Millisecond, false, 1, minHedge},
+		{time.Second, true, 10, minHedge},
+		{200 * time.Millisecond, false, 50, 200 * time.Millisecond},
+		{time.Millisecond, false, 100, minHedge},
+		{4 * time.Second, false, 50, maxHedge},
+	} {
+		for range c.times {
+			u.answered(c.rtt, c.detour, 1)
+		}
+		if got := u.hedge(); got.Round(10*time.Millisecond) != c.want {
+			t.Errorf("after %d times %v, detour %v: %v, want %v", c.times, c.rtt, c.detour, got, c.want)
+		}
+	}
+	// Whatever the round trip, a question is sent as often as it may be before its end.
+	if (maxSends-1)*maxHedge >= patience {
+		t.Errorf("%d messages take %v, and a question has %v", maxSends, (maxSends-1)*maxHedge, patience)
 	}
 }

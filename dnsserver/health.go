@@ -47,8 +47,8 @@ func (u *upstream) mayComplain(what complaint, now moment) bool {
 }
 
 // heard notes an answer of an upstream.
-func (s *Server) heard(u *upstream, rtt time.Duration, now moment) {
-	if u.answered(rtt, now) {
+func (s *Server) heard(u *upstream, rtt time.Duration, detour bool, now moment) {
+	if u.answered(rtt, detour, now) {
 		s.log.Info("an upstream answers again", "upstream", u.addr)
 	}
 }
@@ -77,7 +77,7 @@ func (s *Server) sound(u *upstream, a asked) {
 		if now := s.now(); err != nil {
 			s.missed(u, sent, err, now)
 		} else {
-			s.heard(u, time.Duration(now-sent), now)
+			s.heard(u, time.Duration(now-sent), false, now)
 		}
 	})
 }

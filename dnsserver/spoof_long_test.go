@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,15 +33,21 @@ func TestSpoofing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var open atomic.Pointer[exchange]
+			var answering sync.WaitGroup
 			up := startUpstream(t, func(x exchange) {
-				if !x.tcp {
+				if x.tcp {
+					x.answer(dns.RcodeSuccess, x.query.Question[0].Name+" 300 A 192.0.2.1")
+					return
+				}
+				answering.Go(func() {
 					open.Store(&x)
 					time.Sleep(50 * time.Millisecond) // the forger's time
-					open.Store(nil)
-				}
-				x.answer(dns.RcodeSuccess, x.query.Question[0].Name+" 300 A 192.0.2.1")
+					open.CompareAndSwap(&x, nil)
+					x.answer(dns.RcodeSuccess, x.query.Question[0].Name+" 300 A 192.0.2.1")
+				})
 			})
 			s := startServer(t, withUpstreams(t, up.addr), testLeases())
+			t.Cleanup(answering.Wait)
 			stop, ended := make(chan struct{}), make(chan struct{})
 			asked, fooled, failed := 0, 0, 0
 			go func() {

@@ -58,13 +58,15 @@ func (u *upstream) hedge() time.Duration {
 	return min(max(u.rtt+4*u.spread, minHedge), maxHedge)
 }
 
-// answered tells of an answer, and returns whether the server was said to be down.
-func (u *upstream) answered(rtt time.Duration, now moment) (wasSilent bool) {
+// answered tells of an answer, and returns whether the server was said to be down. detour: it came over TCP, after something else, and says
+// little about how long answers take.
+func (u *upstream) answered(rtt time.Duration, detour bool, now moment) (wasSilent bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.rtt == 0 {
+	switch {
+	case u.rtt == 0:
 		u.rtt, u.spread = rtt, rtt/2
-	} else {
+	case !detour:
 		off := rtt - u.rtt
 		u.rtt += off / 8
 		u.spread += (max(off, -off) - u.spread) / 4
