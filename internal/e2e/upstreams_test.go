@@ -75,7 +75,6 @@ func TestUpstreamEnds(t *testing.T) {
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = server.Wait()
 	nettest.Eventually(t, 30*time.Second, func() error {
 		return g.digs("www.example.org", "status: NOERROR", "www.example.org.\t30\tIN\tA\t192.0.2.80", "EDE: 3 (Stale Answer)")
 	})
