@@ -79,15 +79,13 @@ func inetBase() *table {
 	t.declare(keyIfname, false, false, "bridges", closedUplinks)
 	t.declare(keyIfnames, false, false, "bridged_uplinks")
 	t.declare(keyIfname, true, false, "sources", "from_bridge", "to_bridge")
-	t.declare(keyIPv4, true, false, "gateways", "dns_answers", "dhcp_answers")
+	t.declare(keyIPv4, true, false, "gateways")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
 	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw,
 		inet("", iifnameVmap("sources")))
 	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
-	t.chains["output"] = hooked("filter", hookOutput, priorityRaw,
-		inet("", udp, sport(53), ip4Proto, addr4Vmap(saddrOffset, "dns_answers")),
-		inet("", udp, sport(67), ip4Proto, addr4Vmap(saddrOffset, "dhcp_answers")))
+	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
 	// A chain of its own: an accept elsewhere must not skip it.
@@ -114,10 +112,10 @@ func (t *table) addNetwork(n Network) {
 	t.add("bridges", n.Bridge, "")
 	t.lead("sources", n.Bridge, "source_"+n.Name, sourceRules(n)...)
 	if n.DNS {
-		t.lead("dns_answers", n.Address.Addr().String(), "answer_"+n.Name, answerRules(n)...)
+		t.answers(53, "dns_answers", n.Address.Addr())
 	}
 	if n.DHCP {
-		t.lead("dhcp_answers", n.Address.Addr().String(), "answer_"+n.Name, answerRules(n)...)
+		t.answers(67, "dhcp_answers", n.Address.Addr())
 	}
 	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n)...)
@@ -162,9 +160,18 @@ func sourceRules(n Network) []rule {
 		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
 }
 
-// answerRules are for what the gateway answers; to a network's other clients it is tracked, as their questions are.
-func answerRules(n Network) []rule {
-	return []rule{inet("", oifname(n.Bridge), notrack())}
+// answers leaves what a gateway sends from a port untracked, wherever it goes: it answers questions that aren't tracked either. One
+// comparison for each network is quicker than a look into a set, of which there is one for each answer.
+func (t *table) answers(port uint16, name string, gateway netip.Addr) {
+	c, exists := t.chains[name]
+	c.rules = append(c.rules, inet("", ip4Proto, saddr4(single(gateway)), notrack()))
+	t.chains[name] = c
+	if exists {
+		return
+	}
+	output := t.chains["output"]
+	output.rules = append(output.rules, inet("", udp, sport(port), leadTo(name)))
+	t.chains["output"] = output
 }
 
 // gatewayRules keep questions out that reach a gateway's address by another way than its bridge.

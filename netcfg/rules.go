@@ -236,10 +236,11 @@ func icmp6Type(t byte) part {
 
 func counted(name string) part { return part{&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: name}} }
 
-func accept() part  { return part{&expr.Verdict{Kind: expr.VerdictAccept}} }
-func drop() part    { return part{&expr.Verdict{Kind: expr.VerdictDrop}} }
-func ret() part     { return part{&expr.Verdict{Kind: expr.VerdictReturn}} }
-func notrack() part { return part{&expr.Notrack{}} }
+func leadTo(chain string) part { return part{&expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}} }
+func accept() part             { return part{&expr.Verdict{Kind: expr.VerdictAccept}} }
+func drop() part               { return part{&expr.Verdict{Kind: expr.VerdictDrop}} }
+func ret() part                { return part{&expr.Verdict{Kind: expr.VerdictReturn}} }
+func notrack() part            { return part{&expr.Notrack{}} }
 
 func reject() part {
 	return part{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}
