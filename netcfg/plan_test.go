@@ -199,7 +199,7 @@ func TestOrder(t *testing.T) {
 	h := m.host(t, t.TempDir())
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
-	want := `firewall   + table inet labnet (12 chains, 42 rules)
+	want := `firewall   + table inet labnet (13 chains, 43 rules)
 firewall   + table bridge labnet (2 chains, 14 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
@@ -228,7 +228,7 @@ ports      - port tap1 on br0 (down, as before)
 sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
-firewall   - table inet labnet (12 chains, 42 rules)
+firewall   - table inet labnet (13 chains, 43 rules)
 firewall   - table bridge labnet (2 chains, 14 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {
