@@ -60,13 +60,10 @@ func TestSpoofing(t *testing.T) {
 					}
 					m := new(dns.Msg).SetQuestion(questionFor(asked), dns.TypeA)
 					r, _, err := (&dns.Client{Timeout: 10 * time.Second}).Exchange(m, s.at)
-					if err != nil {
-						t.Errorf("question %d: %v", asked, err)
-						return
-					}
-					if strings.Contains(brief(r), "192.0.2.66") {
+					switch {
+					case err == nil && strings.Contains(brief(r), "192.0.2.66"):
 						fooled++
-					} else if !strings.Contains(brief(r), "192.0.2.1") {
+					case err != nil || !strings.Contains(brief(r), "192.0.2.1"):
 						failed++ // the flood fills the kernel's queues: packets of ours are lost too
 					}
 				}
