@@ -300,7 +300,8 @@ func (f *fakeUpstream) serveUDP() {
 			return
 		}
 		m := new(dns.Msg)
-		if m.Unpack(slices.Clone(buffer[:n])) != nil {
+		// An answer may be one of its own, sent to all ports: to answer that would go on for ever.
+		if m.Unpack(slices.Clone(buffer[:n])) != nil || m.Response {
 			continue
 		}
 		if m.Question[0].Qtype == probeType && !f.probes.Load() {
