@@ -29,9 +29,9 @@ func hooked(kind string, hook uint32, priority int32, rules ...rule) chain {
 // closedUplinks are the uplinks that forwarded nothing before us.
 const closedUplinks = "closed_uplinks"
 
-// firewall builds our tables. The chains that see a packet first are the same for every configuration and only dispatch;
-// what is particular to a network is in chains of its own and in the elements that lead to them, so that one network comes and
-// goes without touching the rules of another.
+// firewall builds our tables. The chains that see a packet first are the same for every configuration and only dispatch, but for
+// output, which has a rule for each service that is on; what is particular to a network is in chains of its own and in the elements
+// that lead to them, so that one network comes and goes without touching the rules of another, but for the answers' chains.
 func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map[tableID]*table {
 	if len(cfg.Networks) == 0 {
 		return map[tableID]*table{}

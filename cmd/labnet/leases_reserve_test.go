@@ -91,6 +91,7 @@ func TestReserveForTheFile(t *testing.T) {
 	for args, complaint := range map[string]string{
 		"10.0.0.60":                   "give one with --name",
 		"52:54:00:99:99:99 --name db": "say which one with --network",
+
 		"52:54:00:99:99:99 --name db --network none": `there is no network "none"`,
 		"builder --name a.b":                         `"a.b" has a dot in it`,
 		"builder --name ${x}":                        `"${x}" has '$' in it`,

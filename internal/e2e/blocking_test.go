@@ -250,17 +250,7 @@ func TestBlockListsChangeUnderQuestions(t *testing.T) {
 		}
 		return netip.IPv4Unspecified()
 	})
-	var clients *generator.Clients
-	g.Do(t, func() {
-		var err error
-		if clients, err = generator.Open(generator.Config{Server: netip.MustParseAddrPort("10.0.0.1:53"), Sources: sources, Window: 8}); err != nil {
-			t.Error(err)
-		}
-	})
-	if t.Failed() {
-		t.FailNow()
-	}
-	defer clients.Close()
+	clients := g.crowd(t, sources)
 	before := rcvbufErrors(t, l.router) + rcvbufErrors(t, g.Host)
 	done := make(chan *generator.Result, 1)
 	failed := make(chan error, 1)

@@ -39,6 +39,23 @@ func rcvbufErrors(t *testing.T, h *nettest.Host) int {
 	return 0
 }
 
+// crowd opens clients that ask the gateway, one on each of the guest's addresses.
+func (g *guest) crowd(t *testing.T, sources []netip.Addr) *generator.Clients {
+	t.Helper()
+	var clients *generator.Clients
+	g.Do(t, func() {
+		var err error
+		if clients, err = generator.Open(generator.Config{Server: netip.MustParseAddrPort("10.0.0.1:53"), Sources: sources, Window: 8}); err != nil {
+			t.Error(err)
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	t.Cleanup(func() { _ = clients.Close() })
+	return clients
+}
+
 // TestAReloadLosesNoQuestion reloads again and again under as many questions as go through, for the daemon's own names and cached ones; beside it
 // the same without reloads.
 func TestAReloadLosesNoQuestion(t *testing.T) {
@@ -87,17 +104,7 @@ func TestAReloadLosesNoQuestion(t *testing.T) {
 		}
 		return netip.AddrFrom4([4]byte{10, 0, byte(100 + i/250), byte(1 + i%250)})
 	})
-	var clients *generator.Clients
-	g.Do(t, func() {
-		var err error
-		if clients, err = generator.Open(generator.Config{Server: netip.MustParseAddrPort("10.0.0.1:53"), Sources: sources, Window: 8}); err != nil {
-			t.Error(err)
-		}
-	})
-	if t.Failed() {
-		t.FailNow()
-	}
-	defer clients.Close()
+	clients := g.crowd(t, sources)
 	for _, reloads := range []bool{false, true} {
 		before := rcvbufErrors(t, l.router) + rcvbufErrors(t, g.Host)
 		done := make(chan *generator.Result, 1)
