@@ -88,10 +88,13 @@ func inetBase() *table {
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
-	// A chain of its own: an accept elsewhere must not skip it.
+	// A chain of its own: an accept elsewhere must not skip it. All but a connection's first packets leave it by the first rule.
 	t.chains["clamp"] = hooked("filter", hookForward, priorityMangle,
-		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), iifnameIn("bridges"), clampMSS()),
-		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), oifnameIn("bridges"), clampMSS()))
+		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), leadTo("clamp_syn")))
+	t.chains["clamp_syn"] = chain{rules: []rule{
+		inet("", l4proto(unix.IPPROTO_TCP), iifnameIn("bridges"), clampMSS()),
+		inet("", l4proto(unix.IPPROTO_TCP), oifnameIn("bridges"), clampMSS()),
+	}}
 	t.chains["forward"] = hooked("filter", hookForward, priorityFilter,
 		inet("", iifnameVmap("from_bridge")),
 		inet("", oifnameVmap("to_bridge")),
@@ -110,7 +113,7 @@ func inetBase() *table {
 
 func (t *table) addNetwork(n Network) {
 	t.add("bridges", n.Bridge, "")
-	t.lead("sources", n.Bridge, "source_"+n.Name, sourceRules(n)...)
+	t.addSources(n)
 	if n.DNS {
 		t.answers(53, "dns_answers", n.Address.Addr())
 	}
@@ -134,30 +137,43 @@ var (
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
 
-// sourceRules say what guests may send from, before connection tracking. What they ask the host isn't tracked: a question and
-// its answer are over at once, and thousands of them would fill the table.
-func sourceRules(n Network) []rule {
-	gateway := single(n.Address.Addr())
-	var rules []rule
+// addSources says what guests may send from, before connection tracking, and which of it isn't tracked: what they ask the host, since a
+// question and its answer are over at once, and thousands of them would fill the table. Every packet of a guest comes by here, and most
+// are TCP with a guest's own address: those leave after two comparisons.
+func (t *table) addSources(n Network) {
+	gateway, asks := single(n.Address.Addr()), "asks_"+n.Name
+	known := []rule{inet("", l4protoNot(unix.IPPROTO_UDP), ret())}
 	if n.DNS {
-		rules = append(rules, inet("", ip4Proto, daddr4(gateway), udp, dport(53), notrack()))
+		known = append(known, inet("", ip4Proto, daddr4(gateway), udp, dport(53), notrack(), ret()))
 	}
 	if n.DHCP {
-		rules = append(rules,
-			inet("", ip4Proto, daddr4(limitedBroadcast), udp, dport(67), notrack()),
-			inet("", ip4Proto, daddr4(gateway), udp, dport(67), notrack()))
+		known = append(known,
+			inet("", ip4Proto, daddr4(gateway), udp, dport(67), notrack(), ret()),
+			inet("", ip4Proto, daddr4(limitedBroadcast), udp, dport(67), notrack()))
 	}
-	if n.Guard == GuardOff {
-		return rules
+	if len(known) > 1 {
+		t.chains[asks] = chain{rules: known}
 	}
-	return append(rules,
-		inet("", ip4Proto, saddr4(n.Address.Masked()), ret()),
-		// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
-		inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ret()),
-		inet("", ip4Proto, daddr4(gateway), udp, sport(68), dport(67), ret()),
-		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
-		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
-		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
+	ask := func() part {
+		if len(known) > 1 {
+			return leadTo(asks)
+		}
+		return ret()
+	}
+	rules := []rule{inet("", ask())}
+	if n.Guard != GuardOff {
+		rules = []rule{
+			inet("", ip4Proto, saddr4(n.Address.Masked()), ask()),
+			// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
+			inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ask()),
+			inet("", ip4Proto, daddr4(gateway), udp, sport(68), dport(67), ask()),
+			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
+			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
+			inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()),
+			inet("", ask()),
+		}
+	}
+	t.lead("sources", n.Bridge, "source_"+n.Name, rules...)
 }
 
 // answers leaves what a gateway sends from a port untracked, wherever it goes: it answers questions that aren't tracked either. One

@@ -29,44 +29,110 @@ func bridgeBase() *table {
 	return t
 }
 
+// addGuests makes the rules of a network's guests. Each frame of each guest comes by here: by its protocol it goes to a chain that has
+// the rules of that protocol alone.
 func (t *table) addGuests(n Network, mac string, ports map[string]port) {
-	frame := func(comment string, parts ...part) rule { return newRule(familyBridge, comment, parts...) }
-	gateway := n.Address.Addr()
-	impostor, rogue := counted("impostor"), counted("rogue")
-
-	rules := []rule{
-		// The kernel has taken one tag off by now, and receivers take off as many of VLAN 0 as there are (IEEE 802.1Q section 6.9,
-		// a priority alone): behind the second, and behind the LLC header of RFC 1042, nothing of what follows would match.
-		frame("nothing hides behind tags", etherType(unix.ETH_P_8021Q), vlanID(0), impostor, drop()),
-		frame("nothing hides behind tags", etherType(unix.ETH_P_8021AD), vlanID(0), impostor, drop()),
-		frame("nor behind LLC (RFC 1042)", etherType(unix.ETH_P_802_2), llc(0x000000), impostor, drop()),
-		frame("nor behind LLC (IEEE 802.1H)", etherType(unix.ETH_P_802_2), llc(0x0000f8), impostor, drop()),
-		frame("the bridge's own address", etherSource(mac), impostor, drop()),
-		frame("the gateway's address is not for guests", etherType(unix.ETH_P_ARP), arpSender(gateway), impostor, drop()),
-		frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(mac), impostor, drop()),
+	g := guestRules{n: n, mac: mac}
+	t.chains["guest_"+n.Name] = chain{rules: g.frames()}
+	for name, rules := range map[string][]rule{
+		"ip":      g.ip(),
+		"udp":     g.udp(),
+		"offer":   g.offers(),
+		"request": g.requests(),
+		"arp":     g.arp(),
+		"ip6":     g.ip6(),
+	} {
+		if len(rules) > 0 {
+			t.chains[g.chain(name)] = chain{rules: rules}
+		}
 	}
-	if n.Guard != GuardOff {
-		rules = append(rules, frame("answers that claim to be the gateway's", etherType(unix.ETH_P_IP), saddr4(single(gateway)), impostor, drop()))
-	}
-	rules = append(rules,
-		// What a server says to all goes to the host alone, which raises the alarm: it takes nothing from such datagrams, and
-		// doesn't forward them (RFC 1812 section 5.3.5.1).
-		frame("another DHCP server is the host's affair", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), daddr4(limitedBroadcast), sport(67), dport(68),
-			rogue, redirect(mac), accept()),
-		// Clients go by their own port alone: an offer from any other than a server's is as good to them.
-		frame("no DHCP server but the host's", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), dport(68), rogue, drop()),
-		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),
-		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()))
-	if n.DHCP {
-		// A TAP device is one machine. Behind a veth may be a host of containers, behind a network card a rack or a relay: they are
-		// not limited. The kind is asked of each packet, since a link may come back as another.
-		rules = append(rules, frame("DHCP of one machine", iifkind("tun"), etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), dport(67),
-			overRate(dhcpRates, dhcpRate, dhcpBurst), counted("flood"), drop()))
-	}
-	t.chains["guest_"+n.Name] = chain{rules: rules}
 	for name, p := range ports {
 		if p.bridge == n.Bridge {
 			t.add(guestPorts, name, "goto guest_"+n.Name)
 		}
+	}
+}
+
+// guestRules are the chains of a network in the bridge table, each of which knows what led to it.
+type guestRules struct {
+	n   Network
+	mac string // of the bridge
+}
+
+func frame(comment string, parts ...part) rule { return newRule(familyBridge, comment, parts...) }
+
+var (
+	impostor = counted("impostor")
+	rogue    = counted("rogue")
+)
+
+// chain is the name of one of the chains: a network's own name has no dot, so it is no other network's.
+func (g guestRules) chain(name string) string { return "guest_" + g.n.Name + "." + name }
+
+func (g guestRules) to(name string) part { return leadTo(g.chain(name)) }
+
+func (g guestRules) frames() []rule {
+	return []rule{
+		frame("the bridge's own address", etherSource(g.mac), impostor, drop()),
+		frame("", etherType(unix.ETH_P_IP), g.to("ip")),
+		frame("", etherType(unix.ETH_P_ARP), g.to("arp")),
+		frame("", etherType(unix.ETH_P_IPV6), g.to("ip6")),
+		// The kernel has taken one tag off by now, and receivers take off as many of VLAN 0 as there are (IEEE 802.1Q section 6.9,
+		// a priority alone): behind the second, and behind the LLC header of RFC 1042, nothing of the other rules would match.
+		frame("nothing hides behind tags", etherType(unix.ETH_P_8021Q), vlanID(0), impostor, drop()),
+		frame("nothing hides behind tags", etherType(unix.ETH_P_8021AD), vlanID(0), impostor, drop()),
+		frame("nor behind LLC (RFC 1042)", etherType(unix.ETH_P_802_2), llc(0x000000), impostor, drop()),
+		frame("nor behind LLC (IEEE 802.1H)", etherType(unix.ETH_P_802_2), llc(0x0000f8), impostor, drop()),
+	}
+}
+
+func (g guestRules) arp() []rule {
+	return []rule{
+		frame("the gateway's address is not for guests", etherType(unix.ETH_P_ARP), arpSender(g.n.Address.Addr()), impostor, drop()),
+		frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(g.mac), impostor, drop()),
+	}
+}
+
+func (g guestRules) ip() []rule {
+	var rules []rule
+	if g.n.Guard != GuardOff {
+		rules = append(rules, frame("answers that claim to be the gateway's",
+			etherType(unix.ETH_P_IP), saddr4(single(g.n.Address.Addr())), impostor, drop()))
+	}
+	return append(rules, frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
+}
+
+func (g guestRules) udp() []rule {
+	rules := []rule{frame("", l4proto(unix.IPPROTO_UDP), dport(68), g.to("offer"))}
+	if g.n.DHCP {
+		rules = append(rules, frame("", l4proto(unix.IPPROTO_UDP), dport(67), g.to("request")))
+	}
+	return rules
+}
+
+func (g guestRules) offers() []rule {
+	return []rule{
+		// What a server says to all goes to the host alone, which raises the alarm: it takes nothing from such datagrams, and
+		// doesn't forward them (RFC 1812 section 5.3.5.1).
+		frame("another DHCP server is the host's affair", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), daddr4(limitedBroadcast), sport(67),
+			rogue, redirect(g.mac), accept()),
+		// Clients go by their own port alone: an offer from any other than a server's is as good to them.
+		frame("no DHCP server but the host's", rogue, drop()),
+	}
+}
+
+func (g guestRules) requests() []rule {
+	if !g.n.DHCP {
+		return nil
+	}
+	// A TAP device is one machine. Behind a veth may be a host of containers, behind a network card a rack or a relay: they are
+	// not limited. The kind is asked of each packet, since a link may come back as another.
+	return []rule{frame("DHCP of one machine", iifkind("tun"), overRate(dhcpRates, dhcpRate, dhcpBurst), counted("flood"), drop())}
+}
+
+func (g guestRules) ip6() []rule {
+	return []rule{
+		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),
+		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()),
 	}
 }

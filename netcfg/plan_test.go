@@ -199,8 +199,8 @@ func TestOrder(t *testing.T) {
 	h := m.host(t, t.TempDir())
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
-	want := `firewall   + table inet labnet (13 chains, 43 rules)
-firewall   + table bridge labnet (2 chains, 14 rules)
+	want := `firewall   + table inet labnet (15 chains, 46 rules)
+firewall   + table bridge labnet (8 chains, 20 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
 sysctls    + sysctl net.ipv6.conf.br0.accept_ra 0
@@ -228,8 +228,8 @@ ports      - port tap1 on br0 (down, as before)
 sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
-firewall   - table inet labnet (13 chains, 43 rules)
-firewall   - table bridge labnet (2 chains, 14 rules)
+firewall   - table inet labnet (15 chains, 46 rules)
+firewall   - table bridge labnet (8 chains, 20 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("down: %s", diff)

@@ -24,13 +24,13 @@ func TestRatesAreTheKernelsAccount(t *testing.T) {
 	inOrder(t, h, networks(lab()))
 
 	// A limit without its set, and with one that no rule can fill.
-	r.Run(t, "nft", "flush chain bridge labnet guest_lab; delete set bridge labnet dhcp_rates")
+	r.Run(t, "nft", "flush chain bridge labnet guest_lab.request; delete set bridge labnet dhcp_rates")
 	apply(t, h, networks(lab()))
 	inOrder(t, h, networks(lab()))
 	if got := rules(); got != want {
 		t.Errorf("after the set was removed:\n%s\nwant:\n%s", got, want)
 	}
-	r.Run(t, "nft", "flush chain bridge labnet guest_lab; delete set bridge labnet dhcp_rates; add set bridge labnet dhcp_rates { type ifname; }")
+	r.Run(t, "nft", "flush chain bridge labnet guest_lab.request; delete set bridge labnet dhcp_rates; add set bridge labnet dhcp_rates { type ifname; }")
 	apply(t, h, networks(lab()))
 	inOrder(t, h, networks(lab()))
 	if got := rules(); got != want {

@@ -100,6 +100,8 @@ func overRate(set string, rate uint64, burst uint32) part {
 func nfproto(proto byte) part { return part{meta(expr.MetaKeyNFPROTO), eq([]byte{proto})} }
 func l4proto(proto byte) part { return part{meta(expr.MetaKeyL4PROTO), eq([]byte{proto})} }
 
+func l4protoNot(proto byte) part { return part{meta(expr.MetaKeyL4PROTO), ne([]byte{proto})} }
+
 func etherType(t uint16) part {
 	return part{meta(expr.MetaKeyPROTOCOL), eq(binary.BigEndian.AppendUint16(nil, t))}
 }
