@@ -100,12 +100,24 @@ func tellFragments(fd int, family uint16) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), level, option, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
 }
 
+// sendSocket sends a message to where the socket is connected to.
 func sendSocket(fd int, message []byte) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&message[0])), uintptr(len(message)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-	if errno != 0 {
+	if errno := sendTo(fd, message, nil); errno != 0 {
 		return errno
 	}
 	return nil
+}
+
+// sendTo sends a message, which isn't empty; it never waits for room. Without an address it goes to where the socket is connected to.
+func sendTo(fd int, message []byte, to *sockaddr) syscall.Errno {
+	var addr unsafe.Pointer
+	var size uintptr
+	if to != nil {
+		addr, size = unsafe.Pointer(&to.raw), to.size
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&message[0])), uintptr(len(message)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL,
+		uintptr(addr), size)
+	return errno
 }
 
 func closeSocket(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }

@@ -147,15 +147,11 @@ func (u *udpSocket) answer(message []byte, to netip.AddrPort) {
 	if len(message) == 0 {
 		return
 	}
-	var addr unix.Sockaddr
-	if to.Addr().Is4() {
-		addr = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
-	} else {
-		addr = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zoneID(to.Addr().Zone())}
-	}
+	addr := newSockaddr(to)
 	u.mu.RLock()
 	defer u.mu.RUnlock()
-	if u.closed || unix.Sendto(u.fd, message, unix.MSG_DONTWAIT, addr) != nil {
+	// Raw, as it doesn't wait: by an ordinary call the runtime wakes the thread that watches over such calls, after each rest.
+	if u.closed || sendTo(u.fd, message, &addr) != 0 {
 		u.listener.server.stats.count(sendFailed)
 	}
 }

@@ -131,7 +131,7 @@ func (d *daemon) start(ctx context.Context) (err error) {
 		return err
 	}
 	d.hooks = newHookFeed(p.hooks, d.table, d.instance, d.log.With("part", "hooks"))
-	boundGarbage(p.dns.CacheSize)
+	boundGarbage()
 	// The DNS sockets bind to addresses that aren't there yet, so that a taken port shows before the host is changed.
 	if d.dns, err = dnsserver.Listen(p.dns, d.table, d.log.With("part", "dns")); err != nil {
 		return err

@@ -68,10 +68,7 @@ func (d *daemon) restore(ctx context.Context, front *errgroup.Group) error {
 // addresses on them.
 func (d *daemon) steps(ctx context.Context, front *errgroup.Group, p parts) []func() error {
 	return []func() error{
-		func() error {
-			boundGarbage(p.dns.CacheSize)
-			return d.dns.Reconfigure(p.dns)
-		},
+		func() error { return d.dns.Reconfigure(p.dns) },
 		func() error {
 			plan, err := d.host.Apply(ctx, p.host)
 			if err != nil {
