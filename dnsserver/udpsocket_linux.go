@@ -101,7 +101,8 @@ func (u *udpSocket) wake(fd uintptr) bool {
 			op, u.added = unix.EPOLL_CTL_ADD, true
 		}
 		_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, fd, op, uintptr(u.fd), uintptr(unsafe.Pointer(&event)), 0, 0)
-		return errno != 0 // then the worker asks the socket
+		// What is there already wakes the epoll instance at once, and the runtime with it. On an error the worker asks the socket.
+		return errno != 0
 	}
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&event)), 1, 0, 0, 0)

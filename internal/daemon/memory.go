@@ -10,7 +10,7 @@ import (
 
 // freeRoom is how much may be allocated between two collections of garbage, in bytes. By the runtime's default it is as much as is in use: a
 // collection every few thousand questions while that is little, and memory of twice a large cache's size.
-const freeRoom = 48 << 20
+const freeRoom = 32 << 20
 
 // Bounds of the percentage: below, a large heap would be looked through too often; above, one that has just grown would leave too much
 // unused.
@@ -22,8 +22,9 @@ const (
 // boundGarbage keeps freeRoom from now on, for the whole process. GOGC of the environment goes first.
 var boundGarbage = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(mostGarbage)
-		afterCollection(mostGarbage)
+		percent := garbagePercent(inUse())
+		debug.SetGCPercent(percent)
+		afterCollection(percent)
 	}
 })
 

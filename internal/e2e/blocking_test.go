@@ -250,7 +250,7 @@ func TestBlockListsChangeUnderQuestions(t *testing.T) {
 		}
 		return netip.IPv4Unspecified()
 	})
-	clients := g.crowd(t, sources)
+	clients := g.crowd(t, sources, 8)
 	before := rcvbufErrors(t, l.router) + rcvbufErrors(t, g.Host)
 	done := make(chan *generator.Result, 1)
 	failed := make(chan error, 1)

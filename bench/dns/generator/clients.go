@@ -23,6 +23,7 @@ type Config struct {
 // Load is one run. One of Count and Limit is needed; of both, what comes first ends it.
 type Load struct {
 	From    *Source
+	Rate    float64       // questions a second, asked when it is their time, whatever came of those before, as long as a place is free; 0: one for each answer
 	Count   int           // questions in all, at most; 0: any number
 	Limit   time.Duration // for how long questions are asked; 0: no limit
 	Timeout time.Duration // after which a question counts as lost; 0: DefaultTimeout
@@ -30,6 +31,9 @@ type Load struct {
 
 // DefaultTimeout is the time after which a question counts as lost.
 const DefaultTimeout = time.Second
+
+// pace is how exactly the questions of a rate are asked.
+const pace = time.Millisecond
 
 // lookAround is how often clients look for lost questions, and whether the run was interrupted.
 const lookAround = 50 * time.Millisecond
@@ -47,6 +51,7 @@ type Clients struct {
 	began   time.Time
 	now     time.Duration // since then, read once a batch
 	started int
+	turn    int // of the sockets
 	result  *Result
 }
 
@@ -134,10 +139,8 @@ func (c *Clients) Run(ctx context.Context, load Load) (*Result, error) {
 		load.Timeout = DefaultTimeout
 	}
 	c.load, c.result, c.started, c.began, c.now = load, &Result{}, 0, time.Now(), 0
-	for _, n := range c.conns {
-		if err := c.fill(n); err != nil {
-			return nil, err
-		}
+	if err := c.fillAll(); err != nil {
+		return nil, err
 	}
 	inTime := -1 // answers when the time was over; what is in flight then doesn't count, neither its number nor its time
 	for look := lookAround; ; {
@@ -149,6 +152,11 @@ func (c *Clients) Run(ctx context.Context, load Load) (*Result, error) {
 		}
 		if err := c.listen(); err != nil {
 			return nil, err
+		}
+		if load.Rate > 0 {
+			if err := c.fillAll(); err != nil {
+				return nil, err
+			}
 		}
 		if c.now >= look {
 			look = c.now + lookAround
@@ -173,6 +181,14 @@ func (c *Clients) over() bool {
 	return c.load.Count > 0 && c.started >= c.load.Count || c.late()
 }
 
+// followed says whether an answer brings the next question.
+func (c *Clients) followed() bool { return c.load.Rate == 0 && !c.over() }
+
+// early says whether it isn't yet time for the next question.
+func (c *Clients) early() bool {
+	return c.load.Rate > 0 && float64(c.started) >= c.load.Rate*c.now.Seconds()
+}
+
 func (c *Clients) late() bool { return c.load.Limit > 0 && c.now >= c.load.Limit }
 
 func (c *Clients) idle() bool {
@@ -184,10 +200,27 @@ func (c *Clients) idle() bool {
 	return true
 }
 
+// fillAll asks a question in every free place, those sockets first that others went before the last time.
+func (c *Clients) fillAll() error {
+	for range c.conns {
+		if c.early() {
+			return nil
+		}
+		c.turn++
+		if err := c.fill(c.conns[c.turn%len(c.conns)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fill asks a question in every free place of a socket.
 func (c *Clients) fill(n *conn) error {
 	for i := range n.slots {
-		if n.slots[i].waits || c.over() {
+		if c.over() || c.early() {
+			break
+		}
+		if n.slots[i].waits {
 			continue
 		}
 		if err := c.ask(n, i); err != nil {
@@ -223,7 +256,11 @@ func (c *Clients) flush(n *conn) error {
 // listen waits until sockets have answers, and deals with them.
 func (c *Clients) listen() error {
 	var events [64]unix.EpollEvent
-	ready, err := unix.EpollWait(c.epoll, events[:], int(lookAround/time.Millisecond))
+	wait := lookAround
+	if c.load.Rate > 0 {
+		wait = pace
+	}
+	ready, err := unix.EpollWait(c.epoll, events[:], int(wait/time.Millisecond))
 	if err != nil && err != unix.EINTR {
 		return fmt.Errorf("waiting for answers: %w", err)
 	}
@@ -250,7 +287,7 @@ func (c *Clients) receive(n *conn) error {
 	c.now = time.Since(c.began)
 	for k := range got {
 		i, ok := n.hear(c.in.Data(k), c.now, c.result)
-		if !ok || c.over() {
+		if !ok || !c.followed() {
 			continue
 		}
 		if err := c.ask(n, i); err != nil {

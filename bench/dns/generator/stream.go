@@ -30,7 +30,7 @@ func (c *Clients) read(i int) error {
 		}
 		place, ok := n.hear(n.in[at+2:at+2+size], c.now, c.result)
 		at += 2 + size
-		if ok && !c.over() {
+		if ok && c.followed() {
 			if err := c.ask(n, place); err != nil {
 				return err
 			}
