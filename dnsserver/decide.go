@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -290,8 +291,17 @@ func (s *Server) resume(l *lookup, p *packed) {
 			return
 		}
 	}
-	l.client.reply(s.finish(l, answer, nil))
+	if _, sends := l.client.back.(*udpSocket); !sends {
+		l.client.reply(s.finish(l, answer, nil)) // others keep it for a while
+		return
+	}
+	room := replyRooms.Get().(*[replyRoom]byte)
+	defer replyRooms.Put(room)
+	l.client.reply(s.finish(l, answer, room[:0]))
 }
+
+// replyRooms is where answers over UDP are written that were waited for.
+var replyRooms = sync.Pool{New: func() any { return new([replyRoom]byte) }}
 
 // finish writes the answer, counts it and logs it.
 func (s *Server) finish(l *lookup, p *packed, out []byte) []byte {
