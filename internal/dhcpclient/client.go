@@ -3,6 +3,10 @@ package dhcpclient
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // ErrRelease, as the cause with which the context of Run is cancelled (context.WithCancelCause), makes the client give its address
@@ -11,21 +15,50 @@ var ErrRelease = errors.New("the address is to be given back")
 
 // Client is a DHCP client of one interface.
 type Client struct {
-	cfg Config
+	cfg   Config
+	log   *slog.Logger
+	socks *sockets
+	clock *clock
 }
 
 // Open makes a client, with its sockets, in the network namespace of the calling thread. CAP_NET_RAW. Run must be called; it closes
 // them.
-func Open(cfg Config) (*Client, error) {
+func Open(cfg Config) (_ *Client, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg}, nil
+	if cfg.Uplink == "" {
+		cfg.Uplink = cfg.Interface
+	}
+	c := &Client{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	if cfg.Log != nil {
+		c.log = cfg.Log.With("iface", cfg.Interface)
+	}
+	if c.clock, err = newClock(); err != nil {
+		return nil, err
+	}
+	if c.socks, err = openSockets(cfg.Interface, cfg.Uplink); err != nil {
+		c.clock.close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // Run gets an address and keeps it until ctx ends, then returns nil. handle is told everything that happens, one event after the
 // other, by the goroutine of Run: nothing else happens meanwhile. Its error ends Run, which returns it.
 func (c *Client) Run(ctx context.Context, handle func(Event) error) error {
-	<-ctx.Done()
-	return nil
+	defer c.clock.close()
+	defer c.socks.close()
+	group, groupCtx := errgroup.WithContext(ctx)
+	l := &loop{
+		Client: c, machine: newMachine(&c.cfg, c.log, c.socks.current().mac), handle: handle, inputs: make(chan func(now time.Duration)),
+	}
+	stop := context.AfterFunc(groupCtx, func() { c.socks.interrupt(); c.clock.interrupt() })
+	defer stop()
+	group.Go(func() error { return c.socks.readDHCP(groupCtx, l) })
+	group.Go(func() error { return c.socks.readARP(groupCtx, l) })
+	group.Go(func() error { return c.socks.readLinks(groupCtx, l) })
+	group.Go(func() error { return c.clock.ticks(groupCtx, l) })
+	group.Go(func() error { return l.run(groupCtx, ctx) })
+	return group.Wait()
 }

@@ -22,7 +22,8 @@ type Config struct {
 	Hostname string
 	// Former is the address that is asked for first, as after a reboot (RFC 2131 section 3.2); without one a new client begins.
 	Former netip.Addr
-	// Held says that Former is on the interface already, and used: it isn't checked for conflicts before the client reports it.
+	// Held says that Former is on the interface already, and used: it isn't checked for conflicts before the client reports it. The
+	// first lease may be for another address all the same; then Former is to be taken off.
 	Held bool
 	// NeverYield keeps the address also when another machine goes on using it (RFC 5227 section 2.4 (c)): the client defends it at
 	// most once in 10 s, and says so. Otherwise the second conflict within 10 s ends the lease. Where guests are on the link, two

@@ -11,8 +11,8 @@ const (
 	Renewed
 	// Changed: the lease is in force, and something of it is other than it was; the address may be. It replaces the former one.
 	Changed
-	// Lost: the lease has ended, and the client begins anew: the address must be used no more. Where the former address of the
-	// configuration is refused, the event has nothing but that address.
+	// Lost: the lease has ended, and the client begins anew: the address must be used no more. Where a server refuses an address
+	// that was held from before, the event has nothing but that address.
 	Lost
 	// Unanswered: no server has answered for some seconds. It is told once, until a server answers; what is on the interface stays there.
 	Unanswered
