@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,13 @@ func (c *client) await(kind Kind, not ...Kind) Event {
 		return fmt.Errorf("no event %v; there are %v", kind, c.events)
 	})
 	return found
+}
+
+// soFar is the events that there have been.
+func (c *client) soFar() []Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.events)
 }
 
 // logBuffer is a log that a test can read.
