@@ -24,10 +24,12 @@ var imports = map[string][]string{
 	"internal/control": nil,
 	"internal/migrate": nil,
 	"internal/hooks":   nil,
+	"internal/observe": nil,
 	"internal/demo":    {"internal/control"},
 	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks"},
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
 
+	"internal/dhcpclient": nil,
 	"internal/portowner":  nil,
 	"internal/tracer":     nil,
 	"dnsserver/blocklist": nil,
