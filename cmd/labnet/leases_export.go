@@ -75,7 +75,7 @@ Without a daemon the leases are read from the store. Then it needs root.`,
 // exported is the leases of a network, "" for all: the daemon's, or those of the store where there is no daemon.
 func exported(ctx context.Context, g *global, network string, errOut io.Writer) iter.Seq2[control.Lease, error] {
 	client := control.NewClient(g.quietPaths().Socket)
-	all := client.Leases(ctx, control.LeaseQuery{Network: network})
+	all := client.Leases(ctx, control.LeaseQuery{Network: network, Filter: notObserved()})
 	if network != "" {
 		all = orElse(all, func() error { return knownNetwork(ctx, client, network) })
 	}

@@ -70,7 +70,7 @@ func matching(all iter.Seq2[control.Lease, error], key string) ([]control.Lease,
 		default:
 			continue
 		}
-		if l.State == "bound" {
+		if l.State == "bound" || l.State == observed {
 			inForce = append(inForce, l)
 		} else {
 			ended = append(ended, l)

@@ -19,7 +19,8 @@ func newLeasesList(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List leases",
-		Long: `List leases, by network and address: those in force and those that have ended.
+		Long: `List leases, by network and address: those in force and those that have ended. The guests of a bridged network, to whom the
+LAN gives addresses, are listed as observed.
 
 A filter is FIELD=VALUE or FIELD!=VALUE, with commas between several, which must all hold. A value may be several with | between them; texts may have
 * and ?, an address may be a prefix, and a MAC the beginning of one. The fields are those of the JSON.`,
@@ -59,7 +60,7 @@ func (f *leaseFlags) add(cmd *cobra.Command, g *global) {
 	cmd.Flags().StringArrayVar(&f.filters, "filter", nil, "only those for which it holds, e.g. state=bound,name=web*")
 	complete(cmd, g, "network", networkNames)
 	_ = cmd.RegisterFlagCompletionFunc("filter", cobra.FixedCompletions(
-		[]string{"state=bound", "state=declined", "state=released", "state=expired", "reserved=true", "name=", "mac=", "address="},
+		[]string{"state=bound", "state=declined", "state=released", "state=expired", "state=observed", "reserved=true", "name=", "mac=", "address="},
 		cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
@@ -130,14 +131,14 @@ func leaseView(now time.Time) listView[control.Lease] {
 		narrow: tableView[control.Lease]{
 			[]string{"address", "name", "mac", "state", "expires", "network"},
 			func(l control.Lease) []string {
-				return []string{l.Address.String(), orDash(l.Name), l.MAC, state(l), expiry(l, now), l.Network}
+				return []string{l.Address.String(), orDash(shownName(l)), l.MAC, state(l), expiry(l, now), l.Network}
 			},
 		},
 		wide: tableView[control.Lease]{
 			[]string{"address", "name", "mac", "vendor", "state", "expires", "last seen", "network", "client id", "asked name", "vendor class"},
 			func(l control.Lease) []string {
 				return []string{
-					l.Address.String(), orDash(l.Name), l.MAC, orDash(vendors.of(l.MAC)), state(l), expiry(l, now), ago(l.LastSeen, now), l.Network,
+					l.Address.String(), orDash(shownName(l)), l.MAC, orDash(vendors.of(l.MAC)), state(l), expiry(l, now), ago(l.LastSeen, now), l.Network,
 					l.ClientID, orDash(printable(l.Hostname)), orDash(printable(l.VendorClass)),
 				}
 			},

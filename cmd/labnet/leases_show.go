@@ -50,11 +50,14 @@ func writeLease(w io.Writer, l control.Lease, now time.Time) error {
 	line("name", orDash(l.Name))
 	line("mac", l.MAC)
 	line("vendor", orDash(newVendors().of(l.MAC)))
-	line("client id", l.ClientID)
+	line("client id", orDash(l.ClientID))
 	line("state", l.State)
 	line("reserved", strconv.FormatBool(l.Reserved))
 	line("start", orDash(stamp(l.Start)))
 	line("expires", expiry(l, now))
+	if l.Port != "" {
+		line("port", l.Port)
+	}
 	line("last seen", orDash(stamp(l.LastSeen)))
 	line("asked name", orDash(printable(l.Hostname)))
 	line("vendor class", orDash(printable(l.VendorClass)))

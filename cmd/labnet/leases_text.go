@@ -11,6 +11,8 @@ import (
 // expiry is when a lease ends, or ended, in words.
 func expiry(l control.Lease, now time.Time) string {
 	switch {
+	case l.State == observed && l.Expires.IsZero():
+		return "-" // it isn't known
 	case l.Expires.IsZero():
 		return "never"
 	case l.Expires.After(now):

@@ -93,7 +93,7 @@ func leaseMatcher(field, value string) (func(*Lease) bool, error) {
 	return textMatcher(value, leaseTexts[field]), nil
 }
 
-var leaseStates = []string{"bound", "declined", "released", "expired"}
+var leaseStates = []string{"bound", "declined", "released", "expired", "observed"}
 
 var leaseTexts = map[string]func(*Lease) string{
 	"network":      func(l *Lease) string { return l.Network },

@@ -17,7 +17,7 @@ type Lease struct {
 	MAC         string     `json:"mac"`
 	ClientID    string     `json:"client_id"`
 	Name        string     `json:"name" doc:"The DNS label that it holds, empty for none"`
-	State       string     `json:"state" enum:"bound,declined,released,expired"`
+	State       string     `json:"state" enum:"bound,declined,released,expired,observed"`
 	Reserved    bool       `json:"reserved"`
 	Start       time.Time  `json:"start,omitzero"`
 	Expires     time.Time  `json:"expires,omitzero"`
@@ -25,7 +25,8 @@ type Lease struct {
 	Hostname    string     `json:"hostname" doc:"The name that the client asked for"`
 	VendorClass string     `json:"vendor_class"`
 
-	HardwareType uint8 `json:"hardware_type,omitempty" doc:"ARP hardware type; absent: 1, Ethernet"`
+	HardwareType uint8  `json:"hardware_type,omitempty" doc:"ARP hardware type; absent: 1, Ethernet"`
+	Port         string `json:"port,omitempty" doc:"The port of the bridge at which a guest of a bridged network is observed"`
 }
 
 type leasesInput struct {

@@ -62,6 +62,9 @@ type daemon struct {
 	table *leases.Table
 	dns   *dnsserver.Server
 	links *links
+
+	observers observers
+
 	turns chan turnRequest
 	hooks *hookFeed
 	down  chan downRequest
@@ -73,7 +76,8 @@ type daemon struct {
 func Run(ctx context.Context, opts Options) (err error) {
 	d := &daemon{
 		opts: opts, log: opts.Log, started: time.Now(), instance: newInstance(), file: opts.Config,
-		turns: make(chan turnRequest), down: make(chan downRequest), ended: make(chan struct{}),
+		observers: observers{log: opts.Log.With("part", "observe")},
+		turns:     make(chan turnRequest), down: make(chan downRequest), ended: make(chan struct{}),
 	}
 
 	instance, err := claim(ctx)
@@ -240,6 +244,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	front, frontCtx := group(baseCtx)
 	front.Go(func() error { return d.dns.Run(frontCtx) })
 	d.links.run(frontCtx, front.Group)
+	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))
 
 	notify(d.log, sdnotify.SdNotifyReady)
 	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))

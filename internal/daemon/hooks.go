@@ -82,13 +82,22 @@ func (f *hookFeed) reconfigure(cfgs []hooks.Config) {
 
 func hookEvent(e leases.Event, kind, instance string) hooks.Event {
 	out := hooks.Event{
-		ID: fmt.Sprintf("%s-%d", instance, e.Seq), Event: kind, Time: e.At, Network: e.Lease.Network, Lease: hooks.Lease(controlLease(e.Lease)),
+		ID: fmt.Sprintf("%s-%d", instance, e.Seq), Event: kind, Time: e.At, Network: e.Lease.Network, Lease: hookLease(e.Lease),
 	}
 	if e.Before.Addr.IsValid() {
-		before := hooks.Lease(controlLease(e.Before))
+		before := hookLease(e.Before)
 		out.Before = &before
 	}
 	return out
+}
+
+// hookLease is a lease as the list has it, but for what only guests have that are observed: nothing happens to those that hooks are told.
+func hookLease(l leases.Lease) hooks.Lease {
+	c := controlLease(l)
+	return hooks.Lease{
+		Network: c.Network, Address: c.Address, MAC: c.MAC, ClientID: c.ClientID, Name: c.Name, State: c.State, Reserved: c.Reserved,
+		Start: c.Start, Expires: c.Expires, LastSeen: c.LastSeen, Hostname: c.Hostname, VendorClass: c.VendorClass, HardwareType: c.HardwareType,
+	}
 }
 
 func hookConfigs(cfgs []config.Hook) []hooks.Config {

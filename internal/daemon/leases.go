@@ -25,13 +25,7 @@ func (d *daemon) Leases(_ context.Context, q control.LeaseQuery) iter.Seq[contro
 	if len(q.Order) > 0 {
 		found.SortFunc(comparer(q.Order))
 	}
-	return func(yield func(control.Lease) bool) {
-		for l := range found.All() {
-			if !yield(controlLease(l)) {
-				return
-			}
-		}
-	}
+	return withObserved(found.All(), d.observers.guests(q.Network, time.Now()), q)
 }
 
 // comparers are by the fields of control.LeaseFields.
@@ -114,6 +108,8 @@ func (d *daemon) Release(ctx context.Context, network string, addr netip.Addr, f
 	}
 	change, err := d.table.ReleaseAddr(network, addr, time.Now())
 	switch {
+	case d.observers.observes(network):
+		return control.Lease{}, fmt.Errorf("%w: addresses in %q are only observed here; the LAN's DHCP server gives them", control.ErrConflict, network)
 	case errors.Is(err, leases.ErrUnknownNetwork):
 		return control.Lease{}, fmt.Errorf("%w: there is no network %q", control.ErrNotFound, network)
 	case errors.Is(err, leases.ErrNotHolder):

@@ -46,6 +46,7 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 	if d.opts.SetLevel != nil {
 		d.opts.SetLevel(cfg.Daemon.LogLevel)
 	}
+	d.observers.follow(ctx, front, observedBridges(cfg))
 	d.store.KeepHistory(historyAge(cfg.Daemon))
 	d.warnOfKept(d.kept, obstacles)
 	d.mu.Lock()
