@@ -88,8 +88,9 @@ func TestRebound(t *testing.T) {
 			h, _ := l.host(t, "client", "")
 			c := run(t, h, nil)
 			bound := c.await(Bound).Lease
-			first.stop(t)
+			// The first one is asked alone as long as it answers, so that the second one is there in time however slow the machine is.
 			second := pair[1](t, two, "10.0.0", "50", "50", 3600, 5, 3000)
+			first.stop(t)
 
 			e := c.await(Changed, Lost)
 			if e.Lease.Server.String() != "10.0.0.2" || e.Lease.Addr != bound.Addr {
