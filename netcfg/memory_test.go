@@ -53,7 +53,7 @@ func (m *memory) clone() *memory {
 }
 
 func (t *table) clone() *table {
-	c := &table{dormant: t.dormant, chains: maps.Clone(t.chains), sets: maps.Clone(t.sets), counters: maps.Clone(t.counters)}
+	c := &table{dormant: t.dormant, chains: maps.Clone(t.chains), sets: maps.Clone(t.sets), counters: maps.Clone(t.counters), timeouts: maps.Clone(t.timeouts)}
 	for name, s := range c.sets {
 		s.elements = maps.Clone(s.elements)
 		c.sets[name] = s
@@ -110,7 +110,7 @@ func (m *memory) do(step []Change) error {
 		index := l.index
 		for i := range m.links {
 			if m.links[i].master == index {
-				m.links[i].master = 0
+				m.links[i].master, m.links[i].isolated = 0, false
 			}
 		}
 		m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })
@@ -131,9 +131,12 @@ func (m *memory) do(step []Change) error {
 	case attachPort:
 		l := m.find(c.name)
 		l.master, l.up = m.find(c.bridge).index, true
+		l.isolated = c.isolated
+	case setPort:
+		m.find(c.name).isolated = c.isolated
 	case detachPort:
 		l := m.find(c.name)
-		l.master = 0
+		l.master, l.isolated = 0, false
 		l.up = l.up && !c.restoreDown
 	}
 	return nil
@@ -160,6 +163,10 @@ func (m *memory) commit(step []Change) error {
 			tables[c.table].counters[c.name] = true
 		case delCounter:
 			delete(tables[c.table].counters, c.name)
+		case addTimeout:
+			tables[c.table].timeouts[c.name] = c.to
+		case delTimeout:
+			delete(tables[c.table].timeouts, c.name)
 		case addSet:
 			s := c.to
 			s.elements = maps.Clone(s.elements)
@@ -242,7 +249,7 @@ func (m *memory) String() string {
 		list = append(list, fmt.Sprintf("sysctl %s = %s", k, v))
 	}
 	for id, t := range m.tables {
-		list = append(list, fmt.Sprintf("table %s dormant %t counters %v", id, t.dormant, sortedKeys(t.counters)))
+		list = append(list, fmt.Sprintf("table %s dormant %t counters %v timeouts %v", id, t.dormant, sortedKeys(t.counters), t.timeouts))
 		for name, c := range t.chains {
 			text := fmt.Sprintf("chain %s %s %+v", id, name, c.base)
 			if c.base != nil {

@@ -25,8 +25,11 @@ func plan(have, want *state) Plan {
 	p.Grow = append(p.Grow, forwarding...)
 	for _, name := range sortedKeys(want.ports) {
 		to := want.ports[name]
-		if have.ports[name].bridge != to.bridge {
-			p.Grow = append(p.Grow, attachPort{name: name, bridge: to.bridge})
+		switch from := have.ports[name]; {
+		case from.bridge != to.bridge:
+			p.Grow = append(p.Grow, attachPort{name: name, bridge: to.bridge, isolated: to.isolated})
+		case from.isolated != to.isolated:
+			p.Grow = append(p.Grow, setPort{name: name, bridge: to.bridge, isolated: to.isolated})
 		}
 	}
 
