@@ -31,6 +31,7 @@ type link struct {
 	stp          bool
 	forwardDelay uint32
 	isolated     bool // as a port of its bridge
+	group        uint32
 }
 
 // addressProtocol marks addresses as made by us, in the kernels that know IFA_PROTO (5.18).

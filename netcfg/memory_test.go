@@ -103,20 +103,10 @@ func (m *memory) do(step []Change) error {
 	case setBridge:
 		m.set(c.name, c.to)
 	case delBridge:
-		l := m.find(c.name)
-		if l == nil {
-			return errNoLink
-		}
-		index := l.index
-		for i := range m.links {
-			if m.links[i].master == index {
-				m.links[i].master, m.links[i].isolated = 0, false
+		for _, c := range step {
+			if err := m.remove(c.(delBridge).name); err != nil {
+				return err
 			}
-		}
-		m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })
-		m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.name == c.name })
-		for _, key := range bridgeKeys(c.name) {
-			delete(m.sysctls, key)
 		}
 	case addAddress:
 		m.addresses = append(m.addresses, linkAddress{link: m.find(c.link).index, prefix: c.prefix, protocol: addressProtocol})
@@ -138,6 +128,25 @@ func (m *memory) do(step []Change) error {
 		l := m.find(c.name)
 		l.master, l.isolated = 0, false
 		l.up = l.up && !c.restoreDown
+	}
+	return nil
+}
+
+func (m *memory) remove(bridge string) error {
+	l := m.find(bridge)
+	if l == nil {
+		return errNoLink
+	}
+	index := l.index
+	for i := range m.links {
+		if m.links[i].master == index {
+			m.links[i].master, m.links[i].isolated = 0, false
+		}
+	}
+	m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })
+	m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.name == bridge })
+	for _, key := range bridgeKeys(bridge) {
+		delete(m.sysctls, key)
 	}
 	return nil
 }

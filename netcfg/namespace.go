@@ -218,6 +218,9 @@ func (ns *namespace) change(step []Change) error {
 		}
 		return wrap(deleteAddress(ns.route, l.index, c.prefix), "removing %s from %s", c.prefix, c.link)
 	case delBridge:
+		if len(step) > 1 {
+			return ns.removeBridges(step)
+		}
 		l, err := findLink(ns.route, c.name)
 		if err != nil {
 			return err

@@ -60,6 +60,8 @@ func readLink(m netlink.Message) (link, error) {
 			l.mac = net.HardwareAddr(v).String()
 		case unix.IFLA_MTU:
 			l.mtu = int(native32(v))
+		case unix.IFLA_GROUP:
+			l.group = native32(v)
 		case unix.IFLA_MASTER:
 			l.master = int(native32(v))
 		case unix.IFLA_LINK:

@@ -38,7 +38,7 @@ func TestIsolatedGuests(t *testing.T) {
 				t.Errorf("the ports aren't isolated:\n%s", got)
 			}
 			inOrder(t, h, isolated)
-			refuses(t, a, "10.0.0.11:7")
+			unreachable(t, a, "10.0.0.11:7")
 			unreachable(t, b, "10.0.0.10:7")
 			for _, guest := range []*nettest.Host{a, b} {
 				guest.Run(t, "sh", "-c", "ip route del 10.0.0.10/32 2>/dev/null; ip route del 10.0.0.11/32 2>/dev/null; ip neigh flush all")
