@@ -16,8 +16,9 @@ PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-
 # Installed, this one would take over the machine's own /etc/resolv.conf.
 UNPACKED := systemd-resolved
 
-# The peers of bench-dhcp and bench-dns, which no other target needs.
+# The peers of bench-dhcp, bench-dns and bench-nat, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base
+BENCH_NAT_PACKAGES := iperf3 iptables conntrack
 BENCH_DNS_PACKAGES := dnsmasq-base unbound knot-resolver dnsdist bind9 dnsperf gcc libc6-dev
 
 # Emulated machines with their firmware and disks, and Kea's tester: for test-long alone.
@@ -37,7 +38,7 @@ SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALon
 FUZZTIME ?= 10m
 FUZZ_IN ?= .
 
-.PHONY: build run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns clean
+.PHONY: build run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns bench-nat clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
@@ -99,6 +100,10 @@ bench-dhcp: build ## DHCP beside Kea and dnsmasq, in namespaces, as root; a quar
 bench-dns: build ## DNS beside dnsmasq, Unbound, Knot Resolver, dnsdist, BIND and CoreDNS, in namespaces, as root; half an hour
 	tools/test-deps $(BENCH_DNS_PACKAGES)
 	go run ./bench/dns $(BENCH_FLAGS)
+
+bench-nat: build ## NAT beside a plain iptables masquerade, in namespaces, as root; five minutes
+	tools/test-deps $(BENCH_NAT_PACKAGES)
+	go run ./bench/nat $(BENCH_FLAGS)
 
 docs: ## the configuration reference, from the schema
 	go test ./internal/config -run TestReferenceIsCurrent -update

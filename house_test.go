@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	"bench/report":         nil,
 	"bench/dhcp":           {"bench/dhcp/generator", "bench/stage", "bench/report"},
 	"bench/dhcp/generator": nil,
+	"bench/nat":            {"bench/stage", "bench/report"},
 	"bench/dns":            {"bench/dns/answerer", "bench/dns/batch", "bench/dns/generator", "bench/stage", "bench/report"},
 	"bench/dns/answerer":   {"bench/dns/batch"},
 	"bench/dns/batch":      nil,

@@ -31,7 +31,10 @@ type (
 		from, to string // from "": the interface doesn't exist yet
 		restore  bool
 	}
-	attachPort struct{ name, bridge string }
+	attachPort struct {
+		name, bridge string
+		isolated     bool
+	}
 	detachPort struct {
 		name string
 		port
@@ -82,7 +85,12 @@ func (c setSysctl) String() string {
 	return fmt.Sprintf("~ sysctl %s %s -> %s", c.key, c.from, c.to)
 }
 
-func (c attachPort) String() string { return fmt.Sprintf("+ port %s on %s", c.name, c.bridge) }
+func (c attachPort) String() string {
+	if c.isolated {
+		return fmt.Sprintf("+ port %s on %s (isolated)", c.name, c.bridge)
+	}
+	return fmt.Sprintf("+ port %s on %s", c.name, c.bridge)
+}
 
 func (c detachPort) String() string {
 	if c.restoreDown {

@@ -125,7 +125,11 @@ func hostProblems(cfg Config, f *facts) []Problem {
 				break
 			}
 		}
+		if _, ok := f.link(n.Bridge); n.Adopt && !ok {
+			add(true, "make it first, or let labnet make one: leave adopt out", "there is no bridge %s to adopt", n.Bridge)
+		}
 		switch {
+		case n.Isolated:
 		case n.Uplink != "" && cfg.owns(n.Uplink):
 			add(true, "name the interface that leads outside", "its uplink %s is a bridge of labnet's own", n.Uplink)
 		case n.Uplink != "":
@@ -149,7 +153,7 @@ func bridgeProblems(cfg Config, f *facts) []Problem {
 	var problems []Problem
 	for _, n := range cfg.Networks {
 		l, ok := f.link(n.Bridge)
-		if !ok || f.ours(l) {
+		if !ok || f.ours(l) || f.adopted(cfg, l) {
 			continue
 		}
 		kind := l.kind
@@ -159,7 +163,7 @@ func bridgeProblems(cfg Config, f *facts) []Problem {
 		problems = append(problems, Problem{
 			Network: n.Name, Fatal: true,
 			Summary: fmt.Sprintf("there is already a link %s (%s) that isn't labnet's", n.Bridge, kind),
-			Remedy:  fmt.Sprintf("name another bridge, or remove that one: ip link del %s", n.Bridge),
+			Remedy:  bridgeRemedy(n, l),
 		})
 	}
 	return problems

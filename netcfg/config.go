@@ -25,6 +25,12 @@ type Network struct {
 	Masquerade bool
 	DHCP, DNS  bool           // served here
 	DNSClients []netip.Prefix // may ask besides the guests
+
+	Isolate   bool     // its guests don't reach each other
+	Services  bool     // of the host they reach DHCP, DNS and ICMP alone
+	AllowFrom []string // names of networks whose guests may come in
+	Isolated  bool     // nothing leaves: no Uplink, and no Masquerade
+	Adopt     bool     // the bridge is someone else's, who has made it already and keeps it
 }
 
 // Guard says which source addresses guests may use.
@@ -71,6 +77,9 @@ func (cfg Config) complete() (Config, error) {
 			if !p.IsValid() {
 				return fail("a DNS client's prefix is invalid")
 			}
+		}
+		if err := cfg.checkSeparation(*n); err != nil {
+			return fail("%w", err)
 		}
 		for _, other := range networks[:i] {
 			switch {

@@ -46,7 +46,7 @@ func (p Plan) decidesConnections() bool {
 		case setChain:
 			return c.table == inetTable
 		case setElements:
-			return c.table == inetTable && slices.Contains([]string{"from_bridge", "to_bridge", "masquerade4"}, c.name)
+			return c.table == inetTable && slices.Contains([]string{"from_bridge", "to_bridge", "masquerade4", crossings}, c.name)
 		}
 		return false
 	})
@@ -62,7 +62,12 @@ func (cfg Config) stale(c connection, host map[netip.Addr]bool) bool {
 	to, isTo := cfg.containing(c.dst)
 	switch {
 	case isFrom && isTo:
-		return from.Name != to.Name
+		if from.Name == to.Name {
+			return from.Isolate
+		}
+		return !mayEnter(from, to)
+	case isFrom && from.Isolated, isTo && to.Isolated:
+		return true
 	case isFrom:
 		return from.Masquerade != (c.replyDst != c.src)
 	case isTo:

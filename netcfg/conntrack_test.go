@@ -32,6 +32,10 @@ func TestStaleConnections(t *testing.T) {
 		{"to the host's address of the uplink", masqueraded, "10.0.0.10", "192.0.2.2", "192.0.2.2", "10.0.0.10", false},
 		{"from the host", masqueraded, "10.0.0.1", "10.0.0.10", "10.0.0.10", "10.0.0.1", false},
 		{"multicast", masqueraded, "10.0.0.10", "224.0.0.251", "224.0.0.251", "10.0.0.10", false},
+		{"network to network that lets it in", networks(lab(), with(dmz(), func(n *Network) { n.AllowFrom = []string{"lab"} })), "10.0.0.10", "10.0.1.10", "10.0.1.10", "10.0.0.10", false},
+		{"back from a network that is let in", networks(lab(), with(dmz(), func(n *Network) { n.AllowFrom = []string{"lab"} })), "10.0.1.10", "10.0.0.10", "10.0.0.10", "10.0.1.10", true},
+		{"within a network of isolated guests", networks(with(lab(), func(n *Network) { n.Isolate = true })), "10.0.0.10", "10.0.0.11", "10.0.0.11", "10.0.0.10", true},
+		{"out of an isolated network", networks(with(lab(), func(n *Network) { n.Isolated, n.Masquerade = true, false })), "10.0.0.10", "192.0.2.1", "192.0.2.1", "10.0.0.10", true},
 		{"others'", masqueraded, "198.51.100.1", "192.0.2.1", "192.0.2.1", "198.51.100.1", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,12 +15,22 @@ func desired(cfg Config, f *facts) *state {
 	f.wantPorts(cfg, s)
 	s.tables = firewall(cfg, f, uplinks, s.ports)
 	for _, n := range cfg.Networks {
-		s.bridges[n.Bridge] = bridge{mac: stableMAC(f.machine, n.Bridge), mtu: n.MTU, marked: true, up: true}
+		l, exists := f.link(n.Bridge)
+		adopted := f.adopted(cfg, l)
+		switch {
+		case adopted:
+		case n.Adopt && !exists:
+			continue // it is used again when it comes back
+		default:
+			s.bridges[n.Bridge] = bridge{mac: stableMAC(f.machine, n.Bridge), mtu: n.MTU, marked: true, up: true}
+		}
 		s.addresses[address{link: n.Bridge, prefix: n.Address}] = true
-		s.sysctls[forwardingOf(n.Bridge)] = sysctlValue{value: "1"}
+		if value, ok := cfg.forwards(n, adopted); ok {
+			s.sysctls[forwardingOf(n.Bridge)] = sysctlValue{value: value}
+		}
 		// An address that changes within its subnet must survive the removal of the one before it.
 		s.sysctls[sysctlKey("net/ipv4/conf/"+n.Bridge+"/promote_secondaries")] = sysctlValue{value: "1"}
-		if _, ok := f.sysctls[defaultAcceptRA]; ok {
+		if _, ok := f.sysctls[defaultAcceptRA]; ok && !adopted {
 			s.sysctls[sysctlKey("net/ipv6/conf/"+n.Bridge+"/accept_ra")] = sysctlValue{value: "0"}
 		}
 	}
@@ -93,6 +103,9 @@ func (f *facts) recall() {
 func (cfg Config) uplinks(f *facts) []string {
 	var names []string
 	for _, n := range cfg.Networks {
+		if n.Isolated {
+			continue
+		}
 		if n.Uplink == "" {
 			names = append(names, f.uplinks()...)
 		} else if _, ok := f.link(n.Uplink); ok {
@@ -116,15 +129,21 @@ func (f *facts) wantPorts(cfg Config, s *state) {
 		if l.master != 0 {
 			on, _ := f.link(f.linkName(l.master))
 			if cfg.owns(on.name) {
-				s.ports[l.name] = port{bridge: on.name}
+				if f.managed(cfg, l) {
+					s.ports[l.name] = port{bridge: on.name, isolated: cfg.isolates(on.name)}
+				}
 				continue
 			}
-			if !f.ours(on) {
+			if was, ok := f.record.port(l.name, l.index); ok && was.Stays {
+				s.ports[l.name] = port{bridge: on.name, isolated: was.WasIsolated}
+				continue
+			}
+			if !f.ours(on) && !f.adopted(cfg, on) {
 				continue
 			}
 		}
-		if n, ok := cfg.attaches(l.name); ok && !slices.Contains(uplinks, l.name) && f.attachable(cfg, l) {
-			s.ports[l.name] = port{bridge: n}
+		if n, ok := cfg.attaches(l.name); ok && f.usable(cfg, n) && !slices.Contains(uplinks, l.name) && f.attachable(cfg, l) {
+			s.ports[l.name] = port{bridge: n, isolated: cfg.isolates(n)}
 		}
 	}
 }

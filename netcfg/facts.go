@@ -30,6 +30,8 @@ type link struct {
 	lower        int // the link that it stands on, or the other end of a veth, if that is in this namespace; 0 if not
 	stp          bool
 	forwardDelay uint32
+	isolated     bool // as a port of its bridge
+	group        uint32
 }
 
 // addressProtocol marks addresses as made by us, in the kernels that know IFA_PROTO (5.18).
@@ -102,6 +104,9 @@ func (f *facts) have(cfg Config) *state {
 	s.tables = f.tables
 	bridges := map[int]string{}
 	for _, l := range f.links {
+		if f.adopted(cfg, l) {
+			bridges[l.index] = l.name
+		}
 		if !f.ours(l) {
 			continue
 		}
@@ -111,9 +116,9 @@ func (f *facts) have(cfg Config) *state {
 		}
 	}
 	for _, l := range f.links {
-		if name, ok := bridges[l.master]; ok {
+		if name, ok := bridges[l.master]; ok && f.managed(cfg, l) {
 			was, ok := f.record.port(l.name, l.index)
-			s.ports[l.name] = port{bridge: name, restoreDown: ok && was.WasDown}
+			s.ports[l.name] = port{bridge: name, isolated: l.isolated, restoreDown: ok && was.WasDown}
 		}
 	}
 	for _, a := range f.addresses {
@@ -132,7 +137,15 @@ func (f *facts) madeByUs(cfg Config, bridge string, a linkAddress) bool {
 	if a.protocol == addressProtocol {
 		return true
 	}
-	for _, n := range slices.Concat(cfg.Networks, f.record.Config.Networks) {
+	known := slices.Concat(cfg.Networks, f.record.Config.Networks)
+	if l, _ := f.link(bridge); f.adopted(cfg, l) {
+		// It may have been there before us.
+		if slices.Contains(f.record.adopted(l.index).Addresses, a.prefix) {
+			return true
+		}
+		known = cfg.Networks
+	}
+	for _, n := range known {
 		if n.Bridge == bridge && n.Address == a.prefix {
 			return true
 		}
@@ -166,7 +179,7 @@ func (f *facts) uplinks() []string {
 
 // sysctlKeys are the settings whose values planning a configuration needs.
 func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
-	keys := []sysctlKey{ipForward, defaultAcceptRA}
+	keys := []sysctlKey{ipForward, defaultAcceptRA, conntrackMax}
 	for _, n := range cfg.Networks {
 		keys = append(keys, bridgeKeys(n.Bridge)...)
 		if n.Uplink != "" {

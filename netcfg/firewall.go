@@ -46,9 +46,12 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 		}
 	}
 	l2 := bridgeBase()
+	inet.declareShares(f.shares())
 	for _, n := range cfg.Networks {
-		inet.addNetwork(n)
-		l2.addGuests(n, stableMAC(f.machine, n.Bridge), ports)
+		s := f.separation(cfg, n)
+		inet.addNetwork(n, s)
+		inet.addCrossings(cfg, n)
+		l2.addGuests(n, s.mac, ports)
 	}
 	return map[tableID]*table{inetTable: inet, bridgeTable: l2}
 }
@@ -73,12 +76,12 @@ func inet(comment string, parts ...part) rule { return newRule(familyInet, comme
 
 func inetBase() *table {
 	t := newTable()
-	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
+	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "refused_host", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
 		t.counters[name] = true
 	}
 	t.declare(keyIfname, false, false, "bridges", closedUplinks)
-	t.declare(keyIfnames, false, false, "bridged_uplinks")
-	t.declare(keyIfname, true, false, "sources", "from_bridge", "to_bridge")
+	t.declare(keyIfnames, false, false, "bridged_uplinks", crossings)
+	t.declare(keyIfname, true, false, "sources", "from_bridge", "to_bridge", toHost)
 	t.declare(keyIPv4, true, false, "gateways")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
@@ -87,7 +90,9 @@ func inetBase() *table {
 	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
+		inet("", iifnameVmap(toHost)),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
+	t.rememberQuestionsShortly()
 	// A chain of its own: an accept elsewhere must not skip it. All but a connection's first packets leave it by the first rule.
 	t.chains["clamp"] = hooked("filter", hookForward, priorityMangle,
 		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), leadTo("clamp_syn")))
@@ -104,6 +109,7 @@ func inetBase() *table {
 		// open the host's other networks to the uplink's.
 		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
 	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
+		inet("", udp, dport(53), localSource(), part{&expr.Verdict{Kind: expr.VerdictJump, Chain: "questions"}}),
 		inet("", oifnameIn("bridges"), ret()),
 		// The host's own questions to its gateway addresses.
 		inet("", oifname("lo"), ret()),
@@ -111,7 +117,7 @@ func inetBase() *table {
 	return t
 }
 
-func (t *table) addNetwork(n Network) {
+func (t *table) addNetwork(n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
 	t.addSources(n)
 	if n.DNS {
@@ -121,7 +127,8 @@ func (t *table) addNetwork(n Network) {
 		t.answers(67, "dhcp_answers", n.Address.Addr())
 	}
 	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
-	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n)...)
+	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n)...)
+	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n, s)...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
 		t.lead("masquerade4", n.Address.Masked().String(), "masquerade_"+n.Name, masqueradeRules(n)...)
@@ -218,12 +225,14 @@ func gatewayRules(n Network) []rule {
 const established = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
 
 // fromRules say where guests may go.
-func fromRules(n Network) []rule {
-	rules := []rule{
-		inet("", ctState(established), accept()),
-		// Frames among guests of one bridge come here by br_netfilter.
-		inet("", oifname(n.Bridge), accept()),
-		inet("networks are kept apart", oifnameIn("bridges"), counted("kept_apart"), reject()),
+func fromRules(n Network, s separation) []rule {
+	rules := append([]rule{inet("", ctState(established), accept())}, amongGuests(n, s)...)
+	if s.enters {
+		rules = append(rules, inet("", ifnamesIn(crossings), leadTo(admitted)))
+	}
+	rules = append(rules, inet("networks are kept apart", oifnameIn("bridges"), counted("kept_apart"), reject()))
+	if n.Isolated {
+		return append(rules, inet("nothing leaves", counted("refused_out"), reject()))
 	}
 	if n.Uplink != "" {
 		rules = append(rules, inet("only by its uplink", oifnameNot(n.Uplink), counted("refused_out"), reject()))
@@ -232,7 +241,7 @@ func fromRules(n Network) []rule {
 		// What conntrack can't place isn't translated: it would show the LAN a guest's own address.
 		rules = append(rules, inet("", ctState(expr.CtStateBitINVALID), counted("invalid"), drop()))
 	}
-	return append(rules, inet("", accept()))
+	return append(rules, inet("", leadTo(admitted)))
 }
 
 // toRules say who may reach guests from outside: with masquerade only who is answered or published, else everybody.
@@ -240,6 +249,9 @@ func toRules(n Network) []rule {
 	rules := []rule{inet("", ctState(established), accept())}
 	if n.Uplink != "" {
 		rules = append(rules, inet("only by its uplink", iifnameNot(n.Uplink), counted("refused_in"), reject()))
+	}
+	if n.Isolated {
+		return append(rules, inet("nothing comes in", counted("refused_in"), reject()))
 	}
 	if !n.Masquerade {
 		return append(rules, inet("", accept()))

@@ -28,12 +28,15 @@ func configs() map[string]Config {
 			n.Address = netip.MustParsePrefix("10.0.0.254/25")
 			n.DNSClients = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 		})),
+		"separate": networks(
+			with(lab(), func(n *Network) { n.Isolate, n.Services, n.AllowFrom = true, true, []string{"dmz"} }),
+			with(dmz(), func(n *Network) { n.Isolated, n.Masquerade = true, false })),
 		"nothing": {},
 	}
 }
 
 func TestGoldenRulesets(t *testing.T) {
-	for _, name := range []string{"one", "two", "masquerade_off", "named_uplink", "bare", "moved"} {
+	for _, name := range []string{"one", "two", "masquerade_off", "named_uplink", "bare", "moved", "separate"} {
 		t.Run(name, func(t *testing.T) {
 			r := newRouter(t)
 			r.Run(t, "ip", "tuntap", "add", "tap0", "mode", "tap")
@@ -183,7 +186,7 @@ func TestKilledInMidApply(t *testing.T) {
 	r := newRouter(t)
 	r.Run(t, "sh", "-c", "ip tuntap add tap0 mode tap; ip link set tap0 up; ip link set tap0 down; ip link set eth0 addrgenmode none; ip -6 address flush dev eth0")
 	before := hostdump.Take(t, r.Host)
-	for _, c := range []struct{ from, to string }{{"nothing", "two"}, {"two", "moved"}, {"one", "nothing"}} {
+	for _, c := range []struct{ from, to string }{{"nothing", "two"}, {"two", "moved"}, {"one", "nothing"}, {"two", "separate"}, {"separate", "one"}} {
 		for steps := 0; ; steps++ {
 			h := r.open(t)
 			apply(t, h, all[c.from])

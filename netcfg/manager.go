@@ -20,6 +20,7 @@ type Host struct {
 	self   string                  // this process's name, as the kernel knows it
 	wake   chan struct{}           // Run has something to look at
 	editor atomic.Pointer[process] // who else changed nftables last
+	alarm  atomic.Pointer[alarm]   // the last fight
 
 	// busy is held by whoever plans or changes; it guards what follows.
 	busy    chan struct{}

@@ -53,7 +53,7 @@ func (m *memory) clone() *memory {
 }
 
 func (t *table) clone() *table {
-	c := &table{dormant: t.dormant, chains: maps.Clone(t.chains), sets: maps.Clone(t.sets), counters: maps.Clone(t.counters)}
+	c := &table{dormant: t.dormant, chains: maps.Clone(t.chains), sets: maps.Clone(t.sets), counters: maps.Clone(t.counters), timeouts: maps.Clone(t.timeouts)}
 	for name, s := range c.sets {
 		s.elements = maps.Clone(s.elements)
 		c.sets[name] = s
@@ -103,20 +103,10 @@ func (m *memory) do(step []Change) error {
 	case setBridge:
 		m.set(c.name, c.to)
 	case delBridge:
-		l := m.find(c.name)
-		if l == nil {
-			return errNoLink
-		}
-		index := l.index
-		for i := range m.links {
-			if m.links[i].master == index {
-				m.links[i].master = 0
+		for _, c := range step {
+			if err := m.remove(c.(delBridge).name); err != nil {
+				return err
 			}
-		}
-		m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })
-		m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.name == c.name })
-		for _, key := range bridgeKeys(c.name) {
-			delete(m.sysctls, key)
 		}
 	case addAddress:
 		m.addresses = append(m.addresses, linkAddress{link: m.find(c.link).index, prefix: c.prefix, protocol: addressProtocol})
@@ -131,10 +121,32 @@ func (m *memory) do(step []Change) error {
 	case attachPort:
 		l := m.find(c.name)
 		l.master, l.up = m.find(c.bridge).index, true
+		l.isolated = c.isolated
+	case setPort:
+		m.find(c.name).isolated = c.isolated
 	case detachPort:
 		l := m.find(c.name)
-		l.master = 0
+		l.master, l.isolated = 0, false
 		l.up = l.up && !c.restoreDown
+	}
+	return nil
+}
+
+func (m *memory) remove(bridge string) error {
+	l := m.find(bridge)
+	if l == nil {
+		return errNoLink
+	}
+	index := l.index
+	for i := range m.links {
+		if m.links[i].master == index {
+			m.links[i].master, m.links[i].isolated = 0, false
+		}
+	}
+	m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })
+	m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.name == bridge })
+	for _, key := range bridgeKeys(bridge) {
+		delete(m.sysctls, key)
 	}
 	return nil
 }
@@ -160,6 +172,10 @@ func (m *memory) commit(step []Change) error {
 			tables[c.table].counters[c.name] = true
 		case delCounter:
 			delete(tables[c.table].counters, c.name)
+		case addTimeout:
+			tables[c.table].timeouts[c.name] = c.to
+		case delTimeout:
+			delete(tables[c.table].timeouts, c.name)
 		case addSet:
 			s := c.to
 			s.elements = maps.Clone(s.elements)
@@ -242,7 +258,7 @@ func (m *memory) String() string {
 		list = append(list, fmt.Sprintf("sysctl %s = %s", k, v))
 	}
 	for id, t := range m.tables {
-		list = append(list, fmt.Sprintf("table %s dormant %t counters %v", id, t.dormant, sortedKeys(t.counters)))
+		list = append(list, fmt.Sprintf("table %s dormant %t counters %v timeouts %v", id, t.dormant, sortedKeys(t.counters), t.timeouts))
 		for name, c := range t.chains {
 			text := fmt.Sprintf("chain %s %s %+v", id, name, c.base)
 			if c.base != nil {

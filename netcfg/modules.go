@@ -16,11 +16,12 @@ import (
 // expressionModules are the modules of those expressions of ours that a kernel may have apart from nf_tables itself.
 var expressionModules = map[string]map[family]string{
 	"ct":      {familyInet: "nft_ct", familyBridge: "nft_ct"},
-	"dynset":  {familyBridge: "nft_limit"}, // of its limit; it is in nf_tables itself
+	"dynset":  {familyBridge: "nft_limit", familyInet: "nft_connlimit"}, // of what it counts; it is in nf_tables itself
 	"notrack": {familyInet: "nft_ct", familyBridge: "nft_ct"},
 	"fib":     {familyInet: "nft_fib_inet"},
 	"masq":    {familyInet: "nft_masq"},
 	"meta":    {familyBridge: "nft_meta_bridge"},
+	"numgen":  {familyInet: "nft_numgen"},
 	"objref":  {familyInet: "nft_objref", familyBridge: "nft_objref"},
 	"reject":  {familyInet: "nft_reject_inet", familyBridge: "nft_reject_bridge"},
 }
@@ -131,6 +132,9 @@ func (op operation) needs() (c chainID, modules []string) {
 		})
 	case unix.NFT_MSG_NEWOBJ:
 		modules = []string{"nft_counter"}
+		if _, ok := op.change.(addTimeout); ok {
+			modules = []string{"nft_ct"}
+		}
 	}
 	c.table = f.String() + " " + c.table
 	return c, modules

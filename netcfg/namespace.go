@@ -138,7 +138,11 @@ func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	return ns.observeNetwork(cfg, rec, tables)
+	f, err := ns.observeNetwork(cfg, rec, tables)
+	if err != nil {
+		return nil, err
+	}
+	return f, ns.observeTracking(f)
 }
 
 // observeNetwork is observe without reading the firewall: it needs no privilege.
@@ -214,6 +218,9 @@ func (ns *namespace) change(step []Change) error {
 		}
 		return wrap(deleteAddress(ns.route, l.index, c.prefix), "removing %s from %s", c.prefix, c.link)
 	case delBridge:
+		if len(step) > 1 {
+			return ns.removeBridges(step)
+		}
 		l, err := findLink(ns.route, c.name)
 		if err != nil {
 			return err
@@ -231,7 +238,20 @@ func (ns *namespace) change(step []Change) error {
 		if err != nil {
 			return err
 		}
-		return wrap(gone(attach(ns.route, l.index, b.index)), "attaching %s to %s", c.name, c.bridge)
+		put := attach
+		if c.isolated {
+			put = attachIsolated
+		}
+		return wrap(gone(put(ns.route, l.index, b.index)), "attaching %s to %s", c.name, c.bridge)
+	case setPort:
+		l, err := findLink(ns.route, c.name)
+		if errors.Is(err, errNoLink) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return wrap(gone(isolate(ns.route, l.index, c.isolated)), "setting the isolation of %s on %s", c.name, c.bridge)
 	case detachPort:
 		l, err := findLink(ns.route, c.name)
 		if errors.Is(err, errNoLink) {

@@ -182,7 +182,7 @@ func (t *table) read(conn *netlink.Conn, id tableID) error {
 	if err := t.readSets(conn, id); err != nil {
 		return err
 	}
-	return t.readCounters(conn, id)
+	return t.readObjects(conn, id)
 }
 
 // readChain is a chain of anyone's; base is nil if it has no hook.
@@ -274,14 +274,15 @@ func ruleTag(data []byte) string {
 	return ""
 }
 
-func (t *table) readCounters(conn *netlink.Conn, id tableID) error {
+func (t *table) readObjects(conn *netlink.Conn, id tableID) error {
 	messages, err := dump(conn, nfKind(unix.NFT_MSG_GETOBJ), nfRequest(id.family, attrText(unix.NFTA_OBJ_TABLE, id.name)))
 	if err != nil {
-		return fmt.Errorf("listing counters: %w", err)
+		return fmt.Errorf("listing objects: %w", err)
 	}
 	for _, m := range messages {
 		var in, name string
 		var of uint32
+		var data []byte
 		if err := eachAttribute(m.Data, 4, func(kind uint16, v []byte) {
 			switch kind {
 			case unix.NFTA_OBJ_TABLE:
@@ -290,12 +291,18 @@ func (t *table) readCounters(conn *netlink.Conn, id tableID) error {
 				name = text(v)
 			case unix.NFTA_OBJ_TYPE:
 				of = big32(v)
+			case unix.NFTA_OBJ_DATA:
+				data = v
 			}
 		}); err != nil {
 			return err
 		}
-		if in == id.name && of == unix.NFT_OBJECT_COUNTER {
+		switch {
+		case in != id.name:
+		case of == unix.NFT_OBJECT_COUNTER:
 			t.counters[name] = true
+		case of == unix.NFT_OBJECT_CT_TIMEOUT:
+			t.timeouts[name] = readTimeout(data)
 		}
 	}
 	return nil
@@ -328,6 +335,7 @@ func (t *table) readSets(conn *netlink.Conn, id tableID) error {
 			continue
 		}
 		s.interval, s.verdicts, s.dynamic = flags&unix.NFT_SET_INTERVAL != 0, flags&unix.NFT_SET_MAP != 0, flags&unix.NFT_SET_EVAL != 0
+		s.lasting = s.dynamic && flags&unix.NFT_SET_TIMEOUT == 0
 		if s.dynamic {
 			t.sets[name] = s
 			continue

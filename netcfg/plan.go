@@ -25,8 +25,11 @@ func plan(have, want *state) Plan {
 	p.Grow = append(p.Grow, forwarding...)
 	for _, name := range sortedKeys(want.ports) {
 		to := want.ports[name]
-		if have.ports[name].bridge != to.bridge {
-			p.Grow = append(p.Grow, attachPort{name: name, bridge: to.bridge})
+		switch from := have.ports[name]; {
+		case from.bridge != to.bridge:
+			p.Grow = append(p.Grow, attachPort{name: name, bridge: to.bridge, isolated: to.isolated})
+		case from.isolated != to.isolated:
+			p.Grow = append(p.Grow, setPort{name: name, bridge: to.bridge, isolated: to.isolated})
 		}
 	}
 
@@ -112,26 +115,32 @@ func sortedAddresses(set map[address]bool) []address {
 	return list
 }
 
-// steps cuts a plan into what is made at once: every run of firewall changes is one transaction.
+// steps cuts a plan into what is made at once: every run of firewall changes is one transaction, and bridges go together.
 func (p Plan) steps() [][]Change {
+	const (
+		alone = iota
+		rules
+		removals
+	)
 	var steps [][]Change
 	for _, part := range [][]Change{p.Grow, p.Shrink} {
-		var tx []Change
-		flush := func() {
-			if len(tx) > 0 {
-				steps = append(steps, tx)
-				tx = nil
-			}
-		}
+		kind := alone
 		for _, c := range part {
-			if _, ok := c.(firewallChange); ok {
-				tx = append(tx, c)
+			before := kind
+			switch c.(type) {
+			case firewallChange:
+				kind = rules
+			case delBridge:
+				kind = removals
+			default:
+				kind = alone
+			}
+			if last := len(steps) - 1; kind != alone && kind == before {
+				steps[last] = append(steps[last], c)
 				continue
 			}
-			flush()
 			steps = append(steps, []Change{c})
 		}
-		flush()
 	}
 	return steps
 }

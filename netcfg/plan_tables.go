@@ -40,11 +40,11 @@ func inPlace(from, to *table) bool {
 		}
 	}
 	for name, s := range to.sets {
-		if old, ok := from.sets[name]; ok && (old.key != s.key || old.verdicts != s.verdicts || old.interval != s.interval || old.dynamic != s.dynamic) {
+		if old, ok := from.sets[name]; ok && (old.key != s.key || old.verdicts != s.verdicts || old.interval != s.interval || old.dynamic != s.dynamic || old.lasting != s.lasting) {
 			return false
 		}
 	}
-	return true
+	return sameTimeouts(from, to)
 }
 
 func sameBase(a, b *base) bool {
@@ -60,6 +60,7 @@ func planTable(id tableID, from, to *table) (grow, shrink []Change) {
 			grow = append(grow, addCounter{id, name})
 		}
 	}
+	grow = append(grow, newTimeouts(id, from, to)...)
 	for _, name := range sortedKeys(to.sets) {
 		s := to.sets[name]
 		old, ok := from.sets[name]
@@ -103,7 +104,7 @@ func planTable(id tableID, from, to *table) (grow, shrink []Change) {
 			shrink = append(shrink, delCounter{id, name})
 		}
 	}
-	return grow, shrink
+	return grow, append(shrink, oldTimeouts(id, from, to)...)
 }
 
 // planElements keeps what goes until the end, unless it stands in the way: intervals of a set can't overlap.

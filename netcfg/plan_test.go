@@ -28,6 +28,15 @@ func randomConfig(r *rand.Rand) Config {
 		if r.IntN(2) == 0 {
 			n.DNSClients = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 		}
+		n.Isolate, n.Services = r.IntN(2) == 0, r.IntN(2) == 0
+		if r.IntN(4) == 0 {
+			n.Isolated, n.Masquerade, n.Uplink = true, false, ""
+		}
+		for from := range i {
+			if r.IntN(3) == 0 {
+				n.AllowFrom = append(n.AllowFrom, fmt.Sprintf("n%d", from))
+			}
+		}
 		cfg.Networks = append(cfg.Networks, n)
 	}
 	return cfg
@@ -73,6 +82,10 @@ func vandalise(r *rand.Rand, m *memory) {
 			}
 		}
 		t.counters["foreign"] = true
+		t.timeouts["foreign"] = timeout{family: familyIPv4, unreplied: 1}
+		if r.IntN(4) == 0 {
+			delete(t.timeouts, "question4")
+		}
 		t.chains["foreign"] = chain{}
 		t.dormant = r.IntN(4) == 0
 	}
@@ -83,7 +96,9 @@ func vandalise(r *rand.Rand, m *memory) {
 			l.stp = r.IntN(2) == 0
 		} else if l.master != 0 && r.IntN(3) == 0 {
 			// Whoever takes a port away decides on its state: here, as it was.
-			l.master, l.up = 0, l.index <= 4
+			l.master, l.up, l.isolated = 0, l.index <= 4, false
+		} else if l.master != 0 {
+			l.isolated = r.IntN(2) == 0
 		}
 	}
 	if r.IntN(2) == 0 && len(m.addresses) > 0 {
@@ -199,7 +214,7 @@ func TestOrder(t *testing.T) {
 	h := m.host(t, t.TempDir())
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
-	want := `firewall   + table inet labnet (15 chains, 46 rules)
+	want := `firewall   + table inet labnet (19 chains, 58 rules)
 firewall   + table bridge labnet (8 chains, 20 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
@@ -228,7 +243,7 @@ ports      - port tap1 on br0 (down, as before)
 sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
-firewall   - table inet labnet (15 chains, 46 rules)
+firewall   - table inet labnet (19 chains, 58 rules)
 firewall   - table bridge labnet (8 chains, 20 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -25,6 +25,7 @@ type record struct {
 	Netns   uint64           `json:"netns"` // cookie
 	Sysctls []recordedSysctl `json:"sysctls,omitempty"`
 	Ports   []recordedPort   `json:"ports,omitempty"`
+	Adopted []recordedBridge `json:"adopted,omitempty"`
 	Config  Config           `json:"config"` // that was applied last
 }
 
@@ -40,6 +41,9 @@ type recordedPort struct {
 	Name    string `json:"name"`
 	Index   int    `json:"index"`
 	WasDown bool   `json:"was_down"`
+
+	Stays       bool `json:"stays,omitempty"` // it was a port of its bridge before us
+	WasIsolated bool `json:"was_isolated,omitempty"`
 }
 
 func (r record) port(name string, index int) (recordedPort, bool) {
@@ -203,6 +207,7 @@ func (r record) remember(p Plan, f *facts) record {
 				r.Ports = append(r.Ports, recordedPort{Name: c.name, Index: l.index, WasDown: !l.up})
 			}
 		}
+		r = r.rememberAdopted(c, f)
 	}
 	return r
 }
@@ -223,5 +228,6 @@ func (r record) forget(f *facts, want *state) record {
 		}
 	}
 	r.Sysctls, r.Ports = sysctls, ports
+	r.Adopted = r.forgetAdopted(f, want)
 	return r
 }

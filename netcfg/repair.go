@@ -89,6 +89,7 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 		p = p.newPorts()
 		if k.now().After(k.resting) {
 			k.resting = k.now().Add(standBack)
+			h.alarm.Store(&alarm{until: k.resting, by: h.editor.Load().String()})
 			h.log.Error("someone keeps changing what labnet set up: repairs rest", "rest", standBack, "by", h.editor.Load().String())
 		}
 		wait = time.Until(k.resting)

@@ -146,8 +146,10 @@ func dmz() Network {
 
 func networks(list ...Network) Config { return Config{Networks: list} }
 
-func with(n Network, change func(*Network)) Network {
-	change(&n)
+func with(n Network, changes ...func(*Network)) Network {
+	for _, change := range changes {
+		change(&n)
+	}
 	return n
 }
 

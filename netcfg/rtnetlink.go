@@ -60,6 +60,8 @@ func readLink(m netlink.Message) (link, error) {
 			l.mac = net.HardwareAddr(v).String()
 		case unix.IFLA_MTU:
 			l.mtu = int(native32(v))
+		case unix.IFLA_GROUP:
+			l.group = native32(v)
 		case unix.IFLA_MASTER:
 			l.master = int(native32(v))
 		case unix.IFLA_LINK:
@@ -83,15 +85,23 @@ func readLink(m netlink.Message) (link, error) {
 }
 
 func (l *link) readInfo(data []byte) {
-	var details []byte
+	var details, ofPort []byte
+	portOf := ""
 	_ = eachAttribute(data, 0, func(kind uint16, v []byte) {
 		switch kind {
 		case unix.IFLA_INFO_KIND:
 			l.kind = text(v)
 		case unix.IFLA_INFO_DATA:
 			details = v
+		case unix.IFLA_INFO_SLAVE_KIND:
+			portOf = text(v)
+		case unix.IFLA_INFO_SLAVE_DATA:
+			ofPort = v
 		}
 	})
+	if portOf == "bridge" {
+		l.isolated = readIsolated(ofPort)
+	}
 	if l.kind != "bridge" {
 		return
 	}

@@ -173,6 +173,14 @@ func noRouteBack() part {
 	}
 }
 
+// localSource matches packets whose source is an address of the host.
+func localSource() part {
+	return part{
+		&expr.Fib{Register: 1, ResultADDRTYPE: true, FlagSADDR: true},
+		eq(binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL)),
+	}
+}
+
 // onlySYN matches TCP segments that open a connection, from either side.
 func onlySYN() part {
 	const syn, rst = 2, 4
@@ -195,6 +203,11 @@ func clampMSS() part {
 func etherSource(mac string) part {
 	hw, _ := net.ParseMAC(mac)
 	return part{payload(expr.PayloadBaseLLHeader, 6, 6), eq(hw)}
+}
+
+func etherDestination(mac string) part {
+	hw, _ := net.ParseMAC(mac)
+	return part{payload(expr.PayloadBaseLLHeader, 0, 6), eq(hw)}
 }
 
 // redirect makes mac the destination of an Ethernet frame.

@@ -47,7 +47,8 @@ type address struct {
 
 // port is a link on one of our bridges.
 type port struct {
-	bridge string
+	bridge   string
+	isolated bool // from the other isolated ports of the bridge
 	// restoreDown says that it was down before we attached it: it is taken down again when it is detached.
 	restoreDown bool
 }
@@ -66,6 +67,7 @@ func forwardingOf(link string) sysctlKey {
 
 const (
 	ipForward       sysctlKey = "net/ipv4/ip_forward"
+	conntrackMax    sysctlKey = "net/netfilter/nf_conntrack_max"
 	defaultAcceptRA sysctlKey = "net/ipv6/conf/default/accept_ra"
 )
 
@@ -140,10 +142,11 @@ type table struct {
 	chains   map[string]chain
 	sets     map[string]set
 	counters map[string]bool
+	timeouts map[string]timeout
 }
 
 func newTable() *table {
-	return &table{chains: map[string]chain{}, sets: map[string]set{}, counters: map[string]bool{}}
+	return &table{chains: map[string]chain{}, sets: map[string]set{}, counters: map[string]bool{}, timeouts: map[string]timeout{}}
 }
 
 // chain is a list of rules; base is nil for one that is only jumped to.
@@ -173,13 +176,14 @@ type set struct {
 	verdicts bool
 	interval bool
 	dynamic  bool // filled by rules as packets come: elements is empty, whatever the kernel's has
+	lasting  bool // of a dynamic one: an element stays as long as what is counted of it
 	elements map[string]string
 }
 
-// A dynamic set forgets an element that no packet has refreshed for dynamicTimeout, and holds dynamicSize of them.
+// A dynamic set forgets an element that no packet has refreshed for dynamicTimeout, unless it is lasting, and holds dynamicSize of them.
 const (
 	dynamicTimeout = 10 * time.Minute
-	dynamicSize    = 1 << 16
+	dynamicSize    = 1 << 18
 )
 
 type keyType uint32
@@ -189,12 +193,18 @@ const (
 	keyIPv4    keyType = 7
 	keyIfname  keyType = 41
 	keyIfnames keyType = keyIfname<<6 | keyIfname
+
+	// A mark is a number of four bytes.
+	keyMark     keyType = 19
+	keyIPv4Mark keyType = keyIPv4<<6 | keyMark
 )
 
 func (k keyType) size() int {
 	switch k {
-	case keyIPv4:
+	case keyIPv4, keyMark:
 		return 4
+	case keyIPv4Mark:
+		return 8
 	case keyIfname:
 		return 16
 	}

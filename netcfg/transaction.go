@@ -54,6 +54,9 @@ func (c addTable) encode(tx *transaction) {
 	for _, name := range sortedKeys(c.to.counters) {
 		addCounter{c.id, name}.encode(tx)
 	}
+	for _, name := range sortedKeys(c.to.timeouts) {
+		addTimeout{c.id, name, c.to.timeouts[name]}.encode(tx)
+	}
 	for _, name := range sortedKeys(c.to.sets) {
 		addSet{c.id, name, c.to.sets[name]}.encode(tx)
 	}
@@ -110,10 +113,12 @@ func (c addSet) encode(tx *transaction) {
 		list = append(list, attrBig32(unix.NFTA_SET_DATA_TYPE, verdictType))
 	}
 	if c.to.dynamic {
-		flags |= unix.NFT_SET_EVAL | unix.NFT_SET_TIMEOUT
-		list = append(list,
-			attrBig64(unix.NFTA_SET_TIMEOUT, uint64(dynamicTimeout.Milliseconds())),
-			attrNested(unix.NFTA_SET_DESC, attrBig32(unix.NFTA_SET_DESC_SIZE, dynamicSize)))
+		flags |= unix.NFT_SET_EVAL
+		list = append(list, attrNested(unix.NFTA_SET_DESC, attrBig32(unix.NFTA_SET_DESC_SIZE, dynamicSize)))
+	}
+	if c.to.dynamic && !c.to.lasting {
+		flags |= unix.NFT_SET_TIMEOUT
+		list = append(list, attrBig64(unix.NFTA_SET_TIMEOUT, uint64(dynamicTimeout.Milliseconds())))
 	}
 	list = append(list, attrBig32(unix.NFTA_SET_FLAGS, flags))
 	tx.declare = append(tx.declare, operation{nfMessage(unix.NFT_MSG_NEWSET, netlink.Create, c.table.family, list...), c})

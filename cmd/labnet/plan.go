@@ -36,6 +36,7 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 			} else {
 				err = writeChanges(w, prospect.Changes)
 				writeProblems(cmd, prospect.Problems)
+				writeReturnRoutes(cmd.ErrOrStderr(), prospect.Routes)
 			}
 			switch {
 			case err != nil:

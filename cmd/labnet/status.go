@@ -61,16 +61,10 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, n := range s.Networks {
 		fmt.Fprintf(&text, "\nnetwork %s (%s)\n", n.Name, n.Mode)
 		fmt.Fprintf(&text, "  bridge   %s, %s\n", n.Bridge, n.Address)
-		uplink := n.Uplink
-		if uplink == "auto" {
-			uplink = "the default route's"
+		fmt.Fprintf(&text, "  uplink   %s\n", uplinkOf(n))
+		for _, r := range n.Routes {
+			fmt.Fprintf(&text, "  route    needed by the LAN's router: %s\n", r.Command)
 		}
-		if n.Masquerade {
-			uplink += ", masqueraded"
-		} else {
-			uplink += ", routed without masquerade"
-		}
-		fmt.Fprintf(&text, "  uplink   %s\n", uplink)
 		if n.DHCP != nil {
 			fmt.Fprintf(&text, "  dhcp     %s\n", leased(n))
 		} else {

@@ -36,6 +36,7 @@ func (b *builder) between() {
 			}
 		}
 	}
+	b.checkAllowed()
 	b.checkLinks()
 }
 

@@ -38,17 +38,19 @@ func networkBlock() *block {
 	return &block{
 		name: "network", many: true, unique: true,
 		label: &label{doc: "The name is a DNS label: it stands in messages, and the domain is made of it.", example: "lab"},
-		doc:   "A network of virtual machines: a bridge, the host's address on it, and what is served there. Networks do not reach each other.",
+		doc:   "A network of virtual machines: a bridge, the host's address on it, and what is served there. Networks do not reach each other, unless `allow_from` lets them.",
 		needs: []string{"address"},
 		args: []argument{
 			{
-				name: "mode", kind: oneOf("routed"), fallback: `"routed"`, example: `"routed"`,
-				doc: "`routed`: a subnet of its own behind this host, which is its gateway",
+				name: "mode", kind: oneOf("routed", "isolated"), fallback: `"routed"`, example: `"isolated"`,
+				doc: "`routed`: a subnet of its own behind this host, which is its gateway; `isolated`: one without a way out",
 			},
 			{
 				name: "address", kind: interfaceAddress(), required: true, example: `"10.0.0.1/24"`,
 				doc: "the host's address on the bridge with the subnet's prefix length; the guests' gateway and resolver",
 			},
+			hostAccessArgument(),
+			allowFromArgument(),
 		},
 		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock()},
 	}
@@ -75,6 +77,8 @@ func bridgeBlock() *block {
 				name: "guard", kind: oneOf("subnet", "off"), fallback: `"subnet"`, example: `"off"`,
 				doc: "which source addresses guests may use: `subnet` only those of the network, `off` any",
 			},
+			isolateGuestsArgument(),
+			adoptArgument(),
 		},
 	}
 }

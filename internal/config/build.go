@@ -105,6 +105,7 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 	}
 	b.bridgeOf(p, networks)
 	b.uplinkOf(p)
+	b.separationOf(p)
 	b.dhcpOf(p)
 	b.dnsOf(p)
 	b.hostsOf(p)

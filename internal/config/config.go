@@ -26,14 +26,18 @@ type Daemon struct {
 // Network is one network block.
 type Network struct {
 	Name    string       // a DNS label, lower case
-	Mode    string       // routed
+	Mode    string       // routed, isolated
 	Address netip.Prefix // the host's address on the bridge
 	Bridge  Bridge
 	Uplink  Uplink
 	DHCP    DHCP
 	DNS     DNS
 	Hosts   []Host
-	Range   Range // where the block stands, for messages that only the host can give
+
+	HostAccess string   // all, services
+	AllowFrom  []string // names of other networks
+
+	Range Range // where the block stands, for messages that only the host can give
 }
 
 // Range is a place in a file.
@@ -48,11 +52,14 @@ type Bridge struct {
 	MTU    int
 	Attach []string // interface names and patterns of path.Match
 	Guard  string   // subnet, off
+
+	IsolateGuests bool
+	Adopt         bool
 }
 
 // Uplink is the way out.
 type Uplink struct {
-	Interface  string // "auto" follows the default route
+	Interface  string // "auto" follows the default route; "" in an isolated network, which has none
 	Masquerade bool
 }
 

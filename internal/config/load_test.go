@@ -46,11 +46,12 @@ func TestOneBlockIsEnough(t *testing.T) {
 	want := &Config{
 		Daemon: Daemon{StateDir: "/var/lib/labnet", RunDir: "/run/labnet", LogLevel: "info", LogFormat: "auto", LeaseHistory: 90 * 24 * time.Hour},
 		Networks: []Network{{
-			Name:    "lab",
-			Mode:    "routed",
-			Address: netip.MustParsePrefix("10.0.0.1/24"),
-			Bridge:  Bridge{Name: "br0", MTU: 1500, Guard: "subnet"},
-			Uplink:  Uplink{Interface: "auto", Masquerade: true},
+			Name:       "lab",
+			Mode:       "routed",
+			HostAccess: "all",
+			Address:    netip.MustParsePrefix("10.0.0.1/24"),
+			Bridge:     Bridge{Name: "br0", MTU: 1500, Guard: "subnet"},
+			Uplink:     Uplink{Interface: "auto", Masquerade: true},
 			DHCP: DHCP{
 				Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, ConflictProbe: true, UnknownClients: "serve",
 				Ranges: []AddrRange{{addr("10.0.0.2"), addr("10.0.0.254")}},
@@ -73,11 +74,12 @@ func TestEverythingArrives(t *testing.T) {
 	n := got.Networks[0]
 	n.Range = Range{}
 	want := Network{
-		Name:    "lab",
-		Mode:    "routed",
-		Address: netip.MustParsePrefix("10.0.0.1/24"),
-		Bridge:  Bridge{Name: "br0", MTU: 1500, Attach: []string{"tap-lab*"}, Guard: "subnet"},
-		Uplink:  Uplink{Interface: "auto", Masquerade: true},
+		Name:       "lab",
+		Mode:       "routed",
+		HostAccess: "all",
+		Address:    netip.MustParsePrefix("10.0.0.1/24"),
+		Bridge:     Bridge{Name: "br0", MTU: 1500, Attach: []string{"tap-lab*"}, Guard: "subnet"},
+		Uplink:     Uplink{Interface: "auto", Masquerade: true},
 		DHCP: DHCP{
 			Enabled: true, LeaseTime: 12 * time.Hour, Identity: "auto", Authoritative: true, ConflictProbe: true, UnknownClients: "serve",
 			Ranges: []AddrRange{{addr("10.0.0.100"), addr("10.0.0.149")}, {addr("10.0.0.200"), addr("10.0.0.249")}},

@@ -204,6 +204,13 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 			if !strings.HasPrefix(text, "\nnetwork ") {
 				text += "\nnetwork \"lab\" {\naddress = \"10.0.0.1/24\"\n}\n"
 			}
+			if a.name == "allow_from" {
+				// It names other networks, and then each names its bridge.
+				text = strings.TrimSuffix(text, "}") + "bridge {\nname = \"br-lab\"\n}\n}"
+				for i, name := range []string{"ci", "office"} {
+					text += fmt.Sprintf("\nnetwork %q {\naddress = \"10.9.%d.1/24\"\nbridge {\nname = \"br-%s\"\n}\n}\n", name, i, name)
+				}
+			}
 			if _, diags := loadText(text); len(diags.All()) > 0 {
 				t.Errorf("%s\n%s", text, textOf(t, diags))
 			}

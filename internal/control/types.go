@@ -37,10 +37,10 @@ type Counters map[string]uint64
 // Network is one network as it is served.
 type Network struct {
 	Name       string       `json:"name"`
-	Mode       string       `json:"mode" enum:"routed"`
+	Mode       string       `json:"mode" enum:"routed,isolated"`
 	Bridge     string       `json:"bridge"`
 	Address    netip.Prefix `json:"address" doc:"The host's address on the bridge"`
-	Uplink     string       `json:"uplink" doc:"The interface of the way out, or auto"`
+	Uplink     string       `json:"uplink" doc:"The interface of the way out, or auto; empty if it is isolated"`
 	Masquerade bool         `json:"masquerade"`
 	Domain     string       `json:"domain"`
 	Bound      int          `json:"leases_bound" doc:"Leases in force"`
@@ -48,7 +48,17 @@ type Network struct {
 	Leased     int          `json:"pool_leased" doc:"Of these, those with a lease in force"`
 	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
 
+	Routes []ReturnRoute `json:"return_routes,omitempty" doc:"What the LAN's router needs, since the network isn't masqueraded"`
+
 	OtherServers []OtherServer `json:"other_dhcp_servers,omitempty" doc:"Other DHCP servers that the bridge has shown in the last hour"`
+}
+
+// ReturnRoute is a route that the router of an uplink's LAN needs to a network.
+type ReturnRoute struct {
+	Network string       `json:"network"`
+	Subnet  netip.Prefix `json:"subnet"`
+	Via     netip.Addr   `json:"via" doc:"This host's address on the uplink"`
+	Command string       `json:"command" doc:"That adds it on a router that runs Linux"`
 }
 
 // OtherServer is somebody else's DHCP server on a bridge.

@@ -41,8 +41,18 @@ func (d *daemon) Status(context.Context) control.Status {
 		Hooks:     d.hooks.status(),
 		Problems:  d.problems(cfg),
 	}
+	routes, err := returnRoutes(d.host, compile(cfg, hostName()).host)
+	if err != nil {
+		d.log.Warn("the routes that the LAN needs can't be told", "err", err)
+	}
 	for _, n := range cfg.Networks {
-		status.Networks = append(status.Networks, d.network(n))
+		network := d.network(n)
+		for _, r := range routes {
+			if r.Network == n.Name {
+				network.Routes = append(network.Routes, r)
+			}
+		}
+		status.Networks = append(status.Networks, network)
 	}
 	for _, u := range d.dns.Upstreams() {
 		status.Upstreams = append(status.Upstreams, control.Upstream{
@@ -119,6 +129,7 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	if err != nil {
 		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
 	}
+	found = append(found, d.host.Alarms()...)
 	if err := d.table.StoreErr(); err != nil {
 		found = append(found, netcfg.Problem{
 			Summary: "leases can't be made durable: " + err.Error(),

@@ -67,6 +67,7 @@ func hostNetwork(n config.Network) netcfg.Network {
 		DNS:        n.DNS.Enabled,
 		DNSClients: n.DNS.Clients,
 	}
+	separate(&out, n)
 	if n.Bridge.Guard == "off" {
 		out.Guard = netcfg.GuardOff
 	}
@@ -189,10 +190,11 @@ const (
 // without a value takes a default away.
 func dhcpOptions(n config.Network) []dhcpserver.Option {
 	gateway := n.Address.Addr().AsSlice()
-	defaults := []dhcpserver.Option{
-		{Code: optRouter, Data: gateway},
-		{Code: optBroadcast, Data: broadcast(n.Address).AsSlice()},
+	var defaults []dhcpserver.Option
+	if n.Mode != "isolated" {
+		defaults = append(defaults, dhcpserver.Option{Code: optRouter, Data: gateway})
 	}
+	defaults = append(defaults, dhcpserver.Option{Code: optBroadcast, Data: broadcast(n.Address).AsSlice()})
 	if n.DNS.Enabled {
 		defaults = append(defaults, dhcpserver.Option{Code: optDNS, Data: gateway})
 	}

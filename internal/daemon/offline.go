@@ -15,6 +15,8 @@ import (
 type Prospect struct {
 	Changes  []control.Change  `json:"changes"`
 	Problems []control.Problem `json:"problems"`
+
+	Routes []control.ReturnRoute `json:"return_routes"`
 }
 
 // Refused reports whether Run would refuse.
@@ -35,6 +37,9 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 		return Prospect{}, err
 	}
 	prospect.Problems = controlProblems(append(problems, hookProblems(p.hooks)...))
+	if prospect.Routes, err = returnRoutes(host, p.host); err != nil {
+		return Prospect{}, err
+	}
 	plan, err := host.Plan(p.host)
 	prospect.Changes = changes(plan)
 	if prospect.Refused() {

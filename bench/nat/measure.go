@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"labnet/bench/report"
+	"labnet/bench/stage"
+)
+
+// sample is one measurement of one router.
+type sample struct {
+	rate float64 // bits or connections a second
+	cpu  float64 // seconds of all CPUs for a Gbit, or microseconds for a connection
+}
+
+// pair is both routers measured one after the other.
+type pair struct{ plain, labnet sample }
+
+// bench is all measurements.
+type bench struct {
+	opts        *options
+	dir         string
+	throughput  []pair
+	connections []pair
+	cpus        int
+	load        string
+	versions    []string
+}
+
+// settle is how long a bed is given before it is measured, for what its links and programs still have to do.
+const settle = 500 * time.Millisecond
+
+func (b *bench) measure(ctx context.Context) error {
+	if err := b.lookAround(); err != nil {
+		return err
+	}
+	plain, err := makeBed(b.dir, "plain", "iptables")
+	if err != nil {
+		return err
+	}
+	defer plain.remove()
+	labnet, err := makeBed(b.dir, "labnet", "labnet")
+	if err != nil {
+		return err
+	}
+	defer labnet.remove()
+	if err := errors.Join(plain.plain(), labnet.labnet(b.opts)); err != nil {
+		return err
+	}
+	for _, bed := range []*bed{plain, labnet} {
+		if err := bed.serve(ctx, b.opts); err != nil {
+			return err
+		}
+	}
+	for i := range b.opts.pairs {
+		b.progress("pair %d of %d", i+1, b.opts.pairs)
+		for _, kind := range []struct {
+			into *[]pair
+			one  func(context.Context, *bed) (sample, error)
+		}{{&b.throughput, b.iperf}, {&b.connections, b.connect}} {
+			p, err := inTurn(ctx, plain, labnet, i%2 == 1, kind.one)
+			if err != nil {
+				return err
+			}
+			*kind.into = append(*kind.into, p)
+		}
+	}
+	return nil
+}
+
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+"bench-nat: "+format+"\n", args...)
+}
+
+func (b *bench) lookAround() error {
+	cpus, err := stage.OnlineCPUs()
+	if err != nil {
+		return err
+	}
+	b.cpus, b.load = len(cpus), report.Load()
+	for _, command := range [][]string{{"iperf3", "--version"}, {"iptables", "--version"}} {
+		version, err := report.Version(command...)
+		if err != nil {
+			return err
+		}
+		b.versions = append(b.versions, version)
+	}
+	return nil
+}
+
+// inTurn measures both routers, every other time in reverse, so that none is always behind the other.
+func inTurn(ctx context.Context, plain, labnet *bed, reverse bool, one func(context.Context, *bed) (sample, error)) (p pair, err error) {
+	steps := []struct {
+		bed  *bed
+		into *sample
+	}{{plain, &p.plain}, {labnet, &p.labnet}}
+	if reverse {
+		steps[0], steps[1] = steps[1], steps[0]
+	}
+	for _, s := range steps {
+		if err := pause(ctx, settle); err != nil {
+			return p, err
+		}
+		if *s.into, err = one(ctx, s.bed); err != nil {
+			return p, fmt.Errorf("%s: %w", s.bed.title, err)
+		}
+	}
+	return p, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// serve starts what answers on the LAN, and waits until the guest reaches it.
+func (b *bed) serve(ctx context.Context, o *options) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"iperf3", "-s"}, {self, acceptorName}} {
+		if _, err := b.start(b.lan, o.cpus, args...); err != nil {
+			return err
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		_, err = output(b.guest, self, connectorName, "10")
+		if err == nil {
+			// And iperf3, which comes up in its own time.
+			if _, err = output(b.guest, "iperf3", "-c", lanAddr, "-n", "1K"); err == nil {
+				return nil
+			}
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: the guest doesn't reach the LAN: %w", b.title, err)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// iperf measures one TCP connection.
+func (b *bench) iperf(_ context.Context, bed *bed) (sample, error) {
+	before, err := busy()
+	if err != nil {
+		return sample{}, err
+	}
+	out, err := output(bed.guest, "iperf3", "-c", lanAddr, "-J", "-t", strconv.Itoa(int(b.opts.each.Seconds())))
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := busy()
+	if err != nil {
+		return sample{}, err
+	}
+	var result struct {
+		End struct {
+			Received struct {
+				Bytes int64   `json:"bytes"`
+				Rate  float64 `json:"bits_per_second"`
+			} `json:"sum_received"`
+		} `json:"end"`
+	}
+	if err := json.Unmarshal([]byte(out), &result); err != nil {
+		return sample{}, fmt.Errorf("reading iperf3's answer: %w", err)
+	}
+	r := result.End.Received
+	if r.Bytes == 0 {
+		return sample{}, errors.New("iperf3 moved nothing")
+	}
+	return sample{rate: r.Rate, cpu: (after - before).Seconds() / (float64(r.Bytes) * 8 / 1e9)}, nil
+}
+
+// connect measures how many connections can be opened.
+func (b *bench) connect(_ context.Context, bed *bed) (sample, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return sample{}, err
+	}
+	// What earlier connections left in the table would make these slower.
+	if _, err := bed.onRouter("conntrack", "-F"); err != nil {
+		return sample{}, err
+	}
+	before, err := busy()
+	if err != nil {
+		return sample{}, err
+	}
+	out, err := output(bed.guest, self, connectorName, strconv.FormatInt(b.opts.each.Milliseconds(), 10))
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := busy()
+	if err != nil {
+		return sample{}, err
+	}
+	n, err := strconv.ParseFloat(strings.TrimSpace(out), 64)
+	if err != nil || n == 0 {
+		return sample{}, fmt.Errorf("no connections: %q", out)
+	}
+	return sample{rate: n / b.opts.each.Seconds(), cpu: float64((after - before).Microseconds()) / n}, nil
+}
+
+// busy is how long all CPUs have computed, programs, kernel and interrupts: forwarding happens in whatever a packet interrupts.
+func busy() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(first)
+	if len(fields) < 9 {
+		return 0, fmt.Errorf("/proc/stat begins with %q", first)
+	}
+	const tick = 10 * time.Millisecond // USER_HZ
+	var sum time.Duration
+	for _, i := range []int{1, 2, 3, 6, 7} { // user, nice, system, irq, softirq
+		n, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n) * tick
+	}
+	return sum, nil
+}

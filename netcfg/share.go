@@ -1,0 +1,99 @@
+package netcfg
+
+import (
+	"strconv"
+
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A guest's share of the kernel's table of connections, which all of the host has in common: when it is full, nobody gets a
+// connection any more, the host included. Only packets that open a connection are counted, so that others cost nothing.
+
+const (
+	// admitted is the chain of what guests may open, if their share allows.
+	admitted = "admitted"
+	// counted4 counts connections by guests' IPv4 addresses; counted6 counts all over IPv6, which only reach the host itself, since a
+	// guest has as many link-local addresses as it likes; countedAll counts those of all guests.
+	counted4   = "connections"
+	counted6   = "connections6"
+	countedAll = "connections_all"
+	// crowded counts packets that would have opened a connection beyond the share.
+	crowded = "crowded"
+
+	// One guest may have a shareOf-th of the table, and shareLeast at least. usualMax is for kernels that don't tell.
+	shareOf    = 16
+	shareLeast = 1024
+	usualMax   = 65536
+
+	// When a connection begins, the kernel looks through the list of those that are counted with it. So each is counted in one of many
+	// lists of this length, drawn by lot, and a guest at its limit that goes on trying costs hardly more than another.
+	listLength = 32
+)
+
+// shares are how many connections there may be at once.
+type shares struct {
+	own uint32 // of one guest
+	all uint32 // of all guests: what is left is the host's, however many guests there are or claim to be
+}
+
+func (f *facts) shares() shares {
+	most, err := strconv.ParseUint(f.sysctls[conntrackMax], 10, 32)
+	if err != nil || most == 0 { // 0 is no limit
+		most = usualMax
+	}
+	return shares{own: max(uint32(most)/shareOf, shareLeast), all: max(uint32(most/4*3), shareLeast)}
+}
+
+// declareShare makes the chain that counts, and what it counts in.
+func (t *table) declareShares(s shares) {
+	t.counters[crowded] = true
+	for name, key := range map[string]keyType{counted4: keyIPv4Mark, counted6: keyMark, countedAll: keyMark} {
+		t.sets[name] = set{key: key, dynamic: true, lasting: true, elements: map[string]string{}}
+	}
+	saddr := &expr.Payload{OperationType: expr.PayloadLoad, DestRegister: unix.NFT_REG32_00, Base: expr.PayloadBaseNetworkHeader, Offset: saddrOffset, Len: 4}
+	t.chains["count"] = chain{rules: []rule{
+		inet("a guest's share", ip4Proto, part{saddr}, overConnections(unix.NFT_REG32_01, counted4, s.own), counted(crowded), drop()),
+		inet("all guests' over IPv6", nfproto(unix.NFPROTO_IPV6), overConnections(unix.NFT_REG32_00, counted6, s.own), counted(crowded), drop()),
+		inet("all guests' share", overConnections(unix.NFT_REG32_00, countedAll, s.all), counted(crowded), drop()),
+	}}
+	t.chains[admitted] = chain{rules: append(limitConnections(), inet("", accept()))}
+}
+
+// limitConnections are rules that drop what would open a connection beyond the share.
+func limitConnections() []rule {
+	return []rule{inet("", ctState(expr.CtStateBitNEW), part{&expr.Verdict{Kind: expr.VerdictJump, Chain: "count"}})}
+}
+
+// overConnections matches packets beyond about most tracked connections, of at least listLength. It keeps account in a dynamic set; the
+// number of the list is put into a register, behind what else the key has.
+func overConnections(register uint32, set string, most uint32) part {
+	return part{
+		&expr.Numgen{Register: register, Modulus: most / listLength, Type: unix.NFT_NG_RANDOM},
+		&expr.Dynset{
+			SrcRegKey: unix.NFT_REG32_00, SetName: set, Operation: unix.NFT_DYNSET_OP_ADD,
+			Exprs: []expr.Any{&expr.Connlimit{Count: listLength, Flags: expr.NFT_CONNLIMIT_F_INV}},
+		},
+	}
+}
+
+// observeTracking looks again for the size of the table where it wasn't to be seen: the module is loaded when it is first asked
+// something.
+func (ns *namespace) observeTracking(f *facts) error {
+	if _, ok := f.sysctls[conntrackMax]; ok || ns.filter == nil {
+		return nil
+	}
+	const getStats = unix.NFNL_SUBSYS_CTNETLINK<<8 | 5
+	_, _ = ns.filter.Execute(netlink.Message{
+		Header: netlink.Header{Type: getStats, Flags: netlink.Request},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	})
+	return ns.inside(func() error {
+		found, err := readSysctls([]sysctlKey{conntrackMax})
+		if value, ok := found[conntrackMax]; ok {
+			f.sysctls[conntrackMax] = value
+		}
+		return err
+	})
+}
