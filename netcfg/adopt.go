@@ -38,7 +38,7 @@ func (f *facts) adopted(cfg Config, l link) bool {
 // managed reports whether a port of a bridge of ours or of an adopted one is a guest's: there, other ports are none of our business.
 func (f *facts) managed(cfg Config, l link) bool {
 	on, _ := f.link(f.linkName(l.master))
-	if !f.adopted(cfg, on) {
+	if !f.adopted(cfg, on) || f.ourTAP(l) {
 		return true
 	}
 	_, recorded := f.record.port(l.name, l.index)

@@ -109,7 +109,7 @@ func fatal(problems []Problem) error {
 
 // hostProblems is what stands against a configuration in the host's links, addresses and routes. It is pure.
 func hostProblems(cfg Config, f *facts) []Problem {
-	problems := bridgeProblems(cfg, f)
+	problems := append(bridgeProblems(cfg, f), tapProblems(cfg, f)...)
 	used := f.used(cfg)
 	for _, n := range cfg.Networks {
 		add := func(fatal bool, remedy, format string, args ...any) {

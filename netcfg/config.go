@@ -25,6 +25,7 @@ type Network struct {
 	Masquerade bool
 	DHCP, DNS  bool           // served here
 	DNSClients []netip.Prefix // may ask besides the guests
+	TAPs       []TAP          `json:",omitempty"` // made for the guests
 
 	Isolate   bool     // its guests don't reach each other
 	Services  bool     // of the host they reach DHCP, DNS and ICMP alone
@@ -79,6 +80,9 @@ func (cfg Config) complete() (Config, error) {
 			}
 		}
 		if err := cfg.checkSeparation(*n); err != nil {
+			return fail("%w", err)
+		}
+		if err := n.completeTAPs(networks); err != nil {
 			return fail("%w", err)
 		}
 		for _, other := range networks[:i] {

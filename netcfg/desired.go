@@ -121,11 +121,15 @@ func (cfg Config) owns(bridge string) bool {
 	return slices.ContainsFunc(cfg.Networks, func(n Network) bool { return n.Bridge == bridge })
 }
 
-// wantPorts keeps every port that is on a bridge that stays, and adds the links that match: those that nobody uses, and those
-// of a bridge of ours that goes.
+// wantPorts keeps every port that is on a bridge that stays, and adds our TAPs and the links that match: those that nobody uses, and
+// those of a bridge of ours that goes.
 func (f *facts) wantPorts(cfg Config, s *state) {
 	uplinks := slices.Concat(cfg.uplinks(f), f.uplinks())
+	f.wantTAPs(cfg, s)
 	for _, l := range f.links {
+		if f.ourTAP(l) {
+			continue
+		}
 		if l.master != 0 {
 			on, _ := f.link(f.linkName(l.master))
 			if cfg.owns(on.name) {

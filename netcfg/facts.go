@@ -14,6 +14,7 @@ type facts struct {
 	sysctls   map[sysctlKey]string // absent: doesn't exist
 	tables    map[tableID]*table   // ours
 	record    record               // empty if there is none, or one of another boot or namespace
+	accounts  accounts             // that the configuration names
 }
 
 // link is an interface.
@@ -32,6 +33,7 @@ type link struct {
 	forwardDelay uint32
 	isolated     bool // as a port of its bridge
 	group        uint32
+	tun          tun // if that is its kind
 }
 
 // addressProtocol marks addresses as made by us, in the kernels that know IFA_PROTO (5.18).
@@ -121,6 +123,7 @@ func (f *facts) have(cfg Config) *state {
 			s.ports[l.name] = port{bridge: name, isolated: l.isolated, restoreDown: ok && was.WasDown}
 		}
 	}
+	f.haveTAPs(s)
 	for _, a := range f.addresses {
 		if name, ok := bridges[a.link]; ok && a.prefix.Addr().Is4() && f.madeByUs(cfg, name, a) {
 			s.addresses[address{link: name, prefix: a.prefix}] = true

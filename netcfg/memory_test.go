@@ -61,11 +61,15 @@ func (t *table) clone() *table {
 	return c
 }
 
-func (m *memory) observe(_ Config, rec record) (*facts, error) {
+func (m *memory) observe(cfg Config, rec record) (*facts, error) {
 	c := m.clone()
+	accounts, err := lookUpAccounts(cfg)
+	if err != nil {
+		return nil, err
+	}
 	f := &facts{
 		machine: "a machine", links: c.links, addresses: c.addresses, routes: c.routes, sysctls: c.sysctls, tables: c.tables,
-		record: rec.follow(c.links),
+		record: rec.follow(c.links), accounts: accounts,
 	}
 	f.recall()
 	return f, nil
@@ -102,6 +106,8 @@ func (m *memory) do(step []Change) error {
 		}
 	case setBridge:
 		m.set(c.name, c.to)
+	case addTAP, remakeTAP, setTAP, delTAP:
+		return m.changeTAP(step)
 	case delBridge:
 		for _, c := range step {
 			if err := m.remove(c.(delBridge).name); err != nil {

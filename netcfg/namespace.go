@@ -159,6 +159,9 @@ func (ns *namespace) observeNetwork(cfg Config, rec record, tables map[tableID]*
 		return nil, err
 	}
 	f.record = rec.follow(f.links)
+	if f.accounts, err = lookUpAccounts(cfg); err != nil {
+		return nil, err
+	}
 	if err := ns.inside(func() (err error) {
 		f.sysctls, err = readSysctls(f.sysctlKeys(cfg))
 		return err
@@ -196,6 +199,8 @@ func (ns *namespace) change(step []Change) error {
 			return ns.noFilter
 		}
 		return commit(ns.filter, tx)
+	case addTAP, remakeTAP, setTAP, delTAP:
+		return ns.changeTAP(step)
 	case addBridge:
 		if err := createBridge(ns.route, c.name, c.to); err != nil {
 			return fmt.Errorf("creating bridge %s: %w", c.name, err)

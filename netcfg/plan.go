@@ -15,6 +15,8 @@ func plan(have, want *state) Plan {
 
 	p.Grow = append(p.Grow, rulesGrow...)
 	p.Grow = append(p.Grow, planBridges(have, want)...)
+	taps, tapsGone, fresh := planTAPs(have, want)
+	p.Grow = append(p.Grow, taps...)
 	settings, forwarding, restore := planSysctls(have, want)
 	p.Grow = append(p.Grow, settings...)
 	for _, a := range sortedAddresses(want.addresses) {
@@ -26,7 +28,7 @@ func plan(have, want *state) Plan {
 	for _, name := range sortedKeys(want.ports) {
 		to := want.ports[name]
 		switch from := have.ports[name]; {
-		case from.bridge != to.bridge:
+		case from.bridge != to.bridge || fresh[name]:
 			p.Grow = append(p.Grow, attachPort{name: name, bridge: to.bridge, isolated: to.isolated})
 		case from.isolated != to.isolated:
 			p.Grow = append(p.Grow, setPort{name: name, bridge: to.bridge, isolated: to.isolated})
@@ -34,10 +36,11 @@ func plan(have, want *state) Plan {
 	}
 
 	for _, name := range sortedKeys(have.ports) {
-		if _, ok := want.ports[name]; !ok {
+		if _, ok := want.ports[name]; !ok && !have.goes(want, name) {
 			p.Shrink = append(p.Shrink, detachPort{name: name, port: have.ports[name]})
 		}
 	}
+	p.Shrink = append(p.Shrink, tapsGone...)
 	p.Shrink = append(p.Shrink, restore...)
 	for _, a := range sortedAddresses(have.addresses) {
 		if !want.addresses[a] {
@@ -115,12 +118,13 @@ func sortedAddresses(set map[address]bool) []address {
 	return list
 }
 
-// steps cuts a plan into what is made at once: every run of firewall changes is one transaction, and bridges go together.
+// steps cuts a plan into what is made at once: every run of firewall changes is one transaction, and bridges go together, as TAPs do.
 func (p Plan) steps() [][]Change {
 	const (
 		alone = iota
 		rules
 		removals
+		lostTAPs
 	)
 	var steps [][]Change
 	for _, part := range [][]Change{p.Grow, p.Shrink} {
@@ -132,6 +136,8 @@ func (p Plan) steps() [][]Change {
 				kind = rules
 			case delBridge:
 				kind = removals
+			case delTAP:
+				kind = lostTAPs
 			default:
 				kind = alone
 			}

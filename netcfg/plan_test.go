@@ -37,6 +37,7 @@ func randomConfig(r *rand.Rand) Config {
 				n.AllowFrom = append(n.AllowFrom, fmt.Sprintf("n%d", from))
 			}
 		}
+		n.TAPs = randomTAPs(r, i)
 		cfg.Networks = append(cfg.Networks, n)
 	}
 	return cfg
@@ -101,6 +102,7 @@ func vandalise(r *rand.Rand, m *memory) {
 			l.isolated = r.IntN(2) == 0
 		}
 	}
+	vandaliseTAPs(r, m)
 	if r.IntN(2) == 0 && len(m.addresses) > 0 {
 		m.addresses = m.addresses[1:]
 	}

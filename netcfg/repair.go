@@ -227,7 +227,7 @@ func (k *keeper) ripen(f *facts, have, want *state) time.Duration {
 	young := map[int]time.Time{}
 	var wait time.Duration
 	for name, p := range want.ports {
-		if have.ports[name].bridge == p.bridge {
+		if _, ours := want.taps[name]; ours || have.ports[name].bridge == p.bridge {
 			continue
 		}
 		l, _ := f.link(name)

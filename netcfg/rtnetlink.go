@@ -70,6 +70,9 @@ func readLink(m netlink.Message) (link, error) {
 			elsewhere = true
 		case unix.IFLA_LINKINFO:
 			l.readInfo(v)
+		case unix.IFLA_CARRIER:
+			// A TAP has a carrier while somebody has it open.
+			l.tun.used = len(v) > 0 && v[0] != 0
 		}
 	}); err != nil {
 		return link{}, err
@@ -101,6 +104,9 @@ func (l *link) readInfo(data []byte) {
 	})
 	if portOf == "bridge" {
 		l.isolated = readIsolated(ofPort)
+	}
+	if l.kind == "tun" {
+		l.readTUN(details)
 	}
 	if l.kind != "bridge" {
 		return

@@ -14,6 +14,8 @@ type state struct {
 	addresses map[address]bool
 	sysctls   map[sysctlKey]sysctlValue
 	ports     map[string]port
+	taps      map[string]tap
+	indexes   map[string]int // of observed TAPs
 }
 
 func newState() *state {
@@ -23,6 +25,8 @@ func newState() *state {
 		addresses: map[address]bool{},
 		sysctls:   map[sysctlKey]sysctlValue{},
 		ports:     map[string]port{},
+		taps:      map[string]tap{},
+		indexes:   map[string]int{},
 	}
 }
 
