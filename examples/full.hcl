@@ -154,6 +154,20 @@ network "lab" {
   host "mail" {
     address = cidrhost(local.lab, 12)
   }
+
+  # A TAP device for the builder's machine: who starts that needs no privilege.
+  tap "tap-builder" {
+    owner = "root"
+    host  = "builder"
+  }
+
+  # One for whoever is of a group, with a MAC address said here.
+  tap "tap-team" {
+    group       = "root"
+    mac         = "52:54:00:12:34:60"
+    multi_queue = true
+    vnet_hdr    = true
+  }
 }
 
 # A host may also stand by itself, for instance in a file of its own in the configuration directory.
@@ -161,6 +175,12 @@ host "nas" {
   network = "lab"
   mac     = "52-54-00-12-34-57"
   address = cidrhost(local.lab, 13)
+}
+
+# So may a TAP device.
+tap "tap-nas" {
+  network = "lab"
+  host    = "nas"
 }
 
 resolver {

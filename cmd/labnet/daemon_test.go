@@ -27,6 +27,7 @@ type fake struct {
 	leases   []control.Lease
 	happens  []control.LeaseEvent
 	reserved []control.Reservation
+	newTAPs  []control.NewTAPs
 	past     []control.Tenancy
 	wanted   control.HistoryQuery
 	ended    []netip.Addr

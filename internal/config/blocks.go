@@ -52,7 +52,7 @@ func networkBlock() *block {
 			hostAccessArgument(),
 			allowFromArgument(),
 		},
-		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock()},
+		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock()},
 	}
 }
 

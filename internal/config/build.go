@@ -49,6 +49,7 @@ func (b *builder) config(root *node) *Config {
 		b.networks = append(b.networks, p)
 	}
 	b.between()
+	b.taps(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
 	for _, p := range b.networks {

@@ -33,6 +33,7 @@ type Network struct {
 	DHCP    DHCP
 	DNS     DNS
 	Hosts   []Host
+	TAPs    []TAP
 
 	HostAccess string   // all, services
 	AllowFrom  []string // names of other networks

@@ -123,6 +123,11 @@ func TestEverythingArrives(t *testing.T) {
 			{Name: "mail", Address: addr("10.0.0.12")},
 			{Name: "nas", MAC: "\x52\x54\x00\x12\x34\x57", Address: addr("10.0.0.13")},
 		},
+		TAPs: []TAP{
+			{Name: "tap-builder", Owner: "root", Host: "builder", MAC: "\x52\x54\x00\x12\x34\x56", VnetHdr: true},
+			{Name: "tap-team", Group: "root", MAC: "\x52\x54\x00\x12\x34\x60", MultiQueue: true, VnetHdr: true},
+			{Name: "tap-nas", Host: "nas", MAC: "\x52\x54\x00\x12\x34\x57", VnetHdr: true},
+		},
 	}
 	if diff := cmp.Diff(want, n, compareNetip); diff != "" {
 		t.Error(diff)

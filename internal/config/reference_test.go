@@ -211,6 +211,9 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 					text += fmt.Sprintf("\nnetwork %q {\naddress = \"10.9.%d.1/24\"\nbridge {\nname = \"br-%s\"\n}\n}\n", name, i, name)
 				}
 			}
+			if spec.name == "tap" && a.name == "host" {
+				text += "\nhost \"builder\" {\nnetwork = \"lab\"\nmac = \"52:54:00:12:34:56\"\n}\n"
+			}
 			if _, diags := loadText(text); len(diags.All()) > 0 {
 				t.Errorf("%s\n%s", text, textOf(t, diags))
 			}

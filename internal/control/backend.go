@@ -19,6 +19,7 @@ type Backend interface {
 	Status(ctx context.Context) Status
 	LeasesBackend
 	ReservationsBackend
+	TAPsBackend
 	ImportBackend
 	HistoryBackend
 	// Trace starts to show DHCP messages. The error is ErrInvalid for a network or a reason that doesn't exist, or ErrConflict

@@ -52,6 +52,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerWatch(api, backend, stopping)
 	registerWait(api, backend, stopping)
 	registerReservations(api, backend, log, stopping)
+	registerTAPs(api, backend, log, stopping)
 	registerHistory(api, backend, log, stopping)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
@@ -83,6 +84,8 @@ func problem(err error) error {
 		return huma.Error404NotFound(detail(ErrNotFound))
 	case errors.Is(err, ErrInvalid):
 		return huma.Error422UnprocessableEntity(detail(ErrInvalid))
+	case errors.Is(err, ErrForbidden):
+		return huma.Error403Forbidden(detail(ErrForbidden))
 	case errors.Is(err, ErrConflict):
 		return huma.Error409Conflict(detail(ErrConflict))
 	default:

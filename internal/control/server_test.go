@@ -28,6 +28,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type table struct {
 	leases   []Lease
 	reserved []Reservation
+	taps     []TAP
+	newTAPs  []NewTAPs
+	callers  []Caller
 	reels    chan watchReel // what WatchLeases tells, one after the other
 	down     []Change
 	traces   chan *reel // what Trace returned
@@ -163,7 +166,8 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		"get /v1/status status":                true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
-		"get /v1/reservations list-reservations": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
+		"get /v1/reservations list-reservations": true, "post /v1/taps add-taps": true, "delete /v1/taps delete-taps": true, "get /v1/taps list-taps": true,
+		"post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
 		"get /v1/trace/dhcp trace-dhcp": true, "get /v1/explain/dhcp explain-dhcp": true,
 		"get /v1/trace/dns trace-dns": true, "get /v1/explain/dns explain-dns": true,
 		"get /v1/dns/cache dns-cache": true, "delete /v1/dns/cache flush-dns-cache": true,

@@ -124,7 +124,7 @@ func rangeSize(r config.AddrRange) int {
 
 // problems is what a person should look at now.
 func (d *daemon) problems(cfg *config.Config) []control.Problem {
-	p := compile(cfg, hostName())
+	p := d.compile(cfg)
 	found, err := d.host.Check(p.host)
 	if err != nil {
 		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})

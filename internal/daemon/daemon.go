@@ -44,6 +44,7 @@ type Paths struct {
 
 func (p Paths) record() string { return filepath.Join(p.StateDir, "host.json") }
 func (p Paths) leases() string { return filepath.Join(p.StateDir, "leases.db") }
+func (p Paths) taps() string   { return filepath.Join(p.StateDir, "taps.json") }
 
 // daemon is a running labnet.
 type daemon struct {
@@ -56,6 +57,7 @@ type daemon struct {
 	file *config.Config           // as it was read
 	kept []leases.KeptReservation // that were made at run time
 	cfg  *config.Config           // as it is served: file with kept
+	taps []keptTAP                // that were made at run time
 
 	host  *netcfg.Host
 	store *leases.SQLite
@@ -67,6 +69,11 @@ type daemon struct {
 
 	turns chan turnRequest
 	hooks *hookFeed
+
+	tapFile  tapFile
+	runs     tapRuns
+	lateTAPs []keptTAP // whose programs ended while no daemon ran
+
 	down  chan downRequest
 	ended chan struct{} // closed when nobody takes requests from down and turns any more
 }
@@ -104,6 +111,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err := d.addKept(ctx); err != nil {
 		return err
 	}
+	if err := d.loadTAPs(); err != nil {
+		return err
+	}
 	return d.start(ctx)
 }
 
@@ -124,7 +134,7 @@ func (d *daemon) addKept(ctx context.Context) error {
 
 // start builds the parts in the order in which a failure costs least: what can fail without touching the host comes first.
 func (d *daemon) start(ctx context.Context) (err error) {
-	p := compile(d.cfg, hostName())
+	p := d.compile(d.cfg)
 	if err := d.check(p); err != nil {
 		return err
 	}
@@ -243,6 +253,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 
 	front, frontCtx := group(baseCtx)
 	front.Go(func() error { return d.dns.Run(frontCtx) })
+	front.Go(func() error { return d.watchRuns(frontCtx) })
 	d.links.run(frontCtx, front.Group)
 	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))
 

@@ -66,6 +66,7 @@ func hostNetwork(n config.Network) netcfg.Network {
 		DHCP:       n.DHCP.Enabled,
 		DNS:        n.DNS.Enabled,
 		DNSClients: n.DNS.Clients,
+		TAPs:       hostTAPs(n.TAPs),
 	}
 	separate(&out, n)
 	if n.Bridge.Guard == "off" {

@@ -32,6 +32,11 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
 	p := compile(cfg, hostName())
+	kept, err := tapFile{paths.taps()}.load()
+	if err != nil {
+		return Prospect{}, err
+	}
+	p.host, _ = withTAPs(p.host, cfg, kept)
 	problems, err := host.Check(p.host)
 	if err != nil {
 		return Prospect{}, err

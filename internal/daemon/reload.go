@@ -34,7 +34,7 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 		return err
 	}
 	cfg, obstacles := withKept(file, d.kept)
-	next := compile(cfg, hostName())
+	next := d.compile(cfg)
 	if err := d.check(next); err != nil {
 		return err
 	}
@@ -52,13 +52,14 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 	d.mu.Lock()
 	d.file, d.cfg = file, cfg
 	d.mu.Unlock()
+	d.warnOfTAPs()
 	return nil
 }
 
 // restore brings every part back to the configuration that is served, one that refuses notwithstanding.
 func (d *daemon) restore(ctx context.Context, front *errgroup.Group) error {
 	var errs []error
-	for _, step := range d.steps(ctx, front, compile(d.config(), hostName())) {
+	for _, step := range d.steps(ctx, front, d.compile(d.config())) {
 		errs = append(errs, step())
 	}
 	return errors.Join(errs...)
