@@ -15,7 +15,11 @@ import (
 	"labnet/internal/nettest"
 )
 
-func TestMain(m *testing.M) { nettest.Main(m) }
+func TestMain(m *testing.M) {
+	if !asFakeQEMU() {
+		nettest.Main(m)
+	}
+}
 
 // The LAN beside the lab.
 const (
