@@ -25,15 +25,17 @@ type Network struct {
 	Masquerade bool
 	DHCP, DNS  bool           // served here
 	DNSClients []netip.Prefix // may ask besides the guests
+	Publish    []Publish      `json:",omitempty"`
 }
 
 // Guard says which source addresses guests may use.
 type Guard uint8
 
-// Subnet: only addresses that route back to the bridge. Off: any.
+// Subnet: only addresses that route back to the bridge. Off: any. Strict: each guest only its own, as SetGuests says, and IPv4 alone.
 const (
 	GuardSubnet Guard = iota
 	GuardOff
+	GuardStrict
 )
 
 // complete returns the configuration with defaults, or says what no host could carry. It is for callers that build a Config
@@ -72,6 +74,9 @@ func (cfg Config) complete() (Config, error) {
 				return fail("a DNS client's prefix is invalid")
 			}
 		}
+		if err := n.completePublish(); err != nil {
+			return fail("%w", err)
+		}
 		for _, other := range networks[:i] {
 			switch {
 			case other.Name == n.Name:
@@ -83,7 +88,8 @@ func (cfg Config) complete() (Config, error) {
 			}
 		}
 	}
-	return Config{Networks: networks}, nil
+	cfg = Config{Networks: networks}
+	return cfg, cfg.completePublishes()
 }
 
 // named reports whether s is a name of up to most bytes: letters, digits, _ and, but for the first, what else there may be.

@@ -14,6 +14,7 @@ type facts struct {
 	sysctls   map[sysctlKey]string // absent: doesn't exist
 	tables    map[tableID]*table   // ours
 	record    record               // empty if there is none, or one of another boot or namespace
+	followed  followed             // what the follower would have in its sets
 }
 
 // link is an interface.
@@ -30,6 +31,10 @@ type link struct {
 	lower        int // the link that it stands on, or the other end of a veth, if that is in this namespace; 0 if not
 	stp          bool
 	forwardDelay uint32
+
+	carrier       bool
+	callsIPTables bool // of a bridge: it shows its frames to the IP rules, whatever the switch for all of them
+	hairpin       bool // of a port
 }
 
 // addressProtocol marks addresses as made by us, in the kernels that know IFA_PROTO (5.18).
@@ -113,7 +118,7 @@ func (f *facts) have(cfg Config) *state {
 	for _, l := range f.links {
 		if name, ok := bridges[l.master]; ok {
 			was, ok := f.record.port(l.name, l.index)
-			s.ports[l.name] = port{bridge: name, restoreDown: ok && was.WasDown}
+			s.ports[l.name] = port{bridge: name, restoreDown: ok && was.WasDown, hairpin: l.hairpin}
 		}
 	}
 	for _, a := range f.addresses {
@@ -167,6 +172,9 @@ func (f *facts) uplinks() []string {
 // sysctlKeys are the settings whose values planning a configuration needs.
 func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
 	keys := []sysctlKey{ipForward, defaultAcceptRA}
+	if cfg.publishes() {
+		keys = append(keys, bridgeCallsIPTables)
+	}
 	for _, n := range cfg.Networks {
 		keys = append(keys, bridgeKeys(n.Bridge)...)
 		if n.Uplink != "" {

@@ -17,9 +17,12 @@ const (
 
 	priorityRaw       = -300
 	priorityMangle    = -150
+	priorityDstNAT    = -100
 	priorityFilter    = 0
 	prioritySrcNAT    = 100
 	priorityBridgePre = -300
+
+	priorityBridgeFilter = -200
 )
 
 func hooked(kind string, hook uint32, priority int32, rules ...rule) chain {
@@ -47,9 +50,11 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 	}
 	l2 := bridgeBase()
 	for _, n := range cfg.Networks {
-		inet.addNetwork(n)
-		l2.addGuests(n, stableMAC(f.machine, n.Bridge), ports)
+		inet.addNetwork(cfg, n)
+		l2.addGuests(n, f, ports)
 	}
+	inet.addPublishing(cfg, f)
+	l2.addHairpins(cfg, f, ports)
 	return map[tableID]*table{inetTable: inet, bridgeTable: l2}
 }
 
@@ -111,7 +116,7 @@ func inetBase() *table {
 	return t
 }
 
-func (t *table) addNetwork(n Network) {
+func (t *table) addNetwork(cfg Config, n Network) {
 	t.add("bridges", n.Bridge, "")
 	t.addSources(n)
 	if n.DNS {
@@ -121,7 +126,7 @@ func (t *table) addNetwork(n Network) {
 		t.answers(67, "dhcp_answers", n.Address.Addr())
 	}
 	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
-	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n)...)
+	t.lead("from_bridge", n.Bridge, "from_"+n.Name, letPublished(cfg, fromRules(n))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
 		t.lead("masquerade4", n.Address.Masked().String(), "masquerade_"+n.Name, masqueradeRules(n)...)
@@ -134,6 +139,7 @@ var (
 	limitedBroadcast = single(netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 	multicast4       = netip.PrefixFrom(netip.AddrFrom4([4]byte{224, 0, 0, 0}), 4)
 	linkLocal6       = netip.MustParsePrefix("fe80::/10")
+	unspecified4     = netip.IPv4Unspecified()
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
 

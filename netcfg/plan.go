@@ -29,6 +29,9 @@ func plan(have, want *state) Plan {
 			p.Grow = append(p.Grow, attachPort{name: name, bridge: to.bridge})
 		}
 	}
+	hairpinsOn, hairpinsOff := planHairpins(have, want)
+	p.Grow = append(p.Grow, hairpinsOn...)
+	p.Shrink = append(p.Shrink, hairpinsOff...)
 
 	for _, name := range sortedKeys(have.ports) {
 		if _, ok := want.ports[name]; !ok {

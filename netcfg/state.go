@@ -50,6 +50,7 @@ type port struct {
 	bridge string
 	// restoreDown says that it was down before we attached it: it is taken down again when it is detached.
 	restoreDown bool
+	hairpin     bool // frames may leave by it that came in by it
 }
 
 // sysctlKey is a path below /proc/sys: net/ipv4/conf/br0/forwarding.
@@ -167,12 +168,14 @@ type rule struct {
 	tag     string
 }
 
-// set is a named set or verdict map. Elements are text (name, address, prefix, "name . name") to verdict text, "" in a set.
+// set is a named set or map. Elements are text (name, address, prefix, "name . name") to the verdict's or value's text, "" in a set.
 type set struct {
 	key      keyType
+	value    keyType // of a map that has no verdicts
 	verdicts bool
 	interval bool
 	dynamic  bool // filled by rules as packets come: elements is empty, whatever the kernel's has
+	followed bool // filled by the follower as addresses come and go: a plan only makes it, with what is known by then
 	elements map[string]string
 }
 
@@ -181,25 +184,6 @@ const (
 	dynamicTimeout = 10 * time.Minute
 	dynamicSize    = 1 << 16
 )
-
-type keyType uint32
-
-// Types of set keys, as nft numbers them (six bits a part in a concatenation).
-const (
-	keyIPv4    keyType = 7
-	keyIfname  keyType = 41
-	keyIfnames keyType = keyIfname<<6 | keyIfname
-)
-
-func (k keyType) size() int {
-	switch k {
-	case keyIPv4:
-		return 4
-	case keyIfname:
-		return 16
-	}
-	return 32
-}
 
 func (t *table) ruleCount() int {
 	n := 0
