@@ -25,7 +25,7 @@ var imports = map[string][]string{
 	"internal/migrate": nil,
 	"internal/hooks":   nil,
 	"internal/demo":    {"internal/control"},
-	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks"},
+	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks", "internal/portowner"},
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
 
 	"internal/portowner":  nil,

@@ -49,6 +49,7 @@ func (b *builder) config(root *node) *Config {
 		b.networks = append(b.networks, p)
 	}
 	b.between()
+	b.publishes(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
 	for _, p := range b.networks {
@@ -108,6 +109,7 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 	b.dhcpOf(p)
 	b.dnsOf(p)
 	b.hostsOf(p)
+	b.checkGuard(p)
 	b.recordsOf(p)
 	return p
 }

@@ -34,6 +34,8 @@ type Network struct {
 	DNS     DNS
 	Hosts   []Host
 	Range   Range // where the block stands, for messages that only the host can give
+
+	Publishes []Publish // its own, then those of the top level
 }
 
 // Range is a place in a file.
@@ -47,7 +49,7 @@ type Bridge struct {
 	Name   string
 	MTU    int
 	Attach []string // interface names and patterns of path.Match
-	Guard  string   // subnet, off
+	Guard  string   // subnet, strict, off
 }
 
 // Uplink is the way out.

@@ -34,7 +34,8 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	if err != nil {
 		return Prospect{}, err
 	}
-	prospect.Problems = controlProblems(append(problems, hookProblems(p.hooks)...))
+	problems = append(problems, hookProblems(p.hooks)...)
+	prospect.Problems = controlProblems(append(problems, publishProblems(p.host)...))
 	plan, err := host.Plan(p.host)
 	prospect.Changes = changes(plan)
 	if prospect.Refused() {
