@@ -26,7 +26,7 @@ var imports = map[string][]string{
 	"internal/hooks":   nil,
 	"internal/observe": nil,
 	"internal/demo":    {"internal/control"},
-	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks", "internal/observe"},
+	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks", "internal/observe", "internal/portowner"},
 	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
 
 	"internal/dhcpclient": nil,

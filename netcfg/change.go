@@ -201,6 +201,9 @@ func (c setChain) String() string {
 func (c setElements) String() string {
 	var parts []string
 	for _, e := range sortedKeys(c.add) {
+		if c.of.value != 0 {
+			e += " : " + c.add[e]
+		}
 		parts = append(parts, "+"+e)
 	}
 	for _, e := range sortedKeys(c.del) {

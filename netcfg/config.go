@@ -25,6 +25,7 @@ type Network struct {
 	Masquerade bool
 	DHCP, DNS  bool           // served here
 	DNSClients []netip.Prefix // may ask besides the guests
+	Publish    []Publish      `json:",omitempty"`
 	TAPs       []TAP          `json:",omitempty"` // made for the guests
 
 	Isolate   bool     // its guests don't reach each other
@@ -37,10 +38,11 @@ type Network struct {
 // Guard says which source addresses guests may use.
 type Guard uint8
 
-// Subnet: only addresses that route back to the bridge. Off: any.
+// Subnet: only addresses that route back to the bridge. Off: any. Strict: each guest only its own, as SetGuests says, and IPv4 alone.
 const (
 	GuardSubnet Guard = iota
 	GuardOff
+	GuardStrict
 )
 
 // complete returns the configuration with defaults, or says what no host could carry. It is for callers that build a Config
@@ -85,6 +87,9 @@ func (cfg Config) complete() (Config, error) {
 		if err := n.completeTAPs(networks); err != nil {
 			return fail("%w", err)
 		}
+		if err := n.completePublish(); err != nil {
+			return fail("%w", err)
+		}
 		for _, other := range networks[:i] {
 			switch {
 			case other.Name == n.Name:
@@ -96,7 +101,8 @@ func (cfg Config) complete() (Config, error) {
 			}
 		}
 	}
-	return Config{Networks: networks}, nil
+	cfg = Config{Networks: networks}
+	return cfg, cfg.completePublishes()
 }
 
 // named reports whether s is a name of up to most bytes: letters, digits, _ and, but for the first, what else there may be.

@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,6 +22,10 @@ const (
 	ctaID         = 12
 	ctaZone       = 18
 	ctaTupleIP    = 1
+	ctaTupleProto = 2
+	ctaProtoNum   = 1
+	ctaProtoSrc   = 2
+	ctaProtoDst   = 3
 	ctaIPv4Src    = 1
 	ctaIPv4Dst    = 2
 
@@ -32,6 +37,8 @@ const (
 type connection struct {
 	src, dst           netip.Addr
 	replySrc, replyDst netip.Addr
+	proto              byte
+	dport, replySport  uint16
 	key                []netlink.Attribute // names it to the kernel
 }
 
@@ -122,9 +129,11 @@ func readConnection(data []byte) (connection, error) {
 		switch kind {
 		case ctaTupleOrig:
 			c.src, c.dst = readTuple(v)
+			c.proto, _, c.dport = readTupleProto(v)
 			c.key = append(c.key, attr(kind|unix.NLA_F_NESTED, v))
 		case ctaTupleReply:
 			c.replySrc, c.replyDst = readTuple(v)
+			_, c.replySport, _ = readTupleProto(v)
 		case ctaID, ctaZone:
 			c.key = append(c.key, attr(kind, v))
 		}
@@ -147,4 +156,24 @@ func readTuple(data []byte) (src, dst netip.Addr) {
 		})
 	})
 	return src, dst
+}
+
+// readTupleProto reads the protocol, and the ports of those that have some.
+func readTupleProto(data []byte) (proto byte, sport, dport uint16) {
+	_ = eachAttribute(data, 0, func(kind uint16, v []byte) {
+		if kind != ctaTupleProto {
+			return
+		}
+		_ = eachAttribute(v, 0, func(kind uint16, v []byte) {
+			switch {
+			case kind == ctaProtoNum && len(v) == 1:
+				proto = v[0]
+			case kind == ctaProtoSrc && len(v) == 2:
+				sport = binary.BigEndian.Uint16(v)
+			case kind == ctaProtoDst && len(v) == 2:
+				dport = binary.BigEndian.Uint16(v)
+			}
+		})
+	})
+	return proto, sport, dport
 }

@@ -13,6 +13,7 @@ func desired(cfg Config, f *facts) *state {
 	s := newState()
 	uplinks := cfg.uplinks(f)
 	f.wantPorts(cfg, s)
+	f.wantHairpins(cfg, s)
 	s.tables = firewall(cfg, f, uplinks, s.ports)
 	for _, n := range cfg.Networks {
 		l, exists := f.link(n.Bridge)

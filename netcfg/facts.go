@@ -15,6 +15,7 @@ type facts struct {
 	tables    map[tableID]*table   // ours
 	record    record               // empty if there is none, or one of another boot or namespace
 	accounts  accounts             // that the configuration names
+	followed  followed             // what the follower would have in its sets
 }
 
 // link is an interface.
@@ -34,6 +35,10 @@ type link struct {
 	isolated     bool // as a port of its bridge
 	group        uint32
 	tun          tun // if that is its kind
+
+	carrier       bool
+	callsIPTables bool // of a bridge: it shows its frames to the IP rules, whatever the switch for all of them
+	hairpin       bool // of a port
 }
 
 // addressProtocol marks addresses as made by us, in the kernels that know IFA_PROTO (5.18).
@@ -120,7 +125,7 @@ func (f *facts) have(cfg Config) *state {
 	for _, l := range f.links {
 		if name, ok := bridges[l.master]; ok && f.managed(cfg, l) {
 			was, ok := f.record.port(l.name, l.index)
-			s.ports[l.name] = port{bridge: name, isolated: l.isolated, restoreDown: ok && was.WasDown}
+			s.ports[l.name] = port{bridge: name, isolated: l.isolated, restoreDown: ok && was.WasDown, hairpin: l.hairpin}
 		}
 	}
 	f.haveTAPs(s)
@@ -183,6 +188,9 @@ func (f *facts) uplinks() []string {
 // sysctlKeys are the settings whose values planning a configuration needs.
 func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
 	keys := []sysctlKey{ipForward, defaultAcceptRA, conntrackMax}
+	if cfg.publishes() {
+		keys = append(keys, bridgeCallsIPTables)
+	}
 	for _, n := range cfg.Networks {
 		keys = append(keys, bridgeKeys(n.Bridge)...)
 		if n.Uplink != "" {

@@ -17,9 +17,12 @@ const (
 
 	priorityRaw       = -300
 	priorityMangle    = -150
+	priorityDstNAT    = -100
 	priorityFilter    = 0
 	prioritySrcNAT    = 100
 	priorityBridgePre = -300
+
+	priorityBridgeFilter = -200
 )
 
 func hooked(kind string, hook uint32, priority int32, rules ...rule) chain {
@@ -49,10 +52,12 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 	inet.declareShares(f.shares())
 	for _, n := range cfg.Networks {
 		s := f.separation(cfg, n)
-		inet.addNetwork(n, s)
+		inet.addNetwork(cfg, n, s)
 		inet.addCrossings(cfg, n)
-		l2.addGuests(n, s.mac, ports)
+		l2.addGuests(n, s.mac, f, ports)
 	}
+	inet.addPublishing(cfg, f)
+	l2.addHairpins(cfg, f, ports)
 	return map[tableID]*table{inetTable: inet, bridgeTable: l2}
 }
 
@@ -117,7 +122,7 @@ func inetBase() *table {
 	return t
 }
 
-func (t *table) addNetwork(n Network, s separation) {
+func (t *table) addNetwork(cfg Config, n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
 	t.addSources(n)
 	if n.DNS {
@@ -128,7 +133,7 @@ func (t *table) addNetwork(n Network, s separation) {
 	}
 	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n)...)
-	t.lead("from_bridge", n.Bridge, "from_"+n.Name, fromRules(n, s)...)
+	t.lead("from_bridge", n.Bridge, "from_"+n.Name, letPublished(cfg, fromRules(n, s))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
 		t.lead("masquerade4", n.Address.Masked().String(), "masquerade_"+n.Name, masqueradeRules(n)...)
@@ -141,6 +146,7 @@ var (
 	limitedBroadcast = single(netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 	multicast4       = netip.PrefixFrom(netip.AddrFrom4([4]byte{224, 0, 0, 0}), 4)
 	linkLocal6       = netip.MustParsePrefix("fe80::/10")
+	unspecified4     = netip.IPv4Unspecified()
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
 

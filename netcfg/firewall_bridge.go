@@ -1,6 +1,10 @@
 package netcfg
 
-import "golang.org/x/sys/unix"
+import (
+	"maps"
+
+	"golang.org/x/sys/unix"
+)
 
 // The bridge table guards what guests of one bridge do to one another and to their gateway, frame by frame. It goes by the
 // names of the ports, which are entered before they are attached: matching the bridge itself (ibrname) takes a kernel option
@@ -31,17 +35,23 @@ func bridgeBase() *table {
 
 // addGuests makes the rules of a network's guests. Each frame of each guest comes by here: by its protocol it goes to a chain that has
 // the rules of that protocol alone.
-func (t *table) addGuests(n Network, mac string, ports map[string]port) {
+func (t *table) addGuests(n Network, mac string, f *facts, ports map[string]port) {
 	g := guestRules{n: n, mac: mac}
-	t.chains["guest_"+n.Name] = chain{rules: g.frames()}
-	for name, rules := range map[string][]rule{
+	chains := map[string][]rule{
+		"":        g.frames(),
 		"ip":      g.ip(),
 		"udp":     g.udp(),
 		"offer":   g.offers(),
 		"request": g.requests(),
 		"arp":     g.arp(),
 		"ip6":     g.ip6(),
-	} {
+	}
+	if n.Guard == GuardStrict {
+		delete(chains, "ip6")
+		maps.Copy(chains, g.strict())
+		t.strictSets(n, f)
+	}
+	for name, rules := range chains {
 		if len(rules) > 0 {
 			t.chains[g.chain(name)] = chain{rules: rules}
 		}
@@ -67,7 +77,12 @@ var (
 )
 
 // chain is the name of one of the chains: a network's own name has no dot, so it is no other network's.
-func (g guestRules) chain(name string) string { return "guest_" + g.n.Name + "." + name }
+func (g guestRules) chain(name string) string {
+	if name == "" {
+		return "guest_" + g.n.Name
+	}
+	return "guest_" + g.n.Name + "." + name
+}
 
 func (g guestRules) to(name string) part { return leadTo(g.chain(name)) }
 

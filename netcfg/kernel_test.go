@@ -31,16 +31,29 @@ func configs() map[string]Config {
 		"separate": networks(
 			with(lab(), func(n *Network) { n.Isolate, n.Services, n.AllowFrom = true, true, []string{"dmz"} }),
 			with(dmz(), func(n *Network) { n.Isolated, n.Masquerade = true, false })),
+		"published": networks(with(lab(), func(n *Network) {
+			n.Guard = GuardStrict
+			n.Publish = []Publish{
+				{Name: "ssh", TCP: true, Listen: 2222, Port: 22, Count: 1, Target: netip.MustParseAddr("10.0.0.10")},
+				{Name: "web", TCP: true, UDP: true, Listen: 8000, Port: 80, Count: 3, Guest: "web"},
+				{Name: "names", UDP: true, Address: netip.MustParseAddr("192.0.2.2"), Listen: 53, Port: 53, Count: 1, Guest: "web"},
+			}
+		}), dmz()),
 		"nothing": {},
 	}
 }
 
 func TestGoldenRulesets(t *testing.T) {
-	for _, name := range []string{"one", "two", "masquerade_off", "named_uplink", "bare", "moved", "separate"} {
+	for _, name := range []string{"one", "two", "masquerade_off", "named_uplink", "bare", "moved", "separate", "published"} {
 		t.Run(name, func(t *testing.T) {
 			r := newRouter(t)
+			bridgeNetfilter(t, r, 0)
 			r.Run(t, "ip", "tuntap", "add", "tap0", "mode", "tap")
 			h := r.open(t)
+			h.SetGuests(Guests{
+				Bindings: map[Binding]bool{{"lab", MAC{2, 0xaa, 0, 0, 0, 0x0a}, netip.MustParseAddr("10.0.0.10")}: true},
+				Names:    map[GuestName]netip.Addr{{"lab", "web"}: netip.MustParseAddr("10.0.0.11")},
+			})
 			apply(t, h, configs()[name])
 			inOrder(t, h, configs()[name])
 			ruleset := r.Run(t, "nft", "list", "ruleset")

@@ -21,6 +21,9 @@ type Host struct {
 	wake   chan struct{}           // Run has something to look at
 	editor atomic.Pointer[process] // who else changed nftables last
 	alarm  atomic.Pointer[alarm]   // the last fight
+	edits  atomic.Int64            // changes of the follower whose events haven't come yet
+
+	follower follower
 
 	// busy is held by whoever plans or changes; it guards what follows.
 	busy    chan struct{}
@@ -77,6 +80,7 @@ func (h *Host) survey(cfg Config) (*facts, *state, *state, error) {
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("observing the host's network: %w", err)
 	}
+	f.followed = h.wouldFollow(cfg)
 	return f, f.have(cfg), desired(cfg, f), nil
 }
 
@@ -129,6 +133,7 @@ func (h *Host) Apply(ctx context.Context, cfg Config) (Plan, error) {
 		return Plan{}, err
 	}
 	h.applied, h.kept = &cfg, want
+	h.settle(cfg, f, want)
 	h.nudge()
 	return p, nil
 }
@@ -146,6 +151,7 @@ func (h *Host) Down(ctx context.Context) (Plan, error) {
 	defer unlock()
 	// Run must not repair what goes now, nor what is left if it fails half way: Down is then called again.
 	h.applied, h.kept = nil, nil
+	h.unfollow()
 	f, have, want, err := h.survey(Config{})
 	if err != nil {
 		return Plan{}, err
@@ -240,6 +246,7 @@ func (h *Host) goBack(cfg Config) error {
 	if len(cfg.Networks) == 0 {
 		return h.record.remove()
 	}
+	h.settle(cfg, f, want)
 	r := f.record.forget(f, want)
 	return h.record.save(r)
 }

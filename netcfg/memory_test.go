@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,6 +87,22 @@ func (m *memory) find(name string) *link {
 
 func (m *memory) endStale(Config, *facts) (int, error) { return 0, nil }
 
+func (m *memory) edit(changes []Change) error { return m.commit(changes) }
+
+func (m *memory) readSet(id setID, _ set) (map[string]string, error) {
+	t := m.tables[id.table]
+	if t == nil {
+		return nil, errNoLink
+	}
+	return maps.Clone(t.sets[id.name].elements), nil
+}
+
+func (m *memory) portOf(int, MAC) (int, error) { return 0, errNoLink }
+
+func (m *memory) learned(int) (map[MAC]int, error) { return nil, nil }
+
+func (m *memory) endMoved(movedPorts, map[netip.Addr]bool) (int, error) { return 0, nil }
+
 func (m *memory) do(step []Change) error {
 	m.steps++
 	if m.steps == m.failAt {
@@ -126,13 +143,15 @@ func (m *memory) do(step []Change) error {
 		m.sysctls[c.key] = c.to
 	case attachPort:
 		l := m.find(c.name)
-		l.master, l.up = m.find(c.bridge).index, true
+		l.master, l.up, l.hairpin = m.find(c.bridge).index, true, false
 		l.isolated = c.isolated
 	case setPort:
 		m.find(c.name).isolated = c.isolated
+	case setHairpin:
+		m.find(c.name).hairpin = c.on
 	case detachPort:
 		l := m.find(c.name)
-		l.master, l.isolated = 0, false
+		l.master, l.isolated, l.hairpin = 0, false, false
 		l.up = l.up && !c.restoreDown
 	}
 	return nil
@@ -223,7 +242,7 @@ func (m *memory) commit(step []Change) error {
 		for name, s := range t.sets {
 			for e, verdict := range s.elements {
 				_, chain, _ := strings.Cut(verdict, " ")
-				if _, ok := t.chains[chain]; chain != "" && !ok {
+				if _, ok := t.chains[chain]; s.verdicts && chain != "" && !ok {
 					return fmt.Errorf("%s: %s of %s leads to chain %s, which isn't there", id, e, name, chain)
 				}
 			}

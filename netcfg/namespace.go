@@ -3,6 +3,7 @@ package netcfg
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -20,6 +21,19 @@ type kernel interface {
 	do(step []Change) error
 	// endStale makes the kernel decide those connections anew that cfg would not have let through, or not like this.
 	endStale(cfg Config, f *facts) (int, error)
+
+	// The follower's part, which may be called beside the rest, by one goroutine at a time.
+
+	// edit changes elements of sets at once.
+	edit(changes []Change) error
+	// readSet reads the elements of a set that has the types of s.
+	readSet(id setID, s set) (map[string]string, error)
+	// portOf is the index of the port behind which a bridge has seen a MAC address; errNoLink if there is none.
+	portOf(bridge int, mac MAC) (int, error)
+	// learned is that for all that a bridge has seen.
+	learned(bridge int) (map[MAC]int, error)
+	// endMoved makes the kernel decide those connections to the host's addresses anew that go another way than moved says.
+	endMoved(moved movedPorts, host map[netip.Addr]bool) (int, error)
 }
 
 // namespace is a network namespace of the kernel. Its sockets belong to it wherever they are used; what goes by the calling
@@ -32,6 +46,8 @@ type namespace struct {
 	route    *netlink.Conn
 	filter   *netlink.Conn // nil where netfilter isn't supported
 	noFilter error
+
+	edits, places *netlink.Conn // the follower's: filter (nil where that is) and route
 }
 
 const threadNamespace = "/proc/thread-self/ns/net"
@@ -51,16 +67,25 @@ func openNamespace() (*namespace, error) {
 	if ns.route, err = netlink.Dial(unix.NETLINK_ROUTE, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening a route netlink socket: %w", err), file.Close())
 	}
+	if ns.places, err = netlink.Dial(unix.NETLINK_ROUTE, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening a route netlink socket: %w", err), ns.route.Close(), file.Close())
+	}
 	ns.cookie = namespaceCookie(ns.route)
 	// Without it Check can say what is missing.
-	ns.filter, ns.noFilter = netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if ns.filter, ns.noFilter = netlink.Dial(unix.NETLINK_NETFILTER, nil); ns.noFilter == nil {
+		if ns.edits, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("opening a netfilter netlink socket: %w", err), ns.close())
+		}
+	}
 	return ns, nil
 }
 
 func (ns *namespace) close() error {
-	errs := []error{ns.route.Close(), ns.file.Close()}
-	if ns.filter != nil {
-		errs = append(errs, ns.filter.Close())
+	errs := []error{ns.route.Close(), ns.places.Close(), ns.file.Close()}
+	for _, conn := range []*netlink.Conn{ns.filter, ns.edits} {
+		if conn != nil {
+			errs = append(errs, conn.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -257,6 +282,15 @@ func (ns *namespace) change(step []Change) error {
 			return err
 		}
 		return wrap(gone(isolate(ns.route, l.index, c.isolated)), "setting the isolation of %s on %s", c.name, c.bridge)
+	case setHairpin:
+		l, err := findLink(ns.route, c.name)
+		if errors.Is(err, errNoLink) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return wrap(gone(configureHairpin(ns.route, l.index, c.on)), "setting the hairpin mode of %s", c.name)
 	case detachPort:
 		l, err := findLink(ns.route, c.name)
 		if errors.Is(err, errNoLink) {

@@ -315,7 +315,7 @@ func (t *table) readSets(conn *netlink.Conn, id tableID) error {
 	}
 	for _, m := range messages {
 		var in, name string
-		var flags uint32
+		var flags, values uint32
 		s := set{elements: map[string]string{}}
 		if err := eachAttribute(m.Data, 4, func(kind uint16, v []byte) {
 			switch kind {
@@ -327,6 +327,8 @@ func (t *table) readSets(conn *netlink.Conn, id tableID) error {
 				s.key = keyType(big32(v))
 			case unix.NFTA_SET_FLAGS:
 				flags = big32(v)
+			case unix.NFTA_SET_DATA_TYPE:
+				values = big32(v)
 			}
 		}); err != nil {
 			return err
@@ -336,6 +338,9 @@ func (t *table) readSets(conn *netlink.Conn, id tableID) error {
 		}
 		s.interval, s.verdicts, s.dynamic = flags&unix.NFT_SET_INTERVAL != 0, flags&unix.NFT_SET_MAP != 0, flags&unix.NFT_SET_EVAL != 0
 		s.lasting = s.dynamic && flags&unix.NFT_SET_TIMEOUT == 0
+		if s.verdicts && values != verdictType {
+			s.verdicts, s.value = false, keyType(values)
+		}
 		if s.dynamic {
 			t.sets[name] = s
 			continue
@@ -352,6 +357,7 @@ func (t *table) readSets(conn *netlink.Conn, id tableID) error {
 type rawElement struct {
 	key     []byte
 	verdict string
+	value   []byte
 	end     bool
 }
 
@@ -389,6 +395,9 @@ func readElement(data []byte) rawElement {
 			e.end = big32(v)&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		case unix.NFTA_SET_ELEM_DATA:
 			_ = eachAttribute(v, 0, func(kind uint16, v []byte) {
+				if kind == unix.NFTA_DATA_VALUE {
+					e.value = v
+				}
 				if kind != unix.NFTA_DATA_VERDICT {
 					return
 				}
@@ -413,7 +422,10 @@ func readElement(data []byte) rawElement {
 func (s *set) collect(list []rawElement) {
 	if !s.interval {
 		for _, e := range list {
-			s.elements[decodeKey(s.key, e.key)] = e.verdict
+			if s.value != 0 {
+				e.verdict = s.value.decode(e.value)
+			}
+			s.elements[s.key.decode(e.key)] = e.verdict
 		}
 		return
 	}
@@ -454,17 +466,4 @@ func intervalText(first, last netip.Addr) string {
 		}
 	}
 	return first.String() + "-" + last.String()
-}
-
-func decodeKey(kind keyType, key []byte) string {
-	switch {
-	case kind == keyIfname:
-		return text(key)
-	case kind == keyIfnames && len(key) == 32:
-		return text(key[:16]) + " . " + text(key[16:])
-	}
-	if a, ok := netip.AddrFromSlice(key); ok {
-		return a.String()
-	}
-	return fmt.Sprintf("%x", key)
 }

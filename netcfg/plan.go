@@ -34,6 +34,9 @@ func plan(have, want *state) Plan {
 			p.Grow = append(p.Grow, setPort{name: name, bridge: to.bridge, isolated: to.isolated})
 		}
 	}
+	hairpinsOn, hairpinsOff := planHairpins(have, want)
+	p.Grow = append(p.Grow, hairpinsOn...)
+	p.Shrink = append(p.Shrink, hairpinsOff...)
 
 	for _, name := range sortedKeys(have.ports) {
 		if _, ok := want.ports[name]; !ok && !have.goes(want, name) {

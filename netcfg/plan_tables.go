@@ -40,7 +40,7 @@ func inPlace(from, to *table) bool {
 		}
 	}
 	for name, s := range to.sets {
-		if old, ok := from.sets[name]; ok && (old.key != s.key || old.verdicts != s.verdicts || old.interval != s.interval || old.dynamic != s.dynamic || old.lasting != s.lasting) {
+		if old, ok := from.sets[name]; ok && (old.key != s.key || old.value != s.value || old.verdicts != s.verdicts || old.interval != s.interval || old.dynamic != s.dynamic || old.lasting != s.lasting) {
 			return false
 		}
 	}
@@ -66,6 +66,9 @@ func planTable(id tableID, from, to *table) (grow, shrink []Change) {
 		old, ok := from.sets[name]
 		if !ok {
 			grow = append(grow, addSet{id, name, s})
+			continue
+		}
+		if s.followed {
 			continue
 		}
 		now, later := planElements(old, s)

@@ -67,8 +67,9 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 		return 0, err
 	}
 	wait := k.ripen(f, have, want)
-	if plan(have, want).Empty() {
+	if plan(have, want).Empty() && !h.strayed(have) {
 		h.kept = want
+		h.followAgain(cfg, f)
 		return wait, nil
 	}
 	unlock, err := h.lock(ctx)
@@ -82,7 +83,8 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	}
 	wait = k.ripen(f, have, want)
 	p := plan(have, want)
-	drifted := h.kept != nil && !plan(have, h.kept.among(f, have)).Empty()
+	strayed := h.strayed(have)
+	drifted := h.kept != nil && (strayed || !plan(have, h.kept.among(f, have)).Empty())
 	resting := drifted && !k.mayRepair()
 	if resting {
 		// Guests must come up, and guarded, whoever fights whom.
@@ -107,6 +109,9 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	}
 	h.endStale(p, cfg, f)
 	h.tell(p, drifted)
+	if strayed && !resting {
+		h.log.Warn("repaired", "change", "~ the sets of guests' addresses", "by", h.editor.Load().String())
+	}
 	for _, index := range k.take(p, f) {
 		h.log.Error("someone keeps taking a link off its bridge: it is left alone", "link", f.linkName(index), "rest", standBack)
 	}
@@ -115,6 +120,7 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 		return wait, nil
 	}
 	h.kept = want
+	h.settle(cfg, f, want)
 	return wait, h.record.save(r.forget(f, want))
 }
 

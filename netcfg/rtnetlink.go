@@ -70,6 +70,7 @@ func readLink(m netlink.Message) (link, error) {
 			elsewhere = true
 		case unix.IFLA_LINKINFO:
 			l.readInfo(v)
+			l.readPort(v)
 		case unix.IFLA_CARRIER:
 			// A TAP has a carrier while somebody has it open.
 			l.tun.used = len(v) > 0 && v[0] != 0
@@ -83,6 +84,7 @@ func readLink(m netlink.Message) (link, error) {
 	flags := native32(m.Data[8:])
 	l.index = int(native32(m.Data[4:]))
 	l.up = flags&unix.IFF_UP != 0
+	l.carrier = flags&unix.IFF_LOWER_UP != 0
 	l.loopback = flags&unix.IFF_LOOPBACK != 0
 	return l, nil
 }
@@ -117,6 +119,8 @@ func (l *link) readInfo(data []byte) {
 			l.stp = native32(v) != 0
 		case unix.IFLA_BR_FORWARD_DELAY:
 			l.forwardDelay = native32(v)
+		case unix.IFLA_BR_NF_CALL_IPTABLES:
+			l.callsIPTables = len(v) > 0 && v[0] != 0
 		}
 	})
 }

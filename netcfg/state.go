@@ -55,6 +55,7 @@ type port struct {
 	isolated bool // from the other isolated ports of the bridge
 	// restoreDown says that it was down before we attached it: it is taken down again when it is detached.
 	restoreDown bool
+	hairpin     bool // frames may leave by it that came in by it
 }
 
 // sysctlKey is a path below /proc/sys: net/ipv4/conf/br0/forwarding.
@@ -174,13 +175,15 @@ type rule struct {
 	tag     string
 }
 
-// set is a named set or verdict map. Elements are text (name, address, prefix, "name . name") to verdict text, "" in a set.
+// set is a named set or map. Elements are text (name, address, prefix, "name . name") to the verdict's or value's text, "" in a set.
 type set struct {
 	key      keyType
+	value    keyType // of a map that has no verdicts
 	verdicts bool
 	interval bool
 	dynamic  bool // filled by rules as packets come: elements is empty, whatever the kernel's has
 	lasting  bool // of a dynamic one: an element stays as long as what is counted of it
+	followed bool // filled by the follower as addresses come and go: a plan only makes it, with what is known by then
 	elements map[string]string
 }
 
@@ -189,31 +192,6 @@ const (
 	dynamicTimeout = 10 * time.Minute
 	dynamicSize    = 1 << 18
 )
-
-type keyType uint32
-
-// Types of set keys, as nft numbers them (six bits a part in a concatenation).
-const (
-	keyIPv4    keyType = 7
-	keyIfname  keyType = 41
-	keyIfnames keyType = keyIfname<<6 | keyIfname
-
-	// A mark is a number of four bytes.
-	keyMark     keyType = 19
-	keyIPv4Mark keyType = keyIPv4<<6 | keyMark
-)
-
-func (k keyType) size() int {
-	switch k {
-	case keyIPv4, keyMark:
-		return 4
-	case keyIPv4Mark:
-		return 8
-	case keyIfname:
-		return 16
-	}
-	return 32
-}
 
 func (t *table) ruleCount() int {
 	n := 0

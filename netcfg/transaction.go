@@ -112,6 +112,10 @@ func (c addSet) encode(tx *transaction) {
 		flags |= unix.NFT_SET_MAP
 		list = append(list, attrBig32(unix.NFTA_SET_DATA_TYPE, verdictType))
 	}
+	if c.to.value != 0 {
+		flags |= unix.NFT_SET_MAP
+		list = append(list, attrBig32(unix.NFTA_SET_DATA_TYPE, uint32(c.to.value)), attrBig32(unix.NFTA_SET_DATA_LEN, uint32(c.to.value.size())))
+	}
 	if c.to.dynamic {
 		flags |= unix.NFT_SET_EVAL
 		list = append(list, attrNested(unix.NFTA_SET_DESC, attrBig32(unix.NFTA_SET_DESC_SIZE, dynamicSize)))
@@ -224,6 +228,9 @@ func encodeElement(s set, key, verdict string) []netlink.Attribute {
 		}
 		entry = append(entry, attrNested(unix.NFTA_SET_ELEM_DATA, attrNested(unix.NFTA_DATA_VERDICT, v...)))
 	}
+	if s.value != 0 {
+		entry = append(entry, attrNested(unix.NFTA_SET_ELEM_DATA, attr(unix.NFTA_DATA_VALUE, s.value.encode(verdict))))
+	}
 	list := []netlink.Attribute{attrNested(unix.NFTA_LIST_ELEM, entry...)}
 	if after != nil {
 		list = append(list, attrNested(unix.NFTA_LIST_ELEM,
@@ -235,15 +242,8 @@ func encodeElement(s set, key, verdict string) []netlink.Attribute {
 
 // encodeKey gives an element's key, and for an interval the first key after it, unless it reaches the end of the space.
 func encodeKey(s set, key string) (first, after []byte) {
-	switch {
-	case s.key == keyIfname:
-		return ifname(key), nil
-	case s.key == keyIfnames:
-		a, b, _ := strings.Cut(key, " . ")
-		return append(ifname(a), ifname(b)...), nil
-	case !s.interval:
-		a, _ := netip.ParseAddr(key)
-		return a.AsSlice(), nil
+	if !s.interval {
+		return s.key.encode(key), nil
 	}
 	from, to := parseInterval(key)
 	if next := to.Next(); next.IsValid() {

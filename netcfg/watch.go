@@ -82,6 +82,7 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 			continue
 		}
 		h.log.Debug("watching the host's network")
+		h.edits.Store(0)
 		h.nudge()
 		err = h.listen(ctx, conn, matters)
 		if closed := conn.Close(); err == nil {
@@ -173,6 +174,12 @@ func (h *Host) edit(m netlink.Message) bool {
 	// The kernel gives a thread's id, of the first process namespace: names are what can be compared.
 	if p.name != h.self {
 		h.editor.Store(&p)
+		return true
 	}
+	// The follower's own changes are known. (Whoever else has our name is seen by the next look.)
+	if left := h.edits.Add(-1); left >= 0 {
+		return false
+	}
+	h.edits.Add(1)
 	return true
 }

@@ -52,7 +52,7 @@ func networkBlock() *block {
 			hostAccessArgument(),
 			allowFromArgument(),
 		},
-		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock()},
+		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock()},
 	}
 }
 
@@ -74,8 +74,8 @@ func bridgeBlock() *block {
 				doc: "links that become ports of the bridge, those there at the start and those that appear (after 0.3 s), by name or with `*`, `?` and `[a-z]`",
 			},
 			{
-				name: "guard", kind: oneOf("subnet", "off"), fallback: `"subnet"`, example: `"off"`,
-				doc: "which source addresses guests may use: `subnet` only those of the network, `off` any",
+				name: "guard", kind: oneOf("subnet", "strict", "off"), fallback: `"subnet"`, example: `"strict"`,
+				doc: "which source addresses guests may use: `subnet` only those of the network, `strict` each only those that it leases or a `host` block gives to its MAC address, `off` any",
 			},
 			isolateGuestsArgument(),
 			adoptArgument(),

@@ -50,6 +50,7 @@ func (b *builder) config(root *node) *Config {
 	}
 	b.between()
 	b.taps(root)
+	b.publishes(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
 	for _, p := range b.networks {
@@ -110,6 +111,7 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 	b.dhcpOf(p)
 	b.dnsOf(p)
 	b.hostsOf(p)
+	b.checkGuard(p)
 	b.recordsOf(p)
 	return p
 }

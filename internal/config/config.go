@@ -39,6 +39,8 @@ type Network struct {
 	AllowFrom  []string // names of other networks
 
 	Range Range // where the block stands, for messages that only the host can give
+
+	Publishes []Publish // its own, then those of the top level
 }
 
 // Range is a place in a file.
@@ -52,7 +54,7 @@ type Bridge struct {
 	Name   string
 	MTU    int
 	Attach []string // interface names and patterns of path.Match
-	Guard  string   // subnet, off
+	Guard  string   // subnet, strict, off
 
 	IsolateGuests bool
 	Adopt         bool

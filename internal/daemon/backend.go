@@ -143,6 +143,7 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	}
 	found = append(found, loops(d.dns.Upstreams())...)
 	found = append(found, blockProblems(d.dns.BlockLists())...)
+	found = append(found, publishProblems(p.host)...)
 	return controlProblems(append(found, d.hooks.problems(p.hooks)...))
 }
 

@@ -74,6 +74,7 @@ type daemon struct {
 	runs     tapRuns
 	lateTAPs []keptTAP // whose programs ended while no daemon ran
 
+	rules *guestFeed
 	down  chan downRequest
 	ended chan struct{} // closed when nobody takes requests from down and turns any more
 }
@@ -144,6 +145,8 @@ func (d *daemon) start(ctx context.Context) (err error) {
 	if err := d.table.Load(ctx, time.Now()); err != nil {
 		return err
 	}
+	d.rules = newGuestFeed(d.host, d.table, d.log.With("part", "net"))
+	d.rules.reconfigure(d.cfg)
 	d.hooks = newHookFeed(p.hooks, d.table, d.instance, d.log.With("part", "hooks"))
 	boundGarbage()
 	// The DNS sockets bind to addresses that aren't there yet, so that a taken port shows before the host is changed.
@@ -184,6 +187,7 @@ func (d *daemon) check(p parts) error {
 		return err
 	}
 	problems = append(problems, hookProblems(p.hooks)...)
+	problems = append(problems, publishProblems(p.host)...)
 	var fatal []error
 	for _, p := range problems {
 		if p.Fatal {
@@ -249,6 +253,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 		return nil
 	})
 	base.Go(func() error { return d.host.Run(baseCtx) })
+	base.Go(func() error { return d.rules.run(baseCtx) })
 	base.Go(func() error { return api.Run(baseCtx) })
 
 	front, frontCtx := group(baseCtx)

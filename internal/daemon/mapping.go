@@ -69,8 +69,14 @@ func hostNetwork(n config.Network) netcfg.Network {
 		TAPs:       hostTAPs(n.TAPs),
 	}
 	separate(&out, n)
-	if n.Bridge.Guard == "off" {
+	switch n.Bridge.Guard {
+	case "off":
 		out.Guard = netcfg.GuardOff
+	case "strict":
+		out.Guard = netcfg.GuardStrict
+	}
+	for _, p := range n.Publishes {
+		out.Publish = append(out.Publish, hostPublish(p))
 	}
 	if n.Uplink.Interface != "auto" {
 		out.Uplink = n.Uplink.Interface

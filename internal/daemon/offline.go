@@ -41,7 +41,8 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	if err != nil {
 		return Prospect{}, err
 	}
-	prospect.Problems = controlProblems(append(problems, hookProblems(p.hooks)...))
+	problems = append(problems, hookProblems(p.hooks)...)
+	prospect.Problems = controlProblems(append(problems, publishProblems(p.host)...))
 	if prospect.Routes, err = returnRoutes(host, p.host); err != nil {
 		return Prospect{}, err
 	}

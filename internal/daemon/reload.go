@@ -38,7 +38,7 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 	if err := d.check(next); err != nil {
 		return err
 	}
-	for _, step := range d.steps(ctx, front, next) {
+	for _, step := range d.steps(ctx, front, cfg, next) {
 		if err := step(); err != nil {
 			return errors.Join(err, d.restore(ctx, front))
 		}
@@ -59,19 +59,21 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 // restore brings every part back to the configuration that is served, one that refuses notwithstanding.
 func (d *daemon) restore(ctx context.Context, front *errgroup.Group) error {
 	var errs []error
-	for _, step := range d.steps(ctx, front, d.compile(d.config())) {
+	for _, step := range d.steps(ctx, front, d.config(), d.compile(d.config())) {
 		errs = append(errs, step())
 	}
 	return errors.Join(errs...)
 }
 
-// steps bring each part to p, in this order. As at the start, what can fail without touching the host comes first: DNS binds to
+// steps bring each part to p, which is cfg's, in this order. As at the start, what can fail without touching the host comes first: DNS binds to
 // addresses that aren't there yet, and a taken port must not cost the guests their bridge. Then the links, then who gives out
 // addresses on them.
-func (d *daemon) steps(ctx context.Context, front *errgroup.Group, p parts) []func() error {
+func (d *daemon) steps(ctx context.Context, front *errgroup.Group, cfg *config.Config, p parts) []func() error {
 	return []func() error{
 		func() error { return d.dns.Reconfigure(p.dns) },
 		func() error {
+			// Before the rules that go by it are there.
+			d.rules.reconfigure(cfg)
 			plan, err := d.host.Apply(ctx, p.host)
 			if err != nil {
 				return fmt.Errorf("changing the host: %w", err)

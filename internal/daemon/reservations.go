@@ -196,6 +196,7 @@ func (d *daemon) serveHosts(t turn, cfg *config.Config) error {
 	if err := d.dns.Reconfigure(next.dns); err != nil {
 		return err
 	}
+	d.rules.reconfigure(cfg)
 	return d.links.reconfigure(t.ctx, t.front, next.dhcp)
 }
 

@@ -32,10 +32,14 @@ func (h *Holder) Receives(addr netip.Addr) bool {
 // Holders returns the sockets of both families that have a port of the calling thread's network namespace and aren't connected,
 // in no order. protocol is "udp" or "tcp". An answer that isn't whole, since sockets come and go or processes are hidden, is
 // no error.
-func Holders(protocol string, port uint16) ([]Holder, error) {
-	found, err := byDiag(protocol, port)
+func Holders(protocol string, port uint16) ([]Holder, error) { return HoldersIn(protocol, port, port) }
+
+// HoldersIn is Holders for the ports from first to last.
+func HoldersIn(protocol string, first, last uint16) ([]Holder, error) {
+	within := func(port uint16) bool { return first <= port && port <= last }
+	found, err := byDiag(protocol, within)
 	if err != nil {
-		if found, err = byProc(protocol, port); err != nil {
+		if found, err = byProc(protocol, within); err != nil {
 			return nil, err
 		}
 	}
@@ -44,7 +48,7 @@ func Holders(protocol string, port uint16) ([]Holder, error) {
 }
 
 // byDiag asks sock_diag(7), which knows links.
-func byDiag(protocol string, port uint16) ([]Holder, error) {
+func byDiag(protocol string, within func(port uint16) bool) ([]Holder, error) {
 	var found []Holder
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		dump := netlink.SocketDiagUDP
@@ -58,11 +62,11 @@ func byDiag(protocol string, port uint16) ([]Holder, error) {
 		}
 		for _, s := range sockets {
 			local, ok := netip.AddrFromSlice(s.ID.Source)
-			if !ok || s.ID.SourcePort != port || s.ID.DestinationPort != 0 {
+			if !ok || !within(s.ID.SourcePort) || s.ID.DestinationPort != 0 {
 				continue
 			}
 			found = append(found, Holder{
-				Local: netip.AddrPortFrom(local.Unmap(), port), Link: int(s.ID.Interface), UID: s.UID, inode: s.INode,
+				Local: netip.AddrPortFrom(local.Unmap(), s.ID.SourcePort), Link: int(s.ID.Interface), UID: s.UID, inode: s.INode,
 			})
 		}
 	}

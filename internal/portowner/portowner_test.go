@@ -66,7 +66,7 @@ func TestBothWaysFindTheSame(t *testing.T) {
 			if got[0].Link != AnyLink {
 				t.Errorf("link %d", got[0].Link)
 			}
-			got, err = byProc(protocol, port)
+			got, err = byProc(protocol, func(p uint16) bool { return p == port })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 )
 
 // byProc reads the tables of the calling thread's network namespace in /proc.
-func byProc(protocol string, port uint16) ([]Holder, error) {
+func byProc(protocol string, within func(port uint16) bool) ([]Holder, error) {
 	var found []Holder
 	for _, table := range []string{protocol, protocol + "6"} {
 		text, err := os.ReadFile("/proc/thread-self/net/" + table)
@@ -21,13 +21,13 @@ func byProc(protocol string, port uint16) ([]Holder, error) {
 			}
 			continue // a kernel without IPv6
 		}
-		found = append(found, parseTable(string(text), port)...)
+		found = append(found, parseTable(string(text), within)...)
 	}
 	return found, nil
 }
 
-// parseTable reads a table such as /proc/net/udp: the sockets of a port that aren't connected.
-func parseTable(text string, port uint16) []Holder {
+// parseTable reads a table such as /proc/net/udp: the sockets of some ports that aren't connected.
+func parseTable(text string, within func(port uint16) bool) []Holder {
 	const local, remote, uid, inode = 1, 2, 7, 9 // fields of a line
 	var found []Holder
 	for line := range strings.Lines(text) {
@@ -36,7 +36,7 @@ func parseTable(text string, port uint16) []Holder {
 			continue
 		}
 		at, ok := parseAddrPort(f[local])
-		if !ok || at.Port() != port {
+		if !ok || !within(at.Port()) {
 			continue
 		}
 		user, userErr := strconv.ParseUint(f[uid], 10, 32)

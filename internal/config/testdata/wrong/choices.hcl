@@ -9,7 +9,7 @@ network "lab" {
 
   bridge {
     mtu   = 500
-    guard = "strict"
+    guard = "loose"
   }
   uplink {
     masquerade = "maybe"
