@@ -16,7 +16,7 @@ import (
 
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
-	"netcfg":           nil,
+	"netcfg":           {"internal/portowner"},
 	"leases":           {"leases/redolog", "leases/sqlitefile"},
 	"dnsserver":        {"dnsserver/blocklist", "internal/portowner", "internal/tracer"},
 	"dhcpserver":       {"leases", "internal/portowner", "internal/tracer"},
