@@ -25,8 +25,9 @@ var imports = map[string][]string{
 	"internal/migrate": nil,
 	"internal/hooks":   nil,
 	"internal/demo":    {"internal/control"},
+	"internal/doctor":  {"internal/config", "internal/control"},
 	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks"},
-	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
+	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate"},
 
 	"internal/portowner":  nil,
 	"internal/tracer":     nil,

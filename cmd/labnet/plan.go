@@ -36,6 +36,7 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 			} else {
 				err = writeChanges(w, prospect.Changes)
 				writeProblems(cmd, prospect.Problems)
+				writeNotes(cmd, prospect.Notes)
 			}
 			switch {
 			case err != nil:
@@ -57,6 +58,20 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 func writeProblems(cmd *cobra.Command, problems []control.Problem) {
 	for _, p := range problems {
 		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(p))
+	}
+}
+
+func writeNotes(cmd *cobra.Command, notes []control.Note) {
+	for _, n := range notes {
+		line := "note: "
+		if n.Network != "" {
+			line += fmt.Sprintf("network %q: ", n.Network)
+		}
+		line += n.Text
+		if n.Hint != "" {
+			line += "\n  " + n.Hint
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), visible(line))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 type Prospect struct {
 	Changes  []control.Change  `json:"changes"`
 	Problems []control.Problem `json:"problems"`
+	Notes    []control.Note    `json:"notes,omitempty"`
 }
 
 // Refused reports whether Run would refuse.
@@ -30,11 +31,14 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
 	p := compile(cfg, hostName())
-	problems, err := host.Check(p.host)
+	problems, notes, err := host.Assess(p.host)
 	if err != nil {
 		return Prospect{}, err
 	}
 	prospect.Problems = controlProblems(append(problems, hookProblems(p.hooks)...))
+	for _, n := range notes {
+		prospect.Notes = append(prospect.Notes, control.Note(n))
+	}
 	plan, err := host.Plan(p.host)
 	prospect.Changes = changes(plan)
 	if prospect.Refused() {
@@ -54,4 +58,15 @@ func Down(ctx context.Context, paths Paths, log *slog.Logger) (removed []control
 	defer func() { err = errors.Join(err, host.Close()) }()
 	plan, err := host.Down(ctx)
 	return changes(plan), err
+}
+
+// Counters tells how many packets the rules in the kernel have counted, by the family of the table and the counter's name. It needs no
+// daemon, and CAP_NET_ADMIN.
+func Counters(paths Paths, log *slog.Logger) (counted map[string]uint64, err error) {
+	host, err := netcfg.Open(paths.record(), log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	return host.Counters()
 }
