@@ -16,7 +16,7 @@ import (
 
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
-	"netcfg":           nil,
+	"netcfg":           {"internal/portowner"},
 	"leases":           {"leases/redolog", "leases/sqlitefile"},
 	"dnsserver":        {"dnsserver/blocklist", "internal/portowner", "internal/tracer"},
 	"dhcpserver":       {"leases", "internal/portowner", "internal/tracer"},
@@ -26,8 +26,9 @@ var imports = map[string][]string{
 	"internal/hooks":   nil,
 	"internal/observe": nil,
 	"internal/demo":    {"internal/control"},
+	"internal/doctor":  {"internal/config", "internal/control"},
 	"internal/daemon":  {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/hooks", "internal/observe", "internal/portowner"},
-	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/migrate"},
+	"cmd/labnet":       {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate"},
 
 	"internal/dhcpclient": nil,
 	"internal/portowner":  nil,

@@ -15,42 +15,53 @@ import (
 // ours, an uplink that doesn't exist, missing capabilities, foreign rules that would drop. It needs no privilege, but
 // without CAP_NET_ADMIN the firewall's part of it is left out, and the missing capability is one of the problems.
 func (h *Host) Check(cfg Config) ([]Problem, error) {
+	problems, _, err := h.Assess(cfg)
+	return problems, err
+}
+
+// Assess is Check, and what is to be known about the host though nothing is wrong with it.
+func (h *Host) Assess(cfg Config) ([]Problem, []Note, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := h.enter(context.Background()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer h.leave()
 	problems, err := capabilityProblems()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if h.ns.filter == nil {
-		return append(problems, unsupported(h.ns.noFilter)), nil
+		return append(problems, unsupported(h.ns.noFilter)), nil, nil
 	}
-	chains, err := readChains(h.ns.filter, familyAny)
+	foreign, err := readForeign(h.ns.filter)
 	switch {
 	case errors.Is(err, unix.EPERM) && len(problems) > 0:
 	case errors.Is(err, unix.EPERM):
 		// All capabilities, but in another user namespace than this network's.
 		problems = append(problems, missing("CAP_NET_ADMIN", "over this network namespace"))
 	case noNftables(err):
-		return append(problems, unsupported(err)), nil
+		return append(problems, unsupported(err)), nil, nil
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	rec, err := h.record.load()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f, err := h.ns.observeNetwork(cfg, rec, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	problems = append(problems, hostProblems(cfg, f)...)
-	return append(problems, foreignProblems(cfg, chains)...), nil
+	around, err := h.ns.lookAround(cfg, f, foreign, h.applied != nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	problems = append(problems, around.problems(cfg, f)...)
+	return problems, around.notes(cfg, f, problems), nil
 }
 
 func unsupported(err error) Problem {
@@ -251,53 +262,4 @@ func freeSubnet(address netip.Prefix, used []usage, cfg Config) (netip.Prefix, b
 
 func addr4(v uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
-}
-
-// foreignProblems warns of other people's chains that drop what they don't know: an accept of ours doesn't overrule those.
-func foreignProblems(cfg Config, chains []readChain) []Problem {
-	named := func(id tableID, name string) bool {
-		return slices.ContainsFunc(chains, func(c readChain) bool { return c.table == id && c.name == name })
-	}
-	ufw, firewalld := false, false
-	for _, c := range chains {
-		ufw = ufw || strings.HasPrefix(c.name, "ufw-")
-		firewalld = firewalld || (c.table.name == "firewalld" && c.name == "filter_FORWARD")
-	}
-	var problems []Problem
-	for _, n := range cfg.Networks {
-		br := n.Bridge
-		warn := func(summary, remedy string) {
-			problems = append(problems, Problem{Network: n.Name, Summary: summary, Remedy: remedy})
-		}
-		if firewalld {
-			warn("firewalld decides what "+br+" may do", fmt.Sprintf("firewall-cmd --permanent --zone=trusted --add-interface=%s && firewall-cmd --reload", br))
-		}
-		for _, c := range chains {
-			if c.base == nil || c.base.policy != nfDrop || c.table == inetTable || c.table == bridgeTable {
-				continue
-			}
-			if c.table.family != familyInet && c.table.family != familyIPv4 {
-				continue
-			}
-			rule := fmt.Sprintf("nft insert rule %s %s", c.table, c.name)
-			switch c.base.hook {
-			case hookForward:
-				remedy := fmt.Sprintf("%s iifname %s accept && %s oifname %s accept", rule, br, rule, br)
-				switch {
-				case named(tableID{familyIPv4, "filter"}, "DOCKER-USER") && c.table == (tableID{familyIPv4, "filter"}):
-					remedy = fmt.Sprintf("iptables -I DOCKER-USER -i %s -j ACCEPT && iptables -I DOCKER-USER -o %s -j ACCEPT", br, br)
-				case ufw:
-					remedy = fmt.Sprintf("ufw route allow in on %s && ufw route allow out on %s", br, br)
-				}
-				warn(fmt.Sprintf("chain %s %s drops what it doesn't know: guests would reach nothing outside", c.table, c.name), remedy)
-			case hookInput:
-				remedy := fmt.Sprintf("%s iifname %s accept", rule, br)
-				if ufw {
-					remedy = "ufw allow in on " + br
-				}
-				warn(fmt.Sprintf("chain %s %s drops what it doesn't know: guests would get no address and no names", c.table, c.name), remedy)
-			}
-		}
-	}
-	return problems
 }

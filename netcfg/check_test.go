@@ -102,8 +102,8 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			"a strict nftables.conf", "nft 'add table inet filter; add chain inet filter input { type filter hook input priority 0; policy drop; }'",
-			"chain inet filter input drops what it doesn't know: guests would get no address and no names",
-			"nft insert rule inet filter input iifname br0 accept",
+			"chain inet filter input drops what it doesn't know: guests would get no address, and resolve no names",
+			`nft 'insert rule inet filter input iifname "br0" meta l4proto { tcp, udp } th dport { 53, 67 } accept'`,
 		},
 		{
 			"ufw", "nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }; add chain ip filter ufw-user-forward'",
@@ -111,13 +111,14 @@ func TestCheck(t *testing.T) {
 			"ufw route allow in on br0 && ufw route allow out on br0",
 		},
 		{
-			"firewalld", "nft 'add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; }'",
-			"firewalld decides what br0 may do",
+			"firewalld", "nft 'add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; }; add rule inet firewalld filter_FORWARD reject'",
+			"chain inet firewalld filter_FORWARD drops what it doesn't know: guests would reach nothing outside",
 			"firewall-cmd --permanent --zone=trusted --add-interface=br0 && firewall-cmd --reload",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRouter(t)
+			bridgeNetfilter(t, r, 0)
 			r.Run(t, "sh", "-c", c.setup)
 			problems, err := r.open(t).Check(networks(lab()))
 			if err != nil {

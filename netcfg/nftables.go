@@ -359,6 +359,7 @@ type rawElement struct {
 	verdict string
 	value   []byte
 	end     bool
+	upTo    bool // it is a range by itself, of several fields
 }
 
 func (s *set) read(conn *netlink.Conn, id tableID, name string) error {
@@ -385,6 +386,9 @@ func (s *set) read(conn *netlink.Conn, id tableID, name string) error {
 	return nil
 }
 
+// setElemKeyEnd is NFTA_SET_ELEM_KEY_END of uapi/linux/netfilter/nf_tables.h, from Linux 5.6 on.
+const setElemKeyEnd = 10
+
 func readElement(data []byte) rawElement {
 	var e rawElement
 	_ = eachAttribute(data, 0, func(kind uint16, v []byte) {
@@ -393,6 +397,8 @@ func readElement(data []byte) rawElement {
 			_ = eachAttribute(v, 0, func(_ uint16, v []byte) { e.key = v })
 		case unix.NFTA_SET_ELEM_FLAGS:
 			e.end = big32(v)&unix.NFT_SET_ELEM_INTERVAL_END != 0
+		case setElemKeyEnd:
+			e.upTo = true
 		case unix.NFTA_SET_ELEM_DATA:
 			_ = eachAttribute(v, 0, func(kind uint16, v []byte) {
 				if kind == unix.NFTA_DATA_VALUE {

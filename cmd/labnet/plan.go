@@ -37,6 +37,7 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 				err = writeChanges(w, prospect.Changes)
 				writeProblems(cmd, prospect.Problems)
 				writeReturnRoutes(cmd.ErrOrStderr(), prospect.Routes)
+				writeNotes(cmd, prospect.Notes)
 			}
 			switch {
 			case err != nil:
@@ -58,6 +59,20 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 func writeProblems(cmd *cobra.Command, problems []control.Problem) {
 	for _, p := range problems {
 		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(p))
+	}
+}
+
+func writeNotes(cmd *cobra.Command, notes []control.Note) {
+	for _, n := range notes {
+		line := "note: "
+		if n.Network != "" {
+			line += fmt.Sprintf("network %q: ", n.Network)
+		}
+		line += n.Text
+		if n.Hint != "" {
+			line += "\n  " + n.Hint
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), visible(line))
 	}
 }
 

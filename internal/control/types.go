@@ -108,6 +108,13 @@ type Problem struct {
 	Remedy  string `json:"remedy,omitempty"`
 }
 
+// Note is something about the host that is as it may be, and good to know.
+type Note struct {
+	Network string `json:"network,omitempty"`
+	Text    string `json:"text"`
+	Hint    string `json:"hint,omitempty"`
+}
+
 // Change is one change made to the host.
 type Change struct {
 	Group string `json:"group" doc:"links, addresses, firewall, sysctls, ports"`

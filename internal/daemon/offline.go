@@ -15,6 +15,7 @@ import (
 type Prospect struct {
 	Changes  []control.Change  `json:"changes"`
 	Problems []control.Problem `json:"problems"`
+	Notes    []control.Note    `json:"notes,omitempty"`
 
 	Routes []control.ReturnRoute `json:"return_routes"`
 }
@@ -37,9 +38,12 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 		return Prospect{}, err
 	}
 	p.host, _ = withTAPs(p.host, cfg, kept)
-	problems, err := host.Check(p.host)
+	problems, notes, err := host.Assess(p.host)
 	if err != nil {
 		return Prospect{}, err
+	}
+	for _, n := range notes {
+		prospect.Notes = append(prospect.Notes, control.Note(n))
 	}
 	problems = append(problems, hookProblems(p.hooks)...)
 	prospect.Problems = controlProblems(append(problems, publishProblems(p.host)...))
@@ -65,4 +69,15 @@ func Down(ctx context.Context, paths Paths, log *slog.Logger) (removed []control
 	defer func() { err = errors.Join(err, host.Close()) }()
 	plan, err := host.Down(ctx)
 	return changes(plan), err
+}
+
+// Counters tells how many packets the rules in the kernel have counted, by the family of the table and the counter's name. It needs no
+// daemon, and CAP_NET_ADMIN.
+func Counters(paths Paths, log *slog.Logger) (counted map[string]uint64, err error) {
+	host, err := netcfg.Open(paths.record(), log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	return host.Counters()
 }

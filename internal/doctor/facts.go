@@ -1,0 +1,140 @@
+package doctor
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"labnet/internal/control"
+)
+
+// Network is a network as far as it is looked at, by the configuration or, where that doesn't load, by what the daemon serves.
+type Network struct {
+	Name, Bridge, Domain string
+	Address              netip.Prefix // the gateway's
+	Uplink               string       // "" follows the default route
+	Masquerade           bool
+	DHCP, DNS            bool
+	Attach               []string
+	Hosts                []Host
+}
+
+// Host is a reservation of the configuration.
+type Host struct {
+	Name    string
+	MAC     net.HardwareAddr // nil if it is known otherwise
+	Address netip.Addr       // invalid: any
+}
+
+// facts is what was found of the host and its networks.
+type facts struct {
+	configError string // why the configuration doesn't load, "" if it does
+	networks    []Network
+	status      *control.Status // nil if no daemon tells
+	statusErr   error
+	changes     []control.Change // that `labnet run` would make
+	problems    []control.Problem
+	notes       []control.Note
+	planErr     error // why these aren't known
+	kernel      kernel
+	ways        map[string]way // by network
+	local       map[string]reply
+	outside     map[string]reply
+	upstreams   []upstream
+	moved       map[string]uint64 // our counters, by how much they grew meanwhile
+	name        string            // that the outside was asked for
+}
+
+// link is an interface.
+type link struct {
+	index, master int
+	name, kind    string
+	mac           net.HardwareAddr
+	up, carrier   bool
+	noARP         bool
+	addresses     []netip.Prefix // IPv4
+}
+
+// station is a machine that a bridge has heard of behind a port.
+type station struct {
+	mac  net.HardwareAddr
+	port int // index
+}
+
+// neighbour is who has an address, as the kernel believes.
+type neighbour struct {
+	link int
+	addr netip.Addr
+	mac  net.HardwareAddr
+}
+
+// kernel is what the kernel says.
+type kernel struct {
+	links      []link
+	stations   []station
+	neighbours []neighbour
+}
+
+func (k *kernel) link(name string) (link, bool) {
+	for _, l := range k.links {
+		if l.name == name {
+			return l, true
+		}
+	}
+	return link{}, false
+}
+
+func (k *kernel) byIndex(index int) (link, bool) {
+	for _, l := range k.links {
+		if l.index == index {
+			return l, true
+		}
+	}
+	return link{}, false
+}
+
+// ports are the links on a bridge.
+func (k *kernel) ports(bridge link) (list []link) {
+	for _, l := range k.links {
+		if l.master == bridge.index && bridge.index != 0 {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// port is the link behind which a machine was heard.
+func (k *kernel) port(mac net.HardwareAddr) (link, bool) {
+	for _, s := range k.stations {
+		if s.mac.String() == mac.String() {
+			return k.byIndex(s.port)
+		}
+	}
+	return link{}, false
+}
+
+// way is how packets leave for the outside.
+type way struct {
+	err     error // there is none
+	out     link
+	gateway netip.Addr // invalid: none, the other end is the whole link
+	source  netip.Addr // the host's address there
+	answers bool       // the gateway, to ARP
+	unasked bool       // it wasn't asked: no privilege, or no ARP there
+}
+
+// reply is what a DNS server said.
+type reply struct {
+	rcode   string
+	answers []netip.Addr
+	took    time.Duration
+	err     error
+}
+
+// upstream is a DNS server that is asked for the outside.
+type upstream struct {
+	group  string
+	server netip.AddrPort
+	name   string // that it was asked for
+	reply  reply
+}
