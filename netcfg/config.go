@@ -11,6 +11,7 @@ import (
 // Config is every network that the host shall carry.
 type Config struct {
 	Networks []Network
+	Segments []Segment `json:",omitempty"`
 }
 
 // Network is one routed network on a bridge of its own.
@@ -83,7 +84,8 @@ func (cfg Config) complete() (Config, error) {
 			}
 		}
 	}
-	return Config{Networks: networks}, nil
+	out := Config{Networks: networks, Segments: cfg.Segments}
+	return out, out.checkSegments()
 }
 
 // named reports whether s is a name of up to most bytes: letters, digits, _ and, but for the first, what else there may be.

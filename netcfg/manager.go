@@ -20,6 +20,7 @@ type Host struct {
 	self   string                  // this process's name, as the kernel knows it
 	wake   chan struct{}           // Run has something to look at
 	editor atomic.Pointer[process] // who else changed nftables last
+	rests  atomic.Bool             // Run looks on, see Rest
 
 	// busy is held by whoever plans or changes; it guards what follows.
 	busy    chan struct{}
@@ -241,6 +242,13 @@ func (h *Host) goBack(cfg Config) error {
 	}
 	r := f.record.forget(f, want)
 	return h.record.save(r)
+}
+
+// Rest makes Run look on, or go on: while a way back is open, nothing is to be changed in its way.
+func (h *Host) Rest(rest bool) {
+	if h.rests.Swap(rest) && !rest {
+		h.nudge()
+	}
 }
 
 // nudge wakes Run.

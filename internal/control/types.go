@@ -37,7 +37,7 @@ type Counters map[string]uint64
 // Network is one network as it is served.
 type Network struct {
 	Name       string       `json:"name"`
-	Mode       string       `json:"mode" enum:"routed"`
+	Mode       string       `json:"mode" enum:"routed,bridged"`
 	Bridge     string       `json:"bridge"`
 	Address    netip.Prefix `json:"address" doc:"The host's address on the bridge"`
 	Uplink     string       `json:"uplink" doc:"The interface of the way out, or auto"`
@@ -47,6 +47,8 @@ type Network struct {
 	Addresses  int          `json:"pool_addresses" doc:"Addresses in the ranges"`
 	Leased     int          `json:"pool_leased" doc:"Of these, those with a lease in force"`
 	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
+
+	Handover *Handover `json:"handover,omitempty" doc:"How far a bridged network's bridge has taken over from its uplink"`
 
 	OtherServers []OtherServer `json:"other_dhcp_servers,omitempty" doc:"Other DHCP servers that the bridge has shown in the last hour"`
 }

@@ -37,6 +37,10 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	prospect.Problems = controlProblems(append(problems, hookProblems(p.hooks)...))
 	plan, err := host.Plan(p.host)
 	prospect.Changes = changes(plan)
+	ahead, found, handErr := planHandover(cfg, paths, log)
+	prospect.Changes = append(prospect.Changes, ahead...)
+	prospect.Problems = append(prospect.Problems, controlProblems(found)...)
+	err = errors.Join(err, handErr)
 	if prospect.Refused() {
 		// What stands against the plan also explains why it couldn't be made.
 		err = nil
@@ -53,5 +57,10 @@ func Down(ctx context.Context, paths Paths, log *slog.Logger) (removed []control
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
 	plan, err := host.Down(ctx)
-	return changes(plan), err
+	hand, openErr := openHandover(paths, log)
+	if openErr != nil {
+		return changes(plan), errors.Join(err, openErr)
+	}
+	given, backErr := giveBack(ctx, hand)
+	return append(changes(plan), given...), errors.Join(err, backErr, hand.Close())
 }
