@@ -90,7 +90,7 @@ func (d *daemon) lookAtHandover(ctx context.Context, l *handoverLoop) {
 			d.log.Warn("went back in place of the process that should have", "err", err)
 		}
 		return
-	case l.waiting:
+	case l.waiting || d.before.Load() != nil:
 		l.waiting, l.overdue = false, 0
 		d.settled(ctx, state)
 	}

@@ -30,9 +30,10 @@ func (c conn) restore(cfg Config, s snapshot) error {
 	}
 	var errs []error
 	try := func(err error) { errs = append(errs, err) }
-	var extra []route
+	var extra carried
 	if there {
-		extra = c.carry(cfg, s, bridge, uplink, try)
+		extra, err = c.carry(cfg, s, bridge)
+		try(err)
 	}
 	if !uplink.up {
 		try(c.setLink(s.Index, unix.IFF_UP, unix.IFF_UP))
@@ -45,6 +46,9 @@ func (c conn) restore(cfg Config, s snapshot) error {
 			try(c.addAddress(a, s.Index, cfg.Uplink, uplink.name, s.age()))
 		}
 	}
+	for _, a := range extra.addresses {
+		try(c.addAddress(a, s.Index, bridge.name, uplink.name, 0))
+	}
 	try(c.ensureRoutes(s.Routes, s.Index, s.Index))
 	for _, r := range s.Rules {
 		try(c.addRule(r, cfg.Uplink, uplink.name))
@@ -54,7 +58,7 @@ func (c conn) restore(cfg Config, s snapshot) error {
 		try(c.removeBridge(bridge))
 	}
 	// With the bridge the kernel takes away the routes from the addresses that were on it too.
-	try(c.ensureRoutes(slices.Concat(s.Routes, extra), s.Index, s.Index))
+	try(c.ensureRoutes(slices.Concat(s.Routes, extra.routes), s.Index, s.Index))
 	try(s.setting(uplink.name, acceptDAD))
 	try(announce(s.Index, s.MAC, s.Addresses))
 	return errors.Join(errs...)
@@ -74,12 +78,18 @@ func (c conn) removeBridge(bridge link) error {
 	return nil
 }
 
-// carry gives the uplink the addresses that others have added to the bridge, and returns their routes in the words of the uplink.
-func (c conn) carry(cfg Config, s snapshot, bridge, uplink link, try func(error)) []route {
+// carried is what others have added to a bridge, with the routes in the words of the uplink.
+type carried struct {
+	addresses []address
+	routes    []route
+}
+
+// carry finds what goes over to the uplink besides what was the uplink's.
+func (c conn) carry(cfg Config, s snapshot, bridge link) (carried, error) {
+	var out carried
 	now, err := c.take(bridge)
 	if err != nil {
-		try(err)
-		return nil
+		return out, err
 	}
 	moved := map[string]bool{}
 	for _, a := range s.wantAddresses(cfg) {
@@ -87,19 +97,17 @@ func (c conn) carry(cfg Config, s snapshot, bridge, uplink link, try func(error)
 	}
 	for _, a := range now.Addresses {
 		if !moved[a.prefix().String()] && !a.linkLocal() && a.valid() == forever {
-			try(c.addAddress(a, s.Index, bridge.name, uplink.name, 0))
+			out.addresses = append(out.addresses, a)
 		}
 	}
 	known := map[string]bool{}
 	for _, r := range slices.Concat(s.wantRoutes(cfg), s.Routes) {
 		known[r.keyOver(s.Index, bridge.index)] = true
 	}
-	var extra []route
 	for _, r := range now.Routes {
-		if r.kernel() || r.protocol() == unix.RTPROT_RA || known[r.keyOver(bridge.index, bridge.index)] {
-			continue
+		if !r.kernel() && r.protocol() != unix.RTPROT_RA && !known[r.keyOver(bridge.index, bridge.index)] {
+			out.routes = append(out.routes, route{r.request(bridge.index, s.Index)})
 		}
-		extra = append(extra, route{r.request(bridge.index, s.Index)})
 	}
-	return extra
+	return out, nil
 }

@@ -57,6 +57,10 @@ func (c conn) steps(cfg Config, s snapshot) []step {
 		return c.setLink(s.Index, 0, 0, netlink.Attribute{Type: unix.IFLA_MASTER, Data: put32(uint32(bridge()))})
 	})
 	for _, r := range s.wantRoutes(cfg) {
+		if !r.is4() && !r.kernel() {
+			// Together they would be one route over two links, which outlives the first.
+			add(fmt.Sprintf("lead %v no more over %s", r.dst(), cfg.Uplink), func() error { return c.delRoute(r, s.Index, s.Index) })
+		}
 		if !r.kernel() {
 			add(fmt.Sprintf("lead %v over %s", r.dst(), cfg.Bridge), func() error { return c.addRoute(r, s.Index, bridge()) })
 		}

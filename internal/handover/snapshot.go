@@ -59,7 +59,17 @@ func (c conn) take(l link) (snapshot, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Addresses = slices.DeleteFunc(addresses, func(a address) bool { return a.link() != l.index })
+	// In the order in which they are to be made again: of IPv6 the kernel lists the last one first.
+	for _, a := range addresses {
+		if a.link() == l.index && a.is4() {
+			s.Addresses = append(s.Addresses, a)
+		}
+	}
+	for _, a := range slices.Backward(addresses) {
+		if a.link() == l.index && !a.is4() {
+			s.Addresses = append(s.Addresses, a)
+		}
+	}
 	s.Routes = slices.DeleteFunc(routes, func(r route) bool { return !r.over(l.index) })
 	s.Rules = slices.DeleteFunc(rules, func(r rule) bool { return !r.names(l.name) })
 	s.Settings, err = readSettings(l.name)
