@@ -174,7 +174,7 @@ func (b *builder) oneBridged() {
 		return
 	}
 	for _, p := range b.networks {
-		if p != first && p.Uplink.Interface != "" && p.Uplink.Interface == first.Uplink.Interface {
+		if name := p.Uplink.Interface; p != first && name != "" && name != "auto" && name == first.Uplink.Interface {
 			b.error(p.uplink, p.uplink.at("interface"), fmt.Sprintf("the uplink %q is a port of the bridge %q", p.Uplink.Interface, first.Bridge.Name),
 				fmt.Sprintf("What it had is on the bridge then: use %q, or \"auto\".", first.Bridge.Name), here(first.uplink.at("interface"), "network %q", first.Name))
 		}
