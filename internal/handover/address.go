@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ifaProto is IFA_PROTO of uapi/linux/if_addr.h: who made an address; kernels before 5.18 don't know it.
-const ifaProto = 11
-
 // forever is the lifetime of an address that stays.
 const forever = ^uint32(0)
 
@@ -37,9 +34,8 @@ func (c conn) addresses() ([]address, error) {
 	return out, nil
 }
 
-func (a address) link() int   { return int(native32(a.header[4:])) }
-func (a address) is4() bool   { return a.header[0] == unix.AF_INET }
-func (a address) scope() byte { return a.header[3] }
+func (a address) link() int { return int(native32(a.header[4:])) }
+func (a address) is4() bool { return a.header[0] == unix.AF_INET }
 
 func (a address) flags() uint32 {
 	if v := a.get(unix.IFA_FLAGS); v != nil {
