@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"path"
@@ -11,6 +12,7 @@ import (
 // Config is every network that the host shall carry.
 type Config struct {
 	Networks []Network
+	Segments []Segment `json:",omitempty"`
 }
 
 // Network is one routed network on a bridge of its own.
@@ -101,8 +103,8 @@ func (cfg Config) complete() (Config, error) {
 			}
 		}
 	}
-	cfg = Config{Networks: networks}
-	return cfg, cfg.completePublishes()
+	cfg = Config{Networks: networks, Segments: cfg.Segments}
+	return cfg, errors.Join(cfg.completePublishes(), cfg.checkSegments())
 }
 
 // named reports whether s is a name of up to most bytes: letters, digits, _ and, but for the first, what else there may be.

@@ -68,6 +68,7 @@ func (f *facts) openedSince(old recordedSysctl) bool {
 
 // wasClosed reports whether the host forwarded nothing that came in on an interface before us.
 func (f *facts) wasClosed(name string) bool {
+	name = f.behind(name)
 	key := forwardingOf(name)
 	for _, old := range f.record.Sysctls {
 		if old.Key == key && f.stillRecorded(old) {
@@ -114,6 +115,7 @@ func (cfg Config) uplinks(f *facts) []string {
 		}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return cfg.owns(name) })
+	names = f.withPorts(cfg, names)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -129,6 +131,10 @@ func (f *facts) wantPorts(cfg Config, s *state) {
 	f.wantTAPs(cfg, s)
 	for _, l := range f.links {
 		if f.ourTAP(l) {
+			continue
+		}
+		if bridge, ok := f.segmentPort(cfg, l); ok && !slices.Contains(uplinks, l.name) {
+			s.ports[l.name] = port{bridge: bridge}
 			continue
 		}
 		if l.master != 0 {

@@ -129,6 +129,7 @@ func (f *facts) have(cfg Config) *state {
 		}
 	}
 	f.haveTAPs(s)
+	f.segmentPorts(cfg, s)
 	for _, a := range f.addresses {
 		if name, ok := bridges[a.link]; ok && a.prefix.Addr().Is4() && f.madeByUs(cfg, name, a) {
 			s.addresses[address{link: name, prefix: a.prefix}] = true
@@ -197,7 +198,7 @@ func (f *facts) sysctlKeys(cfg Config) []sysctlKey {
 			keys = append(keys, forwardingOf(n.Uplink))
 		}
 	}
-	for _, name := range slices.Concat(f.uplinks(), f.closed()) {
+	for _, name := range slices.Concat(cfg.uplinks(f), f.uplinks(), f.closed()) {
 		keys = append(keys, forwardingOf(name))
 	}
 	for _, s := range f.record.Sysctls {

@@ -43,6 +43,17 @@ func (ns *namespace) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// Lock keeps every other process from changing the calling thread's network namespace until unlock is called: for those who change
+// what isn't a Host's affair.
+func Lock(ctx context.Context) (unlock func(), err error) {
+	ns, err := openNamespace()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = ns.close() }()
+	return ns.lock(ctx)
+}
+
 func bindLock() (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

@@ -24,6 +24,7 @@ type Host struct {
 	edits  atomic.Int64            // changes of the follower whose events haven't come yet
 
 	follower follower
+	rests    atomic.Bool // Run looks on, see Rest
 
 	// busy is held by whoever plans or changes; it guards what follows.
 	busy    chan struct{}
@@ -249,6 +250,13 @@ func (h *Host) goBack(cfg Config) error {
 	h.settle(cfg, f, want)
 	r := f.record.forget(f, want)
 	return h.record.save(r)
+}
+
+// Rest makes Run look on, or go on: while a way back is open, nothing is to be changed in its way.
+func (h *Host) Rest(rest bool) {
+	if h.rests.Swap(rest) && !rest {
+		h.nudge()
+	}
 }
 
 // nudge wakes Run.

@@ -43,7 +43,7 @@ func (h *Host) reconcile(ctx context.Context, k *keeper) time.Duration {
 		return 0
 	}
 	defer h.leave()
-	if h.applied == nil {
+	if h.applied == nil || h.rests.Load() {
 		return 0
 	}
 	wait, err := h.keep(ctx, k)

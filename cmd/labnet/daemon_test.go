@@ -116,6 +116,14 @@ func (f *fake) ImportLeases(_ context.Context, r control.ImportRequest) (control
 	return f.imported, nil
 }
 
+func (f *fake) Apply(context.Context, control.ApplyRequest) (control.Applied, error) {
+	return control.Applied{Changes: exampleChanges()}, nil
+}
+
+func (f *fake) Commit(context.Context, string) (control.Applied, error) {
+	return control.Applied{}, fmt.Errorf("%w: nothing is prepared", control.ErrConflict)
+}
+
 func (f *fake) Down(context.Context) ([]control.Change, error) {
 	f.downs++
 	return exampleChanges(), nil

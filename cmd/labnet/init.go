@@ -14,10 +14,11 @@ import (
 func newInit(g *global) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "init routed [FILE]",
+		Use:   "init routed|bridged [FILE]",
 		Short: "Write a commented configuration to start from",
 		Long:  "Write a commented configuration to start from, to FILE (default: that of --config; - for standard output). An existing file is left alone.",
 		Example: `  labnet init routed
+  labnet init bridged -
   labnet init routed ./lab.hcl && labnet check -c ./lab.hcl`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {

@@ -16,7 +16,7 @@ import (
 )
 
 func newRun(g *global) *cobra.Command {
-	var ephemeral bool
+	var ephemeral, confirmed bool
 	var level, logFormat string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -63,6 +63,7 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 				Config:     cfg,
 				Paths:      g.paths(cfg),
 				Ephemeral:  ephemeral,
+				Confirmed:  confirmed,
 				Version:    buildVersion(),
 				Log:        log,
 				SetLevel:   setLevel,
@@ -79,6 +80,7 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&ephemeral, "ephemeral", false, "remove the network when the daemon ends")
+	flags.BoolVar(&confirmed, "confirmed", false, "move the uplink of a bridged network without asking: for machines that nobody is logged into")
 	flags.StringVar(&level, "log-level", "", "debug, info, warn or error (default: the configuration's)")
 	flags.StringVar(&logFormat, "log-format", "", "auto, text, json or journal (default: the configuration's)")
 	return cmd

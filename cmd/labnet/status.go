@@ -60,6 +60,10 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	fmt.Fprintf(&text, "labnet %s: %s (pid %d, up %s, %s)\n", s.Version, s.State, s.PID, now.Sub(s.Started).Round(time.Second), s.Config)
 	for _, n := range s.Networks {
 		fmt.Fprintf(&text, "\nnetwork %s (%s)\n", n.Name, n.Mode)
+		if n.Handover != nil {
+			writeHandover(&text, n)
+			continue
+		}
 		fmt.Fprintf(&text, "  bridge   %s, %s\n", n.Bridge, n.Address)
 		fmt.Fprintf(&text, "  uplink   %s\n", uplinkOf(n))
 		for _, r := range n.Routes {
@@ -102,6 +106,19 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// writeHandover is how a bridged network's bridge does.
+func writeHandover(text *strings.Builder, n control.Network) {
+	switch n.Handover.State {
+	case control.HandoverPending:
+		fmt.Fprintf(text, "  bridge   %s, pending: labnet apply\n", n.Bridge)
+	case control.HandoverWaiting:
+		fmt.Fprintf(text, "  bridge   %s, %s, back in %v unless confirmed\n", n.Bridge, n.Address, time.Duration(n.Handover.Left)*time.Second)
+	default:
+		fmt.Fprintf(text, "  bridge   %s, %s\n", n.Bridge, n.Address)
+	}
+	fmt.Fprintf(text, "  uplink   %s\n", n.Uplink)
 }
 
 func writeBlockLists(text *strings.Builder, lists []control.BlockList) {

@@ -37,6 +37,7 @@ func (b *builder) between() {
 		}
 	}
 	b.checkAllowed()
+	b.oneBridged()
 	b.checkLinks()
 }
 
@@ -59,7 +60,7 @@ func (b *builder) checkLinks() {
 	patterns := map[string]claim{}
 	for _, p := range b.networks {
 		for _, q := range b.networks {
-			if p.Uplink.Interface == q.Bridge.Name && p.Uplink.Interface != "" {
+			if p.Uplink.Interface == q.Bridge.Name && p.Uplink.Interface != "" && (q.Mode != "bridged" || p == q) {
 				b.error(p.uplink, p.uplink.at("interface"), fmt.Sprintf("the uplink %q is the bridge of a network", q.Bridge.Name),
 					`An uplink is an interface towards the outside; "auto" follows the default route.`, here(q.ifaceAt, "network %q", q.Name))
 			}

@@ -42,17 +42,18 @@ func networkBlock() *block {
 		needs: []string{"address"},
 		args: []argument{
 			{
-				name: "mode", kind: oneOf("routed", "isolated"), fallback: `"routed"`, example: `"isolated"`,
-				doc: "`routed`: a subnet of its own behind this host, which is its gateway; `isolated`: one without a way out",
+				name: "mode", kind: oneOf("routed", "isolated", "bridged"), fallback: `"routed"`, example: `"isolated"`,
+				doc: "`routed`: a subnet of its own behind this host, which is its gateway; `isolated`: one without a way out; `bridged`: guests are machines of the LAN, on a bridge that the uplink is a port of ([guide](guide.md#on-the-lan))",
 			},
 			{
-				name: "address", kind: interfaceAddress(), required: true, example: `"10.0.0.1/24"`,
-				doc: "the host's address on the bridge with the subnet's prefix length; the guests' gateway and resolver",
+				name: "address", kind: networkAddress(), computed: "**required**, or `\"inherit\"` if bridged", example: `"10.0.0.1/24"`,
+				doc: "the host's address on the bridge with the subnet's prefix length; the guests' gateway and resolver. Of a bridged network `inherit`, what the uplink has, or an address of the LAN in its place",
 			},
 			hostAccessArgument(),
 			allowFromArgument(),
+			gatewayArgument(),
 		},
-		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock()},
+		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock(), applyBlock()},
 	}
 }
 

@@ -101,6 +101,11 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 		Range:   Range{File: n.head.Filename, Line: n.head.Start.Line},
 	}
 	p.addressAt = n.at("address")
+	b.addressOf(p)
+	if p.Mode == "bridged" {
+		b.bridgedOf(p, networks)
+		return p
+	}
 	if p.Address.IsValid() && !privateSubnet(p.Address) {
 		b.warn(n, p.addressAt, fmt.Sprintf("%s is not a private network", p.Address.Masked()),
 			"The real hosts with these addresses can't be reached from here. Private are 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16 (RFC 1918).")

@@ -26,12 +26,13 @@ type Daemon struct {
 // Network is one network block.
 type Network struct {
 	Name    string       // a DNS label, lower case
-	Mode    string       // routed, isolated
-	Address netip.Prefix // the host's address on the bridge
+	Mode    string       // routed, isolated, bridged
+	Address netip.Prefix // the host's address on the bridge; invalid where a bridged network inherits the uplink's
 	Bridge  Bridge
 	Uplink  Uplink
 	DHCP    DHCP
 	DNS     DNS
+	Bridged Bridged
 	Hosts   []Host
 	TAPs    []TAP
 

@@ -216,7 +216,7 @@ func TestStarterLoads(t *testing.T) {
 	if diff := cmp.Diff(string(formatted), string(text)); diff != "" {
 		t.Errorf("not formatted: %s", diff)
 	}
-	if _, err := Starter("bridged"); err == nil {
+	if _, err := Starter("isolated"); err == nil {
 		t.Error("a starter for a mode that does not exist")
 	}
 	// What is commented out works as well when it is not.
@@ -231,6 +231,31 @@ func TestStarterLoads(t *testing.T) {
 	all := mustLoad(t, b.String())
 	if len(all.Networks[0].Hosts) != 1 || len(all.Resolver.Upstreams) != 1 || len(all.Networks[0].DNS.Records) != 1 || len(all.Networks[0].DHCP.Options) != 1 {
 		t.Errorf("the examples in comments did not all arrive: %+v", all)
+	}
+}
+
+func TestBridgedStarterLoads(t *testing.T) {
+	text, err := Starter("bridged")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inherited := mustLoad(t, string(text)).Networks[0]
+	want := Network{
+		Name: "lan", Mode: "bridged", Range: inherited.Range,
+		Bridge: Bridge{Name: "br0", Attach: []string{"tap-lan*"}}, Uplink: Uplink{Interface: "eth0"},
+		Bridged: Bridged{Inherit: true, ConfirmWithin: 2 * time.Minute},
+	}
+	if diff := cmp.Diff(want, inherited, compareNetip); diff != "" {
+		t.Error(diff)
+	}
+	formatted, _ := Format(text, "starter.hcl")
+	if diff := cmp.Diff(string(formatted), string(text)); diff != "" {
+		t.Errorf("not formatted: %s", diff)
+	}
+	static := strings.NewReplacer("  address = \"inherit\"\n", "", "# address = ", "address = ", "# gateway = ", "gateway = ").Replace(string(text))
+	got := mustLoad(t, static).Networks[0]
+	if got.Address != netip.MustParsePrefix("192.168.1.5/24") || got.Bridged != (Bridged{Gateway: addr("192.168.1.1"), ConfirmWithin: 2 * time.Minute}) {
+		t.Errorf("the address in comments didn't arrive: %+v", got)
 	}
 }
 

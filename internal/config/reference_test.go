@@ -201,7 +201,10 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 				needs = a.with
 			}
 			text := open + inside(needs, a.name) + "\n" + a.name + " = " + a.example + shut
-			if !strings.HasPrefix(text, "\nnetwork ") {
+			if a.file != "" {
+				text = strings.Replace(a.file, "…", a.name+" = "+a.example, 1)
+			}
+			if !strings.HasPrefix(strings.TrimSpace(text), "network ") {
 				text += "\nnetwork \"lab\" {\naddress = \"10.0.0.1/24\"\n}\n"
 			}
 			if a.name == "allow_from" {

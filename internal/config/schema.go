@@ -30,6 +30,7 @@ type argument struct {
 	computed string // the default in words, where it is computed
 	doc      string
 	example  string
+	file     string   // the file that the example is tried out in, with … in its place, where it isn't the block's own
 	with     []string // the arguments that the example is tried out with, where they aren't the block's needs; nil: they are
 }
 

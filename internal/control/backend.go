@@ -28,6 +28,7 @@ type Backend interface {
 	// ExplainDHCP says what a client would get now, in each network that the query means.
 	ExplainDHCP(ctx context.Context, q DHCPQuery) ([]DHCPExplanation, error)
 	DNSBackend
+	ApplyBackend
 	// Down stops serving, removes everything of ours from the host, and lets the daemon end.
 	Down(ctx context.Context) ([]Change, error)
 }

@@ -59,6 +59,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerTraceDNS(api, backend, stopping)
 	registerExplainDNS(api, backend)
 	registerCache(api, backend, log)
+	registerApply(api, backend, log)
 	return mux
 }
 

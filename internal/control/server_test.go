@@ -57,6 +57,17 @@ func (b *table) History(_ context.Context, q HistoryQuery) (iter.Seq2[Tenancy, e
 
 func (b *table) Down(context.Context) ([]Change, error) { return b.down, nil }
 
+func (b *table) Apply(_ context.Context, r ApplyRequest) (Applied, error) {
+	return Applied{Pending: &Pending{Network: "lan", Uplink: "eth0", Bridge: "br0", Token: "T0KEN", Within: r.ConfirmWithin}}, nil
+}
+
+func (b *table) Commit(_ context.Context, token string) (Applied, error) {
+	if token != "T0KEN" {
+		return Applied{}, fmt.Errorf("%w: nothing is prepared", ErrConflict)
+	}
+	return Applied{}, nil
+}
+
 func (b *table) Release(_ context.Context, network string, addr netip.Addr, _ bool) (Lease, error) {
 	for _, l := range b.leases {
 		if l.Network == network && l.Address == addr {

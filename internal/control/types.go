@@ -37,7 +37,7 @@ type Counters map[string]uint64
 // Network is one network as it is served.
 type Network struct {
 	Name       string       `json:"name"`
-	Mode       string       `json:"mode" enum:"routed,isolated"`
+	Mode       string       `json:"mode" enum:"routed,isolated,bridged"`
 	Bridge     string       `json:"bridge"`
 	Address    netip.Prefix `json:"address" doc:"The host's address on the bridge"`
 	Uplink     string       `json:"uplink" doc:"The interface of the way out, or auto; empty if it is isolated"`
@@ -48,7 +48,8 @@ type Network struct {
 	Leased     int          `json:"pool_leased" doc:"Of these, those with a lease in force"`
 	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
 
-	Routes []ReturnRoute `json:"return_routes,omitempty" doc:"What the LAN's router needs, since the network isn't masqueraded"`
+	Routes   []ReturnRoute `json:"return_routes,omitempty" doc:"What the LAN's router needs, since the network isn't masqueraded"`
+	Handover *Handover     `json:"handover,omitempty" doc:"How far a bridged network's bridge has taken over from its uplink"`
 
 	OtherServers []OtherServer `json:"other_dhcp_servers,omitempty" doc:"Other DHCP servers that the bridge has shown in the last hour"`
 }

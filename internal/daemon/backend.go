@@ -81,6 +81,9 @@ func rtt(d time.Duration) string {
 }
 
 func (d *daemon) network(n config.Network) control.Network {
+	if n.Mode == bridged {
+		return d.bridgedNetwork(n)
+	}
 	out := control.Network{
 		Name:       n.Name,
 		Mode:       n.Mode,
@@ -141,6 +144,10 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; nothing is lost, but the log holds a few thousand leases only",
 		})
 	}
+	d.mu.Lock()
+	obstacle := d.obstacle
+	d.mu.Unlock()
+	found = append(found, handoverProblems(d.hand, cfg, obstacle)...)
 	found = append(found, loops(d.dns.Upstreams())...)
 	found = append(found, blockProblems(d.dns.BlockLists())...)
 	found = append(found, publishProblems(p.host)...)

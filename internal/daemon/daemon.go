@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdnotify "github.com/coreos/go-systemd/v22/daemon"
@@ -17,6 +18,7 @@ import (
 	"labnet/dnsserver"
 	"labnet/internal/config"
 	"labnet/internal/control"
+	"labnet/internal/handover"
 	"labnet/leases"
 	"labnet/netcfg"
 )
@@ -27,6 +29,7 @@ type Options struct {
 	Config     *config.Config
 	Paths      Paths
 	Ephemeral  bool // remove the network at the end
+	Confirmed  bool // what the bridged network asks for counts as confirmed
 	Version    string
 	Log        *slog.Logger
 	// SetLevel is told the log level of a configuration that was reloaded; nil: the level is the command line's.
@@ -60,6 +63,7 @@ type daemon struct {
 	taps []keptTAP                // that were made at run time
 
 	host  *netcfg.Host
+	hand  *handover.Host
 	store *leases.SQLite
 	table *leases.Table
 	dns   *dnsserver.Server
@@ -76,6 +80,11 @@ type daemon struct {
 
 	rules *guestFeed
 	down  chan downRequest
+
+	prepared *config.Config                // that a change of the uplink waits to be made with; it changes in turns
+	before   atomic.Pointer[config.Config] // what ran before the change that waits to be confirmed; nil: none does
+	obstacle error                         // what stands against a confirmed change of the uplink; guarded by mu
+
 	ended chan struct{} // closed when nobody takes requests from down and turns any more
 }
 
@@ -109,6 +118,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.host.Close()) }()
+	if d.hand, err = openHandover(opts.Paths, d.log.With("part", "handover")); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.hand.Close()) }()
 	if err := d.addKept(ctx); err != nil {
 		return err
 	}
@@ -261,6 +274,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	front.Go(func() error { return d.watchRuns(frontCtx) })
 	d.links.run(frontCtx, front.Group)
 	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))
+	front.Go(func() error { return d.followHandover(frontCtx) })
 
 	notify(d.log, sdnotify.SdNotifyReady)
 	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))
@@ -311,11 +325,13 @@ func (d *daemon) wait(ctx, failed context.Context, front *errgroup.Group) *downR
 // takeDown removes the network and answers who asked for it, if somebody did.
 func (d *daemon) takeDown(ctx context.Context, asked *downRequest) error {
 	plan, err := d.host.Down(ctx)
+	given, backErr := giveBack(ctx, d.hand)
+	err = errors.Join(err, backErr)
 	if err == nil {
 		d.log.Info("the network is removed", "changes", len(plan.Grow)+len(plan.Shrink))
 	}
 	if asked != nil {
-		asked.done <- downAnswer{changes(plan), err}
+		asked.done <- downAnswer{append(changes(plan), given...), err}
 	}
 	return err
 }

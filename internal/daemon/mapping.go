@@ -33,6 +33,10 @@ const resolvConf = "/etc/resolv.conf"
 func compile(cfg *config.Config, hostName string) parts {
 	p := parts{dns: dnsserver.Config{CacheSize: cfg.Resolver.CacheSize, ServeStale: cfg.Resolver.ServeStale, HostName: hostName}}
 	for _, n := range cfg.Networks {
+		if n.Mode == bridged {
+			p.host.Segments = append(p.host.Segments, segment(n))
+			continue
+		}
 		p.host.Networks = append(p.host.Networks, hostNetwork(n))
 		if n.DHCP.Enabled {
 			p.leases.Networks = append(p.leases.Networks, leaseNetwork(n, hostName))

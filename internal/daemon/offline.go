@@ -52,6 +52,10 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 	}
 	plan, err := host.Plan(p.host)
 	prospect.Changes = changes(plan)
+	ahead, found, handErr := planHandover(cfg, paths, log)
+	prospect.Changes = append(prospect.Changes, ahead...)
+	prospect.Problems = append(prospect.Problems, controlProblems(found)...)
+	err = errors.Join(err, handErr)
 	if prospect.Refused() {
 		// What stands against the plan also explains why it couldn't be made.
 		err = nil
@@ -68,7 +72,12 @@ func Down(ctx context.Context, paths Paths, log *slog.Logger) (removed []control
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
 	plan, err := host.Down(ctx)
-	return changes(plan), err
+	hand, openErr := openHandover(paths, log)
+	if openErr != nil {
+		return changes(plan), errors.Join(err, openErr)
+	}
+	given, backErr := giveBack(ctx, hand)
+	return append(changes(plan), given...), errors.Join(err, backErr, hand.Close())
 }
 
 // Counters tells how many packets the rules in the kernel have counted, by the family of the table and the counter's name. It needs no

@@ -17,7 +17,14 @@ import (
 func (d *daemon) reload(ctx context.Context, front *errgroup.Group) {
 	notify(d.log, sdnotify.SdNotifyReloading)
 	defer notify(d.log, sdnotify.SdNotifyReady)
-	file, err := d.opts.Load()
+	var file *config.Config
+	state, err := d.hand.State()
+	if err == nil && state.Phase.Armed() {
+		err = errors.New("a change of the uplink waits to be confirmed; confirm it, or roll it back, first")
+	}
+	if err == nil {
+		file, err = d.opts.Load()
+	}
 	if err == nil {
 		err = d.reconfigure(ctx, front, file)
 	}

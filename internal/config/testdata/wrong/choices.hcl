@@ -4,7 +4,7 @@ daemon {
 }
 
 network "lab" {
-  mode    = "bridged"
+  mode    = "switched"
   address = "10.0.0.1/24"
 
   bridge {
