@@ -12,14 +12,13 @@ import (
 
 // taker is a process that has a port which a network needs.
 type taker struct {
-	network  string
-	service  string // DNS or DHCP
-	protocol string
-	at       netip.AddrPort
-	pid      int    // 0 if it can't be seen
-	process  string // its name
-	unit     string // of systemd, "" if it is of none
-	libvirt  string // the network of libvirt's that it serves, "" for none
+	network string
+	service string // DNS or DHCP
+	at      netip.AddrPort
+	pid     int    // 0 if it can't be seen
+	process string // its name
+	unit    string // of systemd, "" if it is of none
+	libvirt string // the network of libvirt's that it serves, "" for none
 }
 
 // findTakers looks for processes that have port 53 or 67 where ours will be. The calling thread's namespace counts. What can't be read
