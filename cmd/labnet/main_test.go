@@ -83,7 +83,7 @@ func TestWrongUse(t *testing.T) {
 		{"check's file twice", "check a -c b", "wants one file"},
 		{"fmt's file twice", "fmt a -c b", "not both"},
 		{"init without a mode", "init", "wants a mode"},
-		{"unknown mode", "init bridged -", `there is no mode "bridged"`},
+		{"unknown mode", "init switched -", `there is no mode "switched"`},
 		{"nothing to trace", "trace arp", `unknown command "arp"`},
 		{"nothing to resolve", "explain dns", "wants a name, or an address"},
 		{"no client of DNS", "trace dns --client vm1", "--client: \"vm1\" is neither"},
