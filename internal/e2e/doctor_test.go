@@ -73,7 +73,7 @@ const doctorConfig = `network "lab" {
     lease_time = "1h"
     range {
       start = "10.0.0.100"
-      end   = "10.0.0.101"
+      end   = "10.0.0.102"
     }
   }
   dns {
@@ -230,14 +230,16 @@ func TestDoctorNamesTheCulprit(t *testing.T) {
 	})
 	t.Run("full pool", func(t *testing.T) {
 		l, _, _ := doctorLab(t)
-		second := l.newGuest(t, "second", "vm2")
-		second.udhcpc(t)
-		second.leased(t)
-		third := l.newGuest(t, "third", "vm3")
-		third.udhcpc(t)
-		mac := strings.TrimSpace(third.Run(t, "cat", "/sys/class/net/eth0/address"))
+		for name, port := range map[string]string{"second": "vm2", "third": "vm3"} {
+			g := l.newGuest(t, name, port)
+			g.udhcpc(t)
+			g.leased(t)
+		}
+		late := l.newGuest(t, "late", "vm4")
+		late.udhcpc(t)
+		mac := strings.TrimSpace(late.Run(t, "cat", "/sys/class/net/eth0/address"))
 		nettest.Eventually(t, limit, func() error { return contains(l.router.Run(t, "bridge", "fdb", "show", "br", "br0"), mac) })
-		l.doctor(t).culprit(t, "fail", "dhcp", "no address is free: 2 of 2 are leased", "range")
+		l.doctor(t).culprit(t, "fail", "dhcp", "no address is free: 3 of 3 are leased", "range")
 		l.doctor(t, mac).culprit(t, "fail", "lease", "would get none: ", "range")
 	})
 	t.Run("a wrong file", func(t *testing.T) {
