@@ -12,7 +12,8 @@ import (
 
 // Bridged is what a network of mode bridged has besides its bridge and its uplink.
 type Bridged struct {
-	Inherit       bool       // the bridge gets the addresses that the uplink has; else the network's address
+	Inherit       bool       // the bridge gets the addresses that the uplink has; else the network's address, or one by DHCP
+	DHCP          bool       // a DHCP server of the LAN's gives the bridge its address
 	Gateway       netip.Addr // of the default route, with an address; invalid: the former one, if it is in the subnet
 	ConfirmWithin time.Duration
 }
@@ -57,7 +58,7 @@ func applyBlock() *block {
 func networkAddress() kind {
 	static := interfaceAddress()
 	words := ofText(static.name, func(s string) (any, error) { return s, nil })
-	return kind{name: static.name + ", or `inherit`", parse: func(v cty.Value) (any, error) {
+	return kind{name: static.name + ", or `inherit` or `dhcp`", parse: func(v cty.Value) (any, error) {
 		if word, err := words.parse(v); err == nil && (word == "inherit" || word == "dhcp") {
 			return word, nil
 		}
@@ -76,10 +77,8 @@ func (b *builder) addressOf(p *networkParts) {
 		if a, _ := n.spec.argument("address"); !misspelt(n, "address") {
 			b.error(n, n.head, `the argument "address" is missing`, fmt.Sprintf("Write, for instance: address = %s", a.example))
 		}
-	case word == "dhcp" && bridged:
-		b.error(n, p.addressAt, `"dhcp" is not possible yet`, `"inherit" takes over the addresses that the uplink has; with a static one: address = "192.168.1.5/24".`)
 	case word != "" && !bridged:
-		b.error(n, p.addressAt, fmt.Sprintf("%q is not an address", word), `It is the host's own on the bridge, e.g. "10.0.0.1/24"; "inherit" is for mode = "bridged".`)
+		b.error(n, p.addressAt, fmt.Sprintf("%q is not an address", word), `It is the host's own on the bridge, e.g. "10.0.0.1/24"; "inherit" and "dhcp" are for mode = "bridged".`)
 	}
 	if bridged {
 		return
@@ -116,8 +115,9 @@ var leftToTheLAN = []struct{ in, name, why string }{
 // bridgedOf finishes a network of mode bridged: it has a bridge and an uplink, and what goes with them.
 func (b *builder) bridgedOf(p *networkParts, networks int) {
 	n := p.node
+	leased := get[string](n, "address") == "dhcp"
 	p.Bridged = Bridged{
-		Inherit: !p.Address.IsValid(), Gateway: get[netip.Addr](n, "gateway"),
+		Inherit: !p.Address.IsValid() && !leased, DHCP: leased, Gateway: get[netip.Addr](n, "gateway"),
 		ConfirmWithin: get[time.Duration](b.only(n, "apply"), "confirm_within"),
 	}
 	b.bridgeOf(p, networks)
@@ -153,6 +153,8 @@ func (b *builder) bridgedOf(p *networkParts, networks int) {
 		switch {
 		case p.Bridged.Inherit:
 			b.error(n, n.at("gateway"), `"gateway" goes with an address`, `With "inherit" the uplink's routes are taken over.`)
+		case p.Bridged.DHCP:
+			b.error(n, n.at("gateway"), `"gateway" goes with an address`, `With "dhcp" the server tells the routes.`)
 		case !p.Address.Masked().Contains(p.Bridged.Gateway) || p.Bridged.Gateway == p.Address.Addr():
 			b.error(n, n.at("gateway"), fmt.Sprintf("the gateway %s is not in the network", p.Bridged.Gateway), addressesOf(p.Address), here(p.addressAt, "the host's own address"))
 		}

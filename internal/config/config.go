@@ -27,7 +27,7 @@ type Daemon struct {
 type Network struct {
 	Name    string       // a DNS label, lower case
 	Mode    string       // routed, isolated, bridged
-	Address netip.Prefix // the host's address on the bridge; invalid where a bridged network inherits the uplink's
+	Address netip.Prefix // the host's address on the bridge; invalid where a bridged network inherits the uplink's, or leases one
 	Bridge  Bridge
 	Uplink  Uplink
 	DHCP    DHCP

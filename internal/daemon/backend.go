@@ -148,6 +148,9 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	obstacle := d.obstacle
 	d.mu.Unlock()
 	found = append(found, handoverProblems(d.hand, cfg, obstacle)...)
+	if want, _, ok := handoverOf(cfg); ok {
+		found = append(found, d.tenant.problems(want.Network)...)
+	}
 	found = append(found, loops(d.dns.Upstreams())...)
 	found = append(found, blockProblems(d.dns.BlockLists())...)
 	found = append(found, publishProblems(p.host)...)

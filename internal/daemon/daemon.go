@@ -70,6 +70,8 @@ type daemon struct {
 	links *links
 
 	observers observers
+	tenant    tenant
+	hostLease sync.WaitGroup // the tenant's client
 
 	turns chan turnRequest
 	hooks *hookFeed

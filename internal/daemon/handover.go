@@ -26,7 +26,7 @@ func handoverOf(cfg *config.Config) (want handover.Config, within time.Duration,
 	for _, n := range cfg.Networks {
 		if n.Mode == bridged {
 			return handover.Config{
-				Network: n.Name, Uplink: n.Uplink.Interface, Bridge: n.Bridge.Name, Address: n.Address, Gateway: n.Bridged.Gateway,
+				Network: n.Name, Uplink: n.Uplink.Interface, Bridge: n.Bridge.Name, Address: n.Address, Gateway: n.Bridged.Gateway, DHCP: n.Bridged.DHCP,
 			}, n.Bridged.ConfirmWithin, true
 		}
 	}
@@ -62,6 +62,7 @@ const (
 func (d *daemon) followHandover(ctx context.Context) error {
 	ticker := time.NewTicker(handoverEvery)
 	defer ticker.Stop()
+	defer d.hostLease.Wait()
 	var l handoverLoop
 	for {
 		d.lookAtHandover(ctx, &l)
@@ -79,6 +80,7 @@ func (d *daemon) lookAtHandover(ctx context.Context, l *handoverLoop) {
 		d.setObstacle(err)
 		return
 	}
+	d.followTenant(ctx, state.Leases())
 	switch armed := state.Phase.Armed(); {
 	case armed:
 		d.host.Rest(true)
@@ -265,7 +267,7 @@ func (d *daemon) bridgedNetwork(n config.Network) control.Network {
 		out.Handover.State, out.Handover.Left = control.HandoverWaiting, int(state.Left()/time.Second)
 	}
 	if !out.Address.IsValid() {
-		out.Address = state.Address()
+		out.Address = d.hand.Address(state)
 	}
 	return out
 }

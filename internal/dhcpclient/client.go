@@ -2,16 +2,11 @@ package dhcpclient
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
-
-// ErrRelease, as the cause with which the context of Run is cancelled (context.WithCancelCause), makes the client give its address
-// back to the server before it ends. Otherwise it keeps the lease, for who comes after it.
-var ErrRelease = errors.New("the address is to be given back")
 
 // Client is a DHCP client of one interface.
 type Client struct {
@@ -44,7 +39,8 @@ func Open(cfg Config) (_ *Client, err error) {
 	return c, nil
 }
 
-// Run gets an address and keeps it until ctx ends, then returns nil. handle is told everything that happens, one event after the
+// Run gets an address and keeps it until ctx ends, then returns nil; the server isn't told, so that who comes after it has the lease: Release
+// gives it back. handle is told everything that happens, one event after the
 // other, by the goroutine of Run: nothing else happens meanwhile. Its error ends Run, which returns it.
 func (c *Client) Run(ctx context.Context, handle func(Event) error) error {
 	defer c.clock.close()
@@ -59,6 +55,6 @@ func (c *Client) Run(ctx context.Context, handle func(Event) error) error {
 	group.Go(func() error { return c.socks.readARP(groupCtx, l) })
 	group.Go(func() error { return c.socks.readLinks(groupCtx, l) })
 	group.Go(func() error { return c.clock.ticks(groupCtx, l) })
-	group.Go(func() error { return l.run(groupCtx, ctx) })
+	group.Go(func() error { return l.run(groupCtx) })
 	return group.Wait()
 }

@@ -124,24 +124,6 @@ func (m *machine) requestOfHolder() *dhcpv4.DHCPv4 {
 	return message
 }
 
-// release gives the address back.
-func (m *machine) release(now time.Duration) {
-	given, hop := m.lease, m.hop
-	switch {
-	case m.holding:
-		m.lose(now, "it is given back")
-	case m.state == checking:
-		given, hop = m.offered.lease, m.offered.hop
-	default:
-		return
-	}
-	m.xid, m.secs = m.newXID(), 0
-	message := m.ending(dhcpv4.MessageTypeRelease, given.Server)
-	message.ClientIPAddr = given.Addr.Addr().AsSlice()
-	m.sendTo(message, given.Addr.Addr(), given.Server, hop)
-	m.log.Info("gave the address back", "addr", given.Addr.Addr(), "server", given.Server)
-}
-
 // lose ends the lease in force.
 func (m *machine) lose(now time.Duration, reason string) {
 	m.log.Info("the lease has ended", "addr", m.lease.Addr, "reason", reason)

@@ -149,8 +149,8 @@ func (d *daemon) await(t *testing.T, text string) {
 type client struct {
 	t      *testing.T
 	host   *nettest.Host
-	iface  string
-	cancel context.CancelCauseFunc
+	cfg    Config
+	cancel context.CancelFunc
 	ended  chan error
 	log    logBuffer
 
@@ -166,7 +166,7 @@ func run(t *testing.T, h *nettest.Host, change func(*Config)) *client {
 	if change != nil {
 		change(&cfg)
 	}
-	c := &client{t: t, host: h, iface: cfg.Interface, ended: make(chan error, 1)}
+	c := &client{t: t, host: h, cfg: cfg, ended: make(chan error, 1)}
 	cfg.Log = slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var dc *Client
 	var err error
@@ -174,11 +174,11 @@ func run(t *testing.T, h *nettest.Host, change func(*Config)) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	go func() { c.ended <- dc.Run(ctx, c.handle) }()
 	t.Cleanup(func() {
-		c.stop(nil)
+		c.stop()
 		if t.Failed() {
 			t.Logf("the client says:\n%s", c.log.String())
 		}
@@ -186,13 +186,13 @@ func run(t *testing.T, h *nettest.Host, change func(*Config)) *client {
 	return c
 }
 
-// stop ends the client, with a cause.
-func (c *client) stop(cause error) {
+// stop ends the client.
+func (c *client) stop() {
 	c.t.Helper()
 	if c.cancel == nil {
 		return
 	}
-	c.cancel(cause)
+	c.cancel()
 	c.cancel = nil
 	if err := <-c.ended; err != nil {
 		c.t.Errorf("the client ended with %v", err)
@@ -205,11 +205,11 @@ func (c *client) handle(e Event) error {
 	defer c.mu.Unlock()
 	switch e.Kind {
 	case Bound, Changed:
-		if out, err := c.host.Try("ip", "address", "replace", e.Lease.Addr.String(), "dev", c.iface); err != nil {
+		if out, err := c.host.Try("ip", "address", "replace", e.Lease.Addr.String(), "dev", c.cfg.Interface); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 	case Lost:
-		_, _ = c.host.Try("ip", "address", "del", e.Lease.Addr.String(), "dev", c.iface) // it may be gone with its interface
+		_, _ = c.host.Try("ip", "address", "del", e.Lease.Addr.String(), "dev", c.cfg.Interface) // it may be gone with its interface
 	}
 	c.events = append(c.events, e)
 	return nil

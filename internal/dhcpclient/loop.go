@@ -27,8 +27,8 @@ func (l *loop) put(ctx context.Context, input func(now time.Duration)) bool {
 	}
 }
 
-// run is the loop. It ends with ctx; asked is the caller's, whose cause says whether the address is given back.
-func (l *loop) run(ctx, asked context.Context) error {
+// run is the loop. It ends with ctx.
+func (l *loop) run(ctx context.Context) error {
 	now := l.clock.now()
 	l.machine.start(now, l.socks.current().carrier)
 	for {
@@ -37,20 +37,11 @@ func (l *loop) run(ctx, asked context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return l.end(asked)
+			return nil
 		case input := <-l.inputs:
 			input(l.clock.now())
 		}
 	}
-}
-
-// end is what is done at the end of ctx: an end that was asked for is none that failed.
-func (l *loop) end(asked context.Context) error {
-	if !errors.Is(context.Cause(asked), ErrRelease) {
-		return nil
-	}
-	l.machine.release(l.clock.now())
-	return l.perform()
 }
 
 // perform does what the machine wants, and has it woken at its next deadline.

@@ -495,31 +495,6 @@ func TestCarrier(t *testing.T) {
 	})
 }
 
-func TestRelease(t *testing.T) {
-	t.Run("bound", func(t *testing.T) {
-		p := newPaper(t, nil)
-		p.lease()
-		p.m.release(p.now)
-		p.expect("lost 192.0.2.10/24", "RELEASE 2 has 192.0.2.10 of 192.0.2.1 to 192.0.2.1 at 52:54:00:00:00:02 from 192.0.2.10")
-	})
-	t.Run("checked", func(t *testing.T) {
-		p := newPaper(t, nil)
-		p.m.start(p.now, true)
-		p.answer(dhcpv4.MessageTypeOffer, address)
-		p.answer(dhcpv4.MessageTypeAck, address)
-		p.told()
-		p.m.release(p.now)
-		p.expect("RELEASE 2 has 192.0.2.10 of 192.0.2.1 to 192.0.2.1 at 52:54:00:00:00:02 from 192.0.2.10")
-	})
-	t.Run("nothing", func(t *testing.T) {
-		p := newPaper(t, nil)
-		p.m.start(p.now, true)
-		p.told()
-		p.m.release(p.now)
-		p.expect()
-	})
-}
-
 func TestOthersMessagesChangeNothing(t *testing.T) {
 	p := newPaper(t, nil)
 	p.m.start(p.now, true)

@@ -45,7 +45,12 @@ func TestLeasedRenewedReleased(t *testing.T) {
 				t.Errorf("%s doesn't know the name:\n%s", name, d.file(t))
 			}
 
-			c.stop(ErrRelease)
+			c.stop()
+			h.Do(t, func() {
+				if err := Release(c.cfg, bound.Addr.Addr(), bound.Server); err != nil {
+					t.Error(err)
+				}
+			})
 			nettest.Eventually(t, patience, func() error {
 				if d.holds(t, bound.Addr.Addr()) {
 					return fmt.Errorf("it isn't released:\n%s", d.file(t))
@@ -212,7 +217,7 @@ func TestTheFormerAddress(t *testing.T) {
 	h, _ := l.host(t, "client", "")
 	c := run(t, h, nil)
 	bound := c.await(Bound).Lease
-	c.stop(nil)
+	c.stop()
 	if !d.holds(t, bound.Addr.Addr()) {
 		t.Fatal("it was given back without a wish")
 	}

@@ -88,17 +88,27 @@ func (a address) request(index int, from, to string, elapsed uint32) (out entry,
 	}
 	out.header[2] = byte(flags)
 	out = out.with(unix.IFA_FLAGS, put32(flags))
-	if info := a.get(unix.IFA_CACHEINFO); len(info) >= 8 && native32(info[4:]) != forever {
-		preferred, valid := native32(info), native32(info[4:])
-		if valid <= elapsed {
-			return out, false
-		}
-		if preferred != forever {
-			preferred -= min(preferred, elapsed)
-		}
-		out = out.with(unix.IFA_CACHEINFO, slices.Concat(put32(preferred), put32(valid-elapsed), make([]byte, 8)))
+	left, ok := a.aged(elapsed)
+	if ok && left.valid() != forever {
+		out = out.with(unix.IFA_CACHEINFO, left.get(unix.IFA_CACHEINFO))
 	}
-	return out, true
+	return out, ok
+}
+
+// aged is the address so many seconds later; ok is false for one whose time is over.
+func (a address) aged(elapsed uint32) (out address, ok bool) {
+	info := a.get(unix.IFA_CACHEINFO)
+	if len(info) < 8 || native32(info[4:]) == forever {
+		return a, true
+	}
+	preferred, valid := native32(info), native32(info[4:])
+	if valid <= elapsed {
+		return a, false
+	}
+	if preferred != forever {
+		preferred -= min(preferred, elapsed)
+	}
+	return address{a.with(unix.IFA_CACHEINFO, slices.Concat(put32(preferred), put32(valid-elapsed), make([]byte, 8)))}, true
 }
 
 // relabel keeps the part of an address's label that follows its link's name, as far as there is room.

@@ -10,7 +10,7 @@ import (
 
 // restore leads from wherever a move got to, or from long after it, to the snapshot. What others have made meanwhile stays: their
 // addresses and routes on the bridge go over to the uplink. It tries everything, and returns every failure.
-func (c conn) restore(cfg Config, s snapshot) error {
+func (c conn) restore(cfg Config, s snapshot, l leased) error {
 	links, err := c.links()
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (c conn) restore(cfg Config, s snapshot) error {
 	try := func(err error) { errs = append(errs, err) }
 	var extra carried
 	if there {
-		extra, err = c.carry(cfg, s, bridge)
+		extra, err = c.carry(cfg, s, l, bridge)
 		try(err)
 	}
 	if !uplink.up {
@@ -85,7 +85,7 @@ type carried struct {
 }
 
 // carry finds what goes over to the uplink besides what was the uplink's.
-func (c conn) carry(cfg Config, s snapshot, bridge link) (carried, error) {
+func (c conn) carry(cfg Config, s snapshot, l leased, bridge link) (carried, error) {
 	var out carried
 	now, err := c.take(bridge)
 	if err != nil {
@@ -96,7 +96,8 @@ func (c conn) carry(cfg Config, s snapshot, bridge link) (carried, error) {
 		moved[a.prefix().String()] = true
 	}
 	for _, a := range now.Addresses {
-		if !moved[a.prefix().String()] && !a.linkLocal() && a.valid() == forever {
+		leased := cfg.DHCP && a.prefix() == l.Addr
+		if !moved[a.prefix().String()] && !a.linkLocal() && a.valid() == forever && !leased {
 			out.addresses = append(out.addresses, a)
 		}
 	}
@@ -105,7 +106,8 @@ func (c conn) carry(cfg Config, s snapshot, bridge link) (carried, error) {
 		known[r.keyOver(s.Index, bridge.index)] = true
 	}
 	for _, r := range now.Routes {
-		if !r.kernel() && r.protocol() != unix.RTPROT_RA && !known[r.keyOver(bridge.index, bridge.index)] {
+		leased := cfg.DHCP && r.protocol() == unix.RTPROT_DHCP
+		if !r.kernel() && r.protocol() != unix.RTPROT_RA && !leased && !known[r.keyOver(bridge.index, bridge.index)] {
 			out.routes = append(out.routes, route{r.request(bridge.index, s.Index)})
 		}
 	}

@@ -14,7 +14,9 @@ type Config struct {
 	Bridge  string `json:"bridge"`  // that takes over what the uplink has
 	// Address is what the bridge gets in place of the uplink's IPv4 addresses; invalid: these. IPv6 addresses are always taken over.
 	Address netip.Prefix `json:"address,omitzero"`
-	Gateway netip.Addr   `json:"gateway,omitzero"` // of the default route, with Address; invalid: the former one, if it is in the subnet
+	// DHCP has a server of the LAN's give the IPv4 address, by Lease; those of the uplink are taken over until it does.
+	DHCP    bool       `json:"dhcp,omitempty"`
+	Gateway netip.Addr `json:"gateway,omitzero"` // of the default route, with Address; invalid: the former one, if it is in the subnet
 }
 
 // Problem is something about the host that stands against a handover.

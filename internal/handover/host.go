@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Host hands over on the host of the calling thread's network namespace. Several processes may have one for the same directory.
@@ -115,6 +117,9 @@ func (h *Host) prepare(cfg Config, within time.Duration, force bool) (State, err
 	if s.Snapshot, err = h.conn.take(l); err != nil {
 		return State{}, err
 	}
+	if cfg.DHCP {
+		s.ClientID = h.clientID(l)
+	}
 	return s, h.save(stateFile, s)
 }
 
@@ -206,6 +211,12 @@ func (h *Host) Keep(ctx context.Context, cfg Config, force bool) error {
 		return err
 	}
 	defer unlock()
+	// At the start of a machine nobody else brings it up: whoever configured it was told to leave it alone.
+	if l, err := h.conn.current(cfg.Uplink); err == nil && !l.up {
+		if err := h.conn.setLink(l.index, unix.IFF_UP, unix.IFF_UP); err != nil {
+			return fmt.Errorf("bringing %s up: %w", cfg.Uplink, err)
+		}
+	}
 	s, err := h.prepare(cfg, 0, force)
 	if err != nil {
 		return err
@@ -257,8 +268,9 @@ func (h *Host) exclusively(ctx context.Context, f func()) {
 func (h *Host) back(s State, reason string) error {
 	out := Outcome{Config: s.Config, At: time.Now().UTC(), Reason: reason}
 	if s.Phase != Prepared {
-		err := h.conn.restore(s.Config, s.Snapshot)
-		if err != nil {
+		l := h.leased()
+		want := h.giveUp(s, l)
+		if err := h.conn.restore(s.Config, want, l); err != nil {
 			out.Failure = err.Error()
 		}
 		if l, findErr := h.conn.current(s.Config.Uplink); findErr != nil {
@@ -266,7 +278,7 @@ func (h *Host) back(s State, reason string) error {
 		} else if now, takeErr := h.conn.take(l); takeErr != nil {
 			out.Differences = []string{takeErr.Error()}
 		} else {
-			out.Differences = s.Snapshot.lost(now)
+			out.Differences = want.lost(now)
 		}
 	}
 	log := h.log.With("uplink", s.Config.Uplink, "bridge", s.Config.Bridge, "reason", reason)

@@ -18,7 +18,7 @@ func (h *Host) managers(uplink link, bridge string) []Problem {
 	// NetworkManager keeps a file for each device that it knows.
 	if text := h.read("/run/NetworkManager/devices", strconv.Itoa(uplink.index)); strings.Contains(text, "managed=true") {
 		add("NetworkManager", fmt.Sprintf("write /etc/NetworkManager/conf.d/90-labnet.conf with the lines [keyfile] and unmanaged-devices=interface-name:%s;interface-name:%s, "+
-			"and configure the address of %s by other means; then `nmcli general reload`", uplink.name, bridge, uplink.name))
+			"and let labnet give the address: address = \"dhcp\", or a static one with gateway; then `nmcli general reload`", uplink.name, bridge))
 	}
 	// systemd-networkd keeps one for each link; netplan works by it.
 	state := h.read("/run/systemd/netif/links", strconv.Itoa(uplink.index))
@@ -33,7 +33,7 @@ func (h *Host) managers(uplink link, bridge string) []Problem {
 	}
 	for _, file := range []string{"/run/network/ifstate", "/run/network/ifstate." + uplink.name} {
 		if mentions(h.read(file), uplink.name) {
-			add("ifupdown", fmt.Sprintf("in /etc/network/interfaces make its stanza `iface %s inet manual`, and let labnet give the address: address = \"…\" with gateway", uplink.name))
+			add("ifupdown", fmt.Sprintf("in /etc/network/interfaces make its stanza `iface %s inet manual`, and let labnet give the address: address = \"dhcp\", or a static one with gateway", uplink.name))
 			break
 		}
 	}
@@ -46,7 +46,7 @@ func (h *Host) managers(uplink link, bridge string) []Problem {
 		{"udhcpc", "/run/udhcpc*" + uplink.name + "*.pid"},
 	} {
 		if pid := h.lives(client.name, client.pattern); pid != "" {
-			add(client.name+" (pid "+pid+")", fmt.Sprintf("end it, so that the address stays: kill %s; and let labnet give the address: address = \"…\" with gateway", pid))
+			add(client.name+" (pid "+pid+")", fmt.Sprintf("end it, so that the address stays: kill %s; and have labnet lease it: address = \"dhcp\"; or give a static one, with gateway", pid))
 			break
 		}
 	}

@@ -105,7 +105,7 @@ func linkProblems(cfg Config, links []link) []Problem {
 // snapshotProblems is what stands against it in the uplink's addresses and routes.
 func snapshotProblems(cfg Config, s snapshot) []Problem {
 	var out []Problem
-	inherits := !cfg.Address.IsValid()
+	inherits := !cfg.Address.IsValid() && !cfg.DHCP
 	has4 := false
 	for _, a := range s.Addresses {
 		if !a.is4() {
@@ -115,13 +115,13 @@ func snapshotProblems(cfg Config, s snapshot) []Problem {
 		if inherits && a.valid() != forever {
 			out = append(out, Problem{
 				Summary: fmt.Sprintf("the address %v of %s is leased for another %v, and nobody would renew it on %s", a.prefix(), cfg.Uplink, time.Duration(a.valid())*time.Second, cfg.Bridge),
-				Remedy:  "give a static address: address = \"" + a.prefix().String() + "\", with gateway", Force: true,
+				Remedy:  "have labnet lease it: address = \"dhcp\"; or give a static one: address = \"" + a.prefix().String() + "\", with gateway", Force: true,
 			})
 		}
 	}
 	if inherits && !has4 {
 		out = append(out, Problem{
-			Summary: cfg.Uplink + " has no IPv4 address to inherit", Remedy: "wait until it has, or give one: address = \"192.0.2.5/24\"", Wait: true, Force: true,
+			Summary: cfg.Uplink + " has no IPv4 address to inherit", Remedy: "wait until it has, or give one: address = \"192.0.2.5/24\" or \"dhcp\"", Wait: true, Force: true,
 		})
 	}
 	if slices.ContainsFunc(s.Routes, route.hasNexthopID) {

@@ -134,3 +134,47 @@ func sinceBoot() int64 {
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) // it can't fail for a clock that exists
 	return now.Sec
 }
+
+// returning is what the uplink gets back: what it had, with what has happened since to addresses that end. A DHCP lease of the bridge's goes
+// over to the uplink if that would have no IPv4 address otherwise, or had it before; release is true if nobody goes on using it.
+func (s snapshot) returning(cfg Config, l leased, bridge *snapshot) (back snapshot, release bool) {
+	back = s
+	back.Taken = sinceBoot()
+	back.Addresses, back.Routes = nil, slices.Clone(s.Routes)
+	has4 := false
+	for _, a := range s.Addresses {
+		elapsed := s.age()
+		if bridge != nil && a.valid() != forever {
+			for _, b := range bridge.Addresses {
+				if b.prefix() == a.prefix() {
+					a, elapsed = address{a.with(unix.IFA_CACHEINFO, b.get(unix.IFA_CACHEINFO))}, 0
+				}
+			}
+		}
+		if aged, alive := a.aged(elapsed); alive {
+			back.Addresses = append(back.Addresses, aged)
+			has4 = has4 || a.is4()
+		}
+	}
+	if !cfg.DHCP || bridge == nil || !l.Addr.IsValid() || back.has(l.Addr.Addr()) {
+		return back, false
+	}
+	i := slices.IndexFunc(bridge.Addresses, func(a address) bool { return a.prefix() == l.Addr })
+	switch {
+	case i < 0:
+		return back, false
+	case has4:
+		return back, true
+	}
+	back.Addresses = append(back.Addresses, bridge.Addresses[i])
+	back.Routes = slices.DeleteFunc(back.Routes, func(r route) bool {
+		gateway := r.gateway(s.Index)
+		return r.is4() && (r.kernel() || gateway.IsValid() && !l.Addr.Masked().Contains(gateway))
+	})
+	for _, r := range bridge.Routes {
+		if r.is4() && r.protocol() == unix.RTPROT_DHCP {
+			back.Routes = append(back.Routes, route{r.request(bridge.Index, s.Index)})
+		}
+	}
+	return back, false
+}

@@ -37,16 +37,20 @@ type State struct {
 	Config   Config        `json:"config"`
 	Token    string        `json:"token,omitempty"`
 	Within   time.Duration `json:"within,omitempty"`
-	Deadline int64         `json:"deadline,omitempty"` // seconds since boot: goes back then
-	Forced   bool          `json:"forced,omitempty"`   // problems were overruled
-	Gateways []string      `json:"gateways,omitempty"` // that answered before
-	Before   []string      `json:"before,omitempty"`   // the TCP connections that there were
-	Notes    []string      `json:"notes,omitempty"`    // what a person should know
+	Deadline int64         `json:"deadline,omitempty"`  // seconds since boot: goes back then
+	Forced   bool          `json:"forced,omitempty"`    // problems were overruled
+	Gateways []string      `json:"gateways,omitempty"`  // that answered before
+	Before   []string      `json:"before,omitempty"`    // the TCP connections that there were
+	Notes    []string      `json:"notes,omitempty"`     // what a person should know
+	ClientID []byte        `json:"client_id,omitempty"` // by which a DHCP server knew the uplink; none: by its MAC address
 	Snapshot snapshot      `json:"snapshot"`
 }
 
-// Address is the first IPv4 address that the bridge has taken over; invalid for none.
-func (s State) Address() netip.Prefix {
+// Address is the first IPv4 address that the bridge has taken over, or has leased; invalid for none.
+func (h *Host) Address(s State) netip.Prefix {
+	if l := h.leased(); s.Leases() && l.Addr.IsValid() {
+		return l.Addr
+	}
 	for _, a := range s.Snapshot.wantAddresses(s.Config) {
 		if a.is4() {
 			return a.prefix()

@@ -10,7 +10,8 @@
 network "lan" {
   mode = "bridged"
 
-  # "inherit": the bridge gets the addresses and routes that the uplink has. Or an address of the LAN in their place:
+  # "inherit": the bridge gets the addresses and routes that the uplink has. "dhcp": the LAN's DHCP server gives it one, which is
+  # renewed. Or an address of the LAN in their place:
   # address = "192.168.1.5/24"
   # gateway = "192.168.1.1"
   address = "inherit"
