@@ -149,7 +149,8 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	d.mu.Unlock()
 	found = append(found, handoverProblems(d.hand, cfg, obstacle)...)
 	if want, _, ok := handoverOf(cfg); ok {
-		found = append(found, d.tenant.problems(want.Network)...)
+		state, _ := d.hand.State() // why it can't be read is said above
+		found = append(found, d.tenant.problems(want.Network, d.hand.Address(state))...)
 	}
 	found = append(found, loops(d.dns.Upstreams())...)
 	found = append(found, blockProblems(d.dns.BlockLists())...)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -64,8 +65,8 @@ func (t *tenant) set(change func()) {
 	change()
 }
 
-// problems is what a person should know of the lease of a network's host.
-func (t *tenant) problems(network string) []netcfg.Problem {
+// problems is what a person should know of the lease of a network's host, which has an address now, or none.
+func (t *tenant) problems(network string, addr netip.Prefix) []netcfg.Problem {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	problem := func(summary, remedy string) []netcfg.Problem {
@@ -75,8 +76,8 @@ func (t *tenant) problems(network string) []netcfg.Problem {
 	switch l := t.last.Lease; {
 	case t.failure != nil:
 		return problem("the host's address can't be leased: "+t.failure.Error(), "it is tried again")
-	case t.unanswered && l.Addr.IsValid():
-		return problem(fmt.Sprintf("no DHCP server answers; the host keeps %v until its lease ends", l.Addr.Addr()), remedy)
+	case t.unanswered && addr.IsValid():
+		return problem(fmt.Sprintf("no DHCP server answers; the host keeps %v while its lease lasts", addr.Addr()), remedy)
 	case t.unanswered:
 		return problem("no DHCP server answers: the host has no leased address", remedy)
 	case t.last.Kind == dhcpclient.Lost && l.Server.IsValid():

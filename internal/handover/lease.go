@@ -130,6 +130,24 @@ func (t *tenant) former() (addr netip.Addr, held bool) {
 	return addr, held
 }
 
+// leasedNow is the address that the bridge has: the leased one, or that of the uplink's which it keeps until there is one.
+func (h *Host) leasedNow(s State) netip.Prefix {
+	t := &tenant{Host: h, state: s, known: h.leased()}
+	addr, held := t.former()
+	if !held {
+		return netip.Prefix{}
+	}
+	if t.known.Addr.Addr() == addr {
+		return t.known.Addr
+	}
+	for _, a := range s.Snapshot.Addresses {
+		if a.prefix().Addr() == addr {
+			return a.prefix()
+		}
+	}
+	return netip.PrefixFrom(addr, addr.BitLen())
+}
+
 // has reports whether the uplink had an address.
 func (s snapshot) has(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.Addresses, func(a address) bool { return a.prefix().Addr() == addr })

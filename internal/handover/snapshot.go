@@ -166,7 +166,7 @@ func (s snapshot) returning(cfg Config, l leased, bridge *snapshot) (back snapsh
 	case has4:
 		return back, true
 	}
-	back.Addresses = append(back.Addresses, bridge.Addresses[i])
+	back.Addresses = append(back.Addresses, address{bridge.Addresses[i].with(unix.IFA_LABEL, name(cfg.Uplink))})
 	back.Routes = slices.DeleteFunc(back.Routes, func(r route) bool {
 		gateway := r.gateway(s.Index)
 		return r.is4() && (r.kernel() || gateway.IsValid() && !l.Addr.Masked().Contains(gateway))

@@ -46,10 +46,10 @@ type State struct {
 	Snapshot snapshot      `json:"snapshot"`
 }
 
-// Address is the first IPv4 address that the bridge has taken over, or has leased; invalid for none.
+// Address is the first IPv4 address that the bridge has taken over, or the one that it has leased; invalid for none.
 func (h *Host) Address(s State) netip.Prefix {
-	if l := h.leased(); s.Leases() && l.Addr.IsValid() {
-		return l.Addr
+	if s.Leases() {
+		return h.leasedNow(s)
 	}
 	for _, a := range s.Snapshot.wantAddresses(s.Config) {
 		if a.is4() {
