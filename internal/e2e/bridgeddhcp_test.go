@@ -106,7 +106,7 @@ func (l *lab) has(t *testing.T, link, addr string) {
 }
 
 // The server gives the host the address that it has: whoever is connected notices nothing.
-func TestBridgedLeasesTheAddressThatItHas(t *testing.T) {
+func TestHostLeasesTheAddressThatItHas(t *testing.T) {
 	nettest.NeedRoot(t)
 	t.Parallel()
 	for name, serve := range lanServers {
@@ -174,7 +174,7 @@ func TestBridgedLeasesTheAddressThatItHas(t *testing.T) {
 }
 
 // The server gives another address than the host has: the former one goes when that is there, and the way back returns it to the server.
-func TestBridgedLeasesAnotherAddress(t *testing.T) {
+func TestHostLeasesAnotherAddress(t *testing.T) {
 	nettest.NeedRoot(t)
 	t.Parallel()
 	const other = "192.0.2.50"
@@ -214,7 +214,7 @@ func TestBridgedLeasesAnotherAddress(t *testing.T) {
 
 // As after a start of the machine: the uplink has nothing, and is down. When the bridge goes, the uplink keeps what was leased: a host
 // without an address can't be reached.
-func TestBridgedLeasesFromNothing(t *testing.T) {
+func TestHostLeasesFromNothing(t *testing.T) {
 	nettest.NeedRoot(t)
 	t.Parallel()
 	l := newLabWithoutDNS(t)
