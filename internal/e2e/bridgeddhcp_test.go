@@ -193,6 +193,8 @@ func TestHostLeasesAnotherAddress(t *testing.T) {
 				if !server.holds(t, other) {
 					t.Error("the server doesn't know of the lease")
 				}
+				resolver := func() string { return l.router.Run(t, "cat", "/etc/resolv.conf") }
+				nettest.Eventually(t, limit, func() error { return contains(resolver(), "search example.org\nnameserver 192.0.2.53\n") })
 				if killed {
 					l.stop(t, d, syscall.SIGKILL)
 				}
@@ -207,6 +209,9 @@ func TestHostLeasesAnotherAddress(t *testing.T) {
 					t.Errorf("after the way back the host isn't what it was:\n%s", diff)
 				}
 				s.lives(t, "after the way back")
+				if got := resolver(); got != "nameserver "+lanAddr+"\n" {
+					t.Errorf("after the way back resolv.conf says:\n%s", got)
+				}
 			})
 		}
 	}

@@ -270,6 +270,11 @@ func (h *Host) back(s State, reason string) error {
 	if s.Phase != Prepared {
 		l := h.leased()
 		want := h.giveUp(s, l)
+		if s.Config.DHCP {
+			if err := h.unresolve(s.Config.Bridge); err != nil {
+				h.log.Warn("the host's DNS servers aren't those from before", "err", err)
+			}
+		}
 		if err := h.conn.restore(s.Config, want, l); err != nil {
 			out.Failure = err.Error()
 		}

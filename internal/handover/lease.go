@@ -187,6 +187,9 @@ func (t *tenant) follow(e dhcpclient.Event) error {
 func (t *tenant) take(bridge link, e dhcpclient.Event) error {
 	if e.Kind != dhcpclient.Renewed {
 		t.known.Addr, t.known.Server = e.Lease.Addr, e.Lease.Server
+		if err := t.resolve(e.Lease); err != nil {
+			t.log.Warn("the host's programs don't ask the DNS servers of the lease", "err", err)
+		}
 		if err := t.save(leaseFile, t.known); err != nil {
 			// The host needs its address more than the next start needs the record.
 			t.log.Warn("the DHCP lease can't be recorded", "err", err)
