@@ -162,6 +162,7 @@ func TestBackFromEveryStep(t *testing.T) {
 	for _, cfg := range []Config{
 		inherit,
 		{Network: "lan", Uplink: "eth0", Bridge: "br0", Address: netip.MustParsePrefix("192.0.2.2/25"), Gateway: netip.MustParseAddr("192.0.2.1")},
+		{Network: "lan", Uplink: "eth0", Bridge: "br0", DHCP: true},
 	} {
 		s := newSite(t)
 		before := s.dump(t)
