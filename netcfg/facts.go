@@ -54,6 +54,7 @@ type route struct {
 	table uint32
 	dst   netip.Prefix
 	links []int // outgoing
+	mtu   int   // of packets by it; 0: its link's
 }
 
 func (f *facts) link(name string) (link, bool) {

@@ -16,7 +16,6 @@ const (
 	hookPostrouting = 4
 
 	priorityRaw       = -300
-	priorityMangle    = -150
 	priorityDstNAT    = -100
 	priorityFilter    = 0
 	prioritySrcNAT    = 100
@@ -57,6 +56,7 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 		l2.addGuests(n, s.mac, f, ports)
 	}
 	inet.addPublishing(cfg, f)
+	inet.fitTCP(cfg, f)
 	l2.addHairpins(cfg, f, ports)
 	return map[tableID]*table{inetTable: inet, bridgeTable: l2}
 }
@@ -98,14 +98,9 @@ func inetBase() *table {
 		inet("", iifnameVmap(toHost)),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
 	t.rememberQuestionsShortly()
-	// A chain of its own: an accept elsewhere must not skip it. All but a connection's first packets leave it by the first rule.
-	t.chains["clamp"] = hooked("filter", hookForward, priorityMangle,
-		inet("", l4proto(unix.IPPROTO_TCP), onlySYN(), leadTo("clamp_syn")))
-	t.chains["clamp_syn"] = chain{rules: []rule{
-		inet("", l4proto(unix.IPPROTO_TCP), iifnameIn("bridges"), clampMSS()),
-		inet("", l4proto(unix.IPPROTO_TCP), oifnameIn("bridges"), clampMSS()),
-	}}
 	t.chains["forward"] = hooked("filter", hookForward, priorityFilter,
+		// Most packets: what was let in once goes on. What no longer may, is forgotten by connection tracking when that changes.
+		inet("", ctState(established), accept()),
 		inet("", iifnameVmap("from_bridge")),
 		inet("", oifnameVmap("to_bridge")),
 		// Where an uplink is itself a bridge, br_netfilter brings frames here that are only passing through it.
@@ -114,7 +109,7 @@ func inetBase() *table {
 		// open the host's other networks to the uplink's.
 		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
 	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
-		inet("", udp, dport(53), localSource(), part{&expr.Verdict{Kind: expr.VerdictJump, Chain: "questions"}}),
+		inet("", udp, dport(53), localSource(), jumpTo("questions")),
 		inet("", oifnameIn("bridges"), ret()),
 		// The host's own questions to its gateway addresses.
 		inet("", oifname("lo"), ret()),
@@ -230,9 +225,9 @@ func gatewayRules(n Network) []rule {
 
 const established = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
 
-// fromRules say where guests may go.
+// fromRules say where guests may go with a new connection.
 func fromRules(n Network, s separation) []rule {
-	rules := append([]rule{inet("", ctState(established), accept())}, amongGuests(n, s)...)
+	rules := amongGuests(n, s)
 	if s.enters {
 		rules = append(rules, inet("", ifnamesIn(crossings), leadTo(admitted)))
 	}
@@ -252,7 +247,7 @@ func fromRules(n Network, s separation) []rule {
 
 // toRules say who may reach guests from outside: with masquerade only who is answered or published, else everybody.
 func toRules(n Network) []rule {
-	rules := []rule{inet("", ctState(established), accept())}
+	var rules []rule
 	if n.Uplink != "" {
 		rules = append(rules, inet("only by its uplink", iifnameNot(n.Uplink), counted("refused_in"), reject()))
 	}

@@ -184,6 +184,12 @@ func readRoutes(conn *netlink.Conn) ([]route, error) {
 				r.links = append(r.links, int(native32(v)))
 			case unix.RTA_MULTIPATH:
 				r.readHops(v)
+			case unix.RTA_METRICS:
+				_ = eachAttribute(v, 0, func(metric uint16, v []byte) { // its own attributes, or none that can be read
+					if metric == unix.RTAX_MTU {
+						r.mtu = int(native32(v))
+					}
+				})
 			}
 		}); err != nil {
 			return nil, err

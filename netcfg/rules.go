@@ -252,6 +252,7 @@ func icmp6Type(t byte) part {
 func counted(name string) part { return part{&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: name}} }
 
 func leadTo(chain string) part { return part{&expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}} }
+func jumpTo(chain string) part { return part{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}} }
 func accept() part             { return part{&expr.Verdict{Kind: expr.VerdictAccept}} }
 func drop() part               { return part{&expr.Verdict{Kind: expr.VerdictDrop}} }
 func ret() part                { return part{&expr.Verdict{Kind: expr.VerdictReturn}} }

@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"github.com/google/nftables/expr"
@@ -30,6 +31,15 @@ const (
 	// When a connection begins, the kernel looks through the list of those that are counted with it. So each is counted in one of many
 	// lists of this length, drawn by lot, and a guest at its limit that goes on trying costs hardly more than another.
 	listLength = 32
+
+	// Even so, counting is the dearest thing that happens to a new connection. So one of sampleOf is counted at first, drawn by lot. When
+	// a guest's samples, or all guests', come near a quarter of a share, the guest is heavy: what there is then is about a quarter of it
+	// at most, and the rest is counted one by one. It stays so: who could be forgotten would get a few for nothing each time.
+	sampleOf = 8
+	samples  = "samples"
+	// samplesAll are of all guests together.
+	samplesAll = "samples_all"
+	heavy      = "heavy"
 )
 
 // shares are how many connections there may be at once.
@@ -49,21 +59,31 @@ func (f *facts) shares() shares {
 // declareShare makes the chain that counts, and what it counts in.
 func (t *table) declareShares(s shares) {
 	t.counters[crowded] = true
-	for name, key := range map[string]keyType{counted4: keyIPv4Mark, counted6: keyMark, countedAll: keyMark} {
+	for name, key := range map[string]keyType{
+		counted4: keyIPv4Mark, counted6: keyMark, countedAll: keyMark, samples: keyIPv4Mark, samplesAll: keyMark, heavy: keyIPv4,
+	} {
 		t.sets[name] = set{key: key, dynamic: true, lasting: true, elements: map[string]string{}}
 	}
-	saddr := &expr.Payload{OperationType: expr.PayloadLoad, DestRegister: unix.NFT_REG32_00, Base: expr.PayloadBaseNetworkHeader, Offset: saddrOffset, Len: 4}
+	const first, second = unix.NFT_REG32_00, unix.NFT_REG32_01
+	saddr := &expr.Payload{OperationType: expr.PayloadLoad, DestRegister: first, Base: expr.PayloadBaseNetworkHeader, Offset: saddrOffset, Len: 4}
 	t.chains["count"] = chain{rules: []rule{
-		inet("a guest's share", ip4Proto, part{saddr}, overConnections(unix.NFT_REG32_01, counted4, s.own), counted(crowded), drop()),
-		inet("all guests' over IPv6", nfproto(unix.NFPROTO_IPV6), overConnections(unix.NFT_REG32_00, counted6, s.own), counted(crowded), drop()),
-		inet("all guests' share", overConnections(unix.NFT_REG32_00, countedAll, s.all), counted(crowded), drop()),
+		inet("", ip4Proto, part{saddr, isIn(first, heavy)}, leadTo("count_all")),
+		inet("", nfproto(unix.NFPROTO_IPV6), leadTo("count_all")),
+		inet("", oftenNot(sampleOf), ret()),
+		inet("", ip4Proto, part{saddr}, overConnections(second, samples, s.own/4/sampleOf), part{addTo(heavy, first)}),
+		inet("", ip4Proto, overConnections(first, samplesAll, s.all/4/sampleOf), part{saddr, addTo(heavy, first)}),
+	}}
+	t.chains["count_all"] = chain{rules: []rule{
+		inet("a guest's share", ip4Proto, part{saddr}, overConnections(second, counted4, s.own/4*3), counted(crowded), drop()),
+		inet("all guests' over IPv6", nfproto(unix.NFPROTO_IPV6), overConnections(first, counted6, s.own), counted(crowded), drop()),
+		inet("all guests' share", overConnections(first, countedAll, s.all/4*3), counted(crowded), drop()),
 	}}
 	t.chains[admitted] = chain{rules: append(limitConnections(), inet("", accept()))}
 }
 
 // limitConnections are rules that drop what would open a connection beyond the share.
 func limitConnections() []rule {
-	return []rule{inet("", ctState(expr.CtStateBitNEW), part{&expr.Verdict{Kind: expr.VerdictJump, Chain: "count"}})}
+	return []rule{inet("", ctState(expr.CtStateBitNEW), jumpTo("count"))}
 }
 
 // overConnections matches packets beyond about most tracked connections, of at least listLength. It keeps account in a dynamic set; the
@@ -75,6 +95,22 @@ func overConnections(register uint32, set string, most uint32) part {
 			SrcRegKey: unix.NFT_REG32_00, SetName: set, Operation: unix.NFT_DYNSET_OP_ADD,
 			Exprs: []expr.Any{&expr.Connlimit{Count: listLength, Flags: expr.NFT_CONNLIMIT_F_INV}},
 		},
+	}
+}
+
+func isIn(register uint32, set string) expr.Any {
+	return &expr.Lookup{SourceRegister: register, SetName: set}
+}
+
+func addTo(set string, register uint32) expr.Any {
+	return &expr.Dynset{SrcRegKey: register, SetName: set, Operation: unix.NFT_DYNSET_OP_ADD}
+}
+
+// oftenNot matches all but one of n, drawn by lot.
+func oftenNot(n uint32) part {
+	return part{
+		&expr.Numgen{Register: 1, Modulus: n, Type: unix.NFT_NG_RANDOM},
+		ne(binary.NativeEndian.AppendUint32(nil, 0)),
 	}
 }
 

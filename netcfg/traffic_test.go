@@ -353,3 +353,28 @@ func TestSpoofedSource(t *testing.T) {
 		nettest.Eventually(t, patience, func() error { return spoof() })
 	}
 }
+
+// TCP of guests fits what the uplink carries, also when that changes, and is left alone where nothing carries less.
+func TestFitsTCP(t *testing.T) {
+	r := newRouter(t)
+	g := r.guest(t, "tap0", "10.0.0.10/24")
+	h := r.open(t)
+	apply(t, h, networks(lab()))
+	keep(t, h)
+	echo(t, r.lan, "192.0.2.1:7")
+	for _, c := range []struct{ change, want string }{
+		{"true", "mss 1460"},
+		{"ip link set eth0 mtu 1400", "mss 1360"},
+		{"ip link set eth0 mtu 1500", "mss 1460"},
+		{"ip route replace 192.0.2.1/32 dev eth0 mtu 1300", "mss 1260"},
+	} {
+		r.Run(t, "sh", "-ec", c.change)
+		nettest.Eventually(t, patience, func() error {
+			_, out := r.lan.Start(t, "timeout", "5", "tcpdump", "-lnvi", "eth0", "-c1", "tcp[tcpflags] == tcp-syn")
+			nettest.Eventually(t, patience, func() error { return has(out(), "listening on") })
+			reaches(t, g, "192.0.2.1:7", "192.0.2.2")
+			nettest.Eventually(t, patience, func() error { return has(out(), "mss ") })
+			return has(out(), c.want)
+		})
+	}
+}
