@@ -56,7 +56,7 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 		l2.addGuests(n, s.mac, f, ports)
 	}
 	inet.addPublishing(cfg, f)
-	inet.fitTCP(cfg, f)
+	inet.fitTCP(cfg, f, ports)
 	l2.addHairpins(cfg, f, ports)
 	return map[tableID]*table{inetTable: inet, bridgeTable: l2}
 }
