@@ -19,7 +19,7 @@ func randomConfig(r *rand.Rand) Config {
 		n := Network{
 			Name: fmt.Sprintf("n%d", i), Bridge: fmt.Sprintf("br%d", i), MTU: 1400 + r.IntN(3),
 			Address:    netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, byte(1 + r.IntN(3))}), 22+r.IntN(4)),
-			Masquerade: r.IntN(2) == 0, DHCP: r.IntN(2) == 0, DNS: r.IntN(2) == 0, Guard: Guard(r.IntN(2)),
+			Masquerade: r.IntN(2) == 0, DHCP: r.IntN(2) == 0, DNS: r.IntN(2) == 0, Guard: Guard(r.IntN(3)),
 			Uplink: []string{"", "", "eth0", "eth1", "eth9"}[r.IntN(5)],
 		}
 		if r.IntN(2) == 0 {
@@ -38,8 +38,10 @@ func randomConfig(r *rand.Rand) Config {
 			}
 		}
 		n.TAPs = randomTAPs(r, i)
+		n.Publish = randomPublish(r, i, n.Address)
 		cfg.Networks = append(cfg.Networks, n)
 	}
+	cfg.Segments = randomSegments(r)
 	return cfg
 }
 
@@ -103,6 +105,7 @@ func vandalise(r *rand.Rand, m *memory) {
 		}
 	}
 	vandaliseTAPs(r, m)
+	vandalisePorts(r, m)
 	if r.IntN(2) == 0 && len(m.addresses) > 0 {
 		m.addresses = m.addresses[1:]
 	}
@@ -112,6 +115,7 @@ func TestPlanProperties(t *testing.T) {
 	for seed := range uint64(120) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		m, dir := newMemory(), t.TempDir()
+		m.addSegment(r)
 		if r.IntN(3) == 0 {
 			m.sysctls[ipForward] = "1"
 			for _, name := range []string{"eth0", "eth1"} {
