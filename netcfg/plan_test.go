@@ -57,7 +57,10 @@ func stir(r *rand.Rand, m *memory) {
 
 // vandalise changes some of what is ours, as no labnet would.
 func vandalise(r *rand.Rand, m *memory) {
-	for _, t := range m.tables {
+	for id, t := range m.tables {
+		if id == bridgeTable && m.sysctls[bridgeCallsIPTables] == "1" {
+			continue // whose hairpin modes are ours is known by this table alone
+		}
 		for name, c := range t.chains {
 			switch r.IntN(8) {
 			case 0:
@@ -97,10 +100,10 @@ func vandalise(r *rand.Rand, m *memory) {
 			l.mtu += r.IntN(2)
 			l.up = r.IntN(2) == 0
 			l.stp = r.IntN(2) == 0
-		} else if l.master != 0 && r.IntN(3) == 0 {
+		} else if l.master != 0 && l.name != "eth2" && r.IntN(3) == 0 {
 			// Whoever takes a port away decides on its state: here, as it was.
-			l.master, l.up, l.isolated = 0, l.index <= 4, false
-		} else if l.master != 0 {
+			l.master, l.up, l.isolated, l.hairpin = 0, l.index <= 4, false, false
+		} else if l.master != 0 && l.name != "eth2" {
 			l.isolated = r.IntN(2) == 0
 		}
 	}
