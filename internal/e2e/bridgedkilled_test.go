@@ -16,7 +16,7 @@ import (
 
 // TestBridgedKilledAtAnyMoment kills the daemon, or `labnet apply`, or both, at random moments of a move. By the process that stands by,
 // or by `labnet rollback`, the host becomes what it was, and a session of before lives.
-func TestBridgedKilledAtAnyMoment(t *testing.T) { bridgedKilled(t, 6) }
+func TestBridgedKilledAtAnyMoment(t *testing.T) { bridgedKilled(t, 4) }
 
 func bridgedKilled(t *testing.T, rounds int) {
 	nettest.NeedRoot(t)
