@@ -205,8 +205,15 @@ func TestKilledInMidApply(t *testing.T) {
 	r.Run(t, "sh", "-c", "ip tuntap add tap0 mode tap; ip link set tap0 up; ip link set tap0 down; ip link set eth0 addrgenmode none; ip -6 address flush dev eth0; "+aSegment)
 	before := hostdump.Take(t, r.Host)
 	for _, c := range []struct{ from, to string }{
-		{"nothing", "two"}, {"two", "moved"}, {"one", "nothing"}, {"two", "separate"}, {"separate", "one"},
-		{"two", "published"}, {"published", "one"}, {"published", "bridged"}, {"bridged", "one"},
+		{"nothing", "two"},
+		{"two", "moved"},
+		{"one", "nothing"},
+		{"two", "separate"},
+		{"separate", "one"},
+		{"two", "published"},
+		{"published", "one"},
+		{"published", "bridged"},
+		{"bridged", "one"},
 	} {
 		for steps := 0; ; steps++ {
 			h := r.open(t)

@@ -295,7 +295,7 @@ func handoverProblems(host *handover.Host, cfg *config.Config, obstacle error) [
 	case state.Phase == handover.Kept && !sameHandover(state.Config, want):
 		return problem(fmt.Sprintf("%s has taken over from %s by a configuration that was another", state.Config.Bridge, state.Config.Uplink), "labnet down gives it back; then labnet run and labnet apply")
 	case state.Phase == handover.Kept && obstacle != nil:
-		return problem(obstacle.Error(), "labnet looks again every minute; `labnet down` gives back what there is")
+		return problem(obstacle.Error(), "labnet goes on looking; `labnet down` gives back what there is")
 	case state.Phase == handover.Kept || !ok:
 		return nil
 	case obstacle != nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
 )
 
 // mending is what keeping a bridge that has taken over remembers from one look to the next.
@@ -71,4 +70,3 @@ func (d *daemon) mend(ctx context.Context, m *mending) {
 		m.retry = time.Now().Add(retryHandover)
 	}
 }
-

@@ -68,6 +68,35 @@ func TestEveryBridgedObjectComesBack(t *testing.T) {
 	}
 }
 
+// TestALeasedBridgeComesBack has its bridge and then its port taken away where its address is leased: the lease comes back with it.
+func TestALeasedBridgeComesBack(t *testing.T) {
+	nettest.NeedRoot(t)
+	t.Parallel()
+	l, s := newBridgedLab(t, leasedConfig)
+	before := sortedRoutes(settled(t, l.router))
+	lanDnsmasq(t, l, uplinkAddr)
+	d, _ := l.start(t)
+	l.confirmBridge(t)
+	l.has(t, "br0", uplinkAddr)
+	for _, c := range []struct{ harm, says string }{
+		{"ip link del br0", "+ link br0"},
+		{"ip link set eth0 nomaster", "+ port eth0 on br0"},
+	} {
+		was := d.output()
+		start := time.Now()
+		l.router.Run(t, "sh", "-ec", c.harm)
+		nettest.Eventually(t, limit, func() error { return contains(strings.TrimPrefix(d.output(), was), c.says) })
+		took := time.Since(start)
+		l.has(t, "br0", uplinkAddr)
+		s.lives(t, "after "+c.harm)
+		t.Logf("%s: back after %v, with its lease after %v", c.harm, took.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
+	}
+	l.labnet(t, "down")
+	if diff := hostdump.Diff(before, sortedRoutes(settled(t, l.router))); diff != "" {
+		t.Errorf("after down the host isn't what it was:\n%s", diff)
+	}
+}
+
 // TestTwoManagersOfABridge has another program take the uplink off the bridge whenever it is on it.
 func TestTwoManagersOfABridge(t *testing.T) {
 	nettest.NeedRoot(t)
