@@ -32,7 +32,7 @@ func bridgedKilled(t *testing.T, rounds int) {
 			d, _ = l.start(t)
 		}
 		pid := l.pid(t)
-		byTime := round%5 == 0
+		byTime := round%5 == 4
 		window := map[bool]string{true: "10s", false: "10m"}[byTime]
 		cmd, output := l.router.Start(t, l.args(t, "apply", "--confirm-within", window)...)
 		if round%4 != 3 {
