@@ -32,7 +32,7 @@ func (cfg Config) adopts(bridge string) bool {
 
 // adopted reports whether a link is a bridge of someone else's that a configuration uses, or that something of ours is left on.
 func (f *facts) adopted(cfg Config, l link) bool {
-	return l.kind == "bridge" && !f.ours(l) && (cfg.adopts(l.name) || f.record.adopted(l.index).Index == l.index)
+	return l.kind == "bridge" && l.alias != segmentAlias && !f.ours(l) && (cfg.adopts(l.name) || f.record.adopted(l.index).Index == l.index)
 }
 
 // managed reports whether a port of a bridge of ours or of an adopted one is a guest's: there, other ports are none of our business.
@@ -65,7 +65,7 @@ func (r record) rememberAdopted(c Change, f *facts) record {
 		bridge = c.bridge
 	}
 	on, ok := f.link(bridge)
-	if !ok || f.ours(on) {
+	if !ok || f.ours(on) || on.alias == segmentAlias {
 		return r
 	}
 	if c, ok := c.(setPort); ok {

@@ -149,7 +149,7 @@ func (f *facts) wantPorts(cfg Config, s *state) {
 				s.ports[l.name] = port{bridge: on.name, isolated: was.WasIsolated}
 				continue
 			}
-			if !f.ours(on) && !f.adopted(cfg, on) {
+			if !f.ours(on) && !f.adopted(cfg, on) && !f.formerGuest(on, l) {
 				continue
 			}
 		}

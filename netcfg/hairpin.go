@@ -35,7 +35,8 @@ func (c setHairpin) String() string {
 	return fmt.Sprintf("~ port %s (hairpin on -> off)", c.name)
 }
 
-// wantHairpins asks for hairpin mode on the ports of networks that publish, where it takes that, and leaves what somebody else turned on.
+// wantHairpins asks for hairpin mode on the ports of networks that publish, where it takes that, and leaves what somebody else turned on, but for
+// our TAPs, which are made anew now and then.
 func (f *facts) wantHairpins(cfg Config, s *state) {
 	var ours map[string]string
 	if t, ok := f.tables[bridgeTable]; ok {
@@ -44,7 +45,7 @@ func (f *facts) wantHairpins(cfg Config, s *state) {
 	for name, p := range s.ports {
 		l, _ := f.link(name)
 		_, turnedOn := ours[name+between+name]
-		p.hairpin = f.needsHairpin(cfg, p.bridge) || l.hairpin && !turnedOn && f.linkName(l.master) == p.bridge
+		p.hairpin = f.needsHairpin(cfg, p.bridge) || l.hairpin && !turnedOn && !f.ourTAP(l) && f.linkName(l.master) == p.bridge
 		s.ports[name] = p
 	}
 }
@@ -59,10 +60,10 @@ func (f *facts) callsIPTables(bridge string) bool {
 }
 
 // planHairpins gives the changes of ports' modes: those that turn it on, and those that turn it off.
-func planHairpins(have, want *state) (on, off []Change) {
+func planHairpins(have, want *state, fresh map[string]bool) (on, off []Change) {
 	for _, name := range sortedKeys(want.ports) {
-		// A port that comes to another bridge has forgotten its mode.
-		moves := have.ports[name].bridge != want.ports[name].bridge
+		// A port that comes to another bridge, or is made anew, has forgotten its mode.
+		moves := have.ports[name].bridge != want.ports[name].bridge || fresh[name]
 		switch from, to := have.ports[name].hairpin && !moves, want.ports[name].hairpin; {
 		case to && !from:
 			on = append(on, setHairpin{name, true})

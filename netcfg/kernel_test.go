@@ -39,6 +39,7 @@ func configs() map[string]Config {
 				{Name: "names", UDP: true, Address: netip.MustParseAddr("192.0.2.2"), Listen: 53, Port: 53, Count: 1, Guest: "web"},
 			}
 		}), dmz()),
+		"bridged": {Networks: []Network{dmz()}, Segments: []Segment{{Name: "lan", Bridge: "brlan", Uplink: "eth9", Attach: []string{"tap*"}}}},
 		"nothing": {},
 	}
 }
@@ -175,10 +176,14 @@ func TestDownLeavesTheHostAsItWas(t *testing.T) {
 	}
 }
 
+// aSegment makes a bridge on the LAN as a handover leaves it.
+const aSegment = `ip link add eth9 address 02:00:00:00:00:99 type veth peer name lan9; ip link add brlan address 02:00:00:00:00:99 type bridge
+	ip link set eth9 master brlan; ip link set brlan alias 'labnet bridged'`
+
 func TestPlansOnTheKernel(t *testing.T) {
 	all := configs()
 	r := newRouter(t)
-	r.Run(t, "sh", "-c", "ip tuntap add tap0 mode tap; ip tuntap add dmz0 mode tap")
+	r.Run(t, "sh", "-c", "ip tuntap add tap0 mode tap; ip tuntap add dmz0 mode tap; "+aSegment)
 	h := r.open(t)
 	for from, a := range all {
 		for to, b := range all {
@@ -197,9 +202,19 @@ func TestPlansOnTheKernel(t *testing.T) {
 func TestKilledInMidApply(t *testing.T) {
 	all := configs()
 	r := newRouter(t)
-	r.Run(t, "sh", "-c", "ip tuntap add tap0 mode tap; ip link set tap0 up; ip link set tap0 down; ip link set eth0 addrgenmode none; ip -6 address flush dev eth0")
+	r.Run(t, "sh", "-c", "ip tuntap add tap0 mode tap; ip link set tap0 up; ip link set tap0 down; ip link set eth0 addrgenmode none; ip -6 address flush dev eth0; "+aSegment)
 	before := hostdump.Take(t, r.Host)
-	for _, c := range []struct{ from, to string }{{"nothing", "two"}, {"two", "moved"}, {"one", "nothing"}, {"two", "separate"}, {"separate", "one"}} {
+	for _, c := range []struct{ from, to string }{
+		{"nothing", "two"},
+		{"two", "moved"},
+		{"one", "nothing"},
+		{"two", "separate"},
+		{"separate", "one"},
+		{"two", "published"},
+		{"published", "one"},
+		{"published", "bridged"},
+		{"bridged", "one"},
+	} {
 		for steps := 0; ; steps++ {
 			h := r.open(t)
 			apply(t, h, all[c.from])

@@ -165,7 +165,7 @@ func (m *memory) remove(bridge string) error {
 	index := l.index
 	for i := range m.links {
 		if m.links[i].master == index {
-			m.links[i].master, m.links[i].isolated = 0, false
+			m.links[i].master, m.links[i].isolated, m.links[i].hairpin = 0, false, false
 		}
 	}
 	m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })

@@ -34,7 +34,7 @@ func plan(have, want *state) Plan {
 			p.Grow = append(p.Grow, setPort{name: name, bridge: to.bridge, isolated: to.isolated})
 		}
 	}
-	hairpinsOn, hairpinsOff := planHairpins(have, want)
+	hairpinsOn, hairpinsOff := planHairpins(have, want, fresh)
 	p.Grow = append(p.Grow, hairpinsOn...)
 	p.Shrink = append(p.Shrink, hairpinsOff...)
 

@@ -19,7 +19,7 @@ func randomConfig(r *rand.Rand) Config {
 		n := Network{
 			Name: fmt.Sprintf("n%d", i), Bridge: fmt.Sprintf("br%d", i), MTU: 1400 + r.IntN(3),
 			Address:    netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, byte(1 + r.IntN(3))}), 22+r.IntN(4)),
-			Masquerade: r.IntN(2) == 0, DHCP: r.IntN(2) == 0, DNS: r.IntN(2) == 0, Guard: Guard(r.IntN(2)),
+			Masquerade: r.IntN(2) == 0, DHCP: r.IntN(2) == 0, DNS: r.IntN(2) == 0, Guard: Guard(r.IntN(3)),
 			Uplink: []string{"", "", "eth0", "eth1", "eth9"}[r.IntN(5)],
 		}
 		if r.IntN(2) == 0 {
@@ -38,8 +38,10 @@ func randomConfig(r *rand.Rand) Config {
 			}
 		}
 		n.TAPs = randomTAPs(r, i)
+		n.Publish = randomPublish(r, i, n.Address)
 		cfg.Networks = append(cfg.Networks, n)
 	}
+	cfg.Segments = randomSegments(r)
 	return cfg
 }
 
@@ -55,7 +57,10 @@ func stir(r *rand.Rand, m *memory) {
 
 // vandalise changes some of what is ours, as no labnet would.
 func vandalise(r *rand.Rand, m *memory) {
-	for _, t := range m.tables {
+	for id, t := range m.tables {
+		if id == bridgeTable && m.sysctls[bridgeCallsIPTables] == "1" {
+			continue // whose hairpin modes are ours is known by this table alone
+		}
 		for name, c := range t.chains {
 			switch r.IntN(8) {
 			case 0:
@@ -95,14 +100,15 @@ func vandalise(r *rand.Rand, m *memory) {
 			l.mtu += r.IntN(2)
 			l.up = r.IntN(2) == 0
 			l.stp = r.IntN(2) == 0
-		} else if l.master != 0 && r.IntN(3) == 0 {
+		} else if l.master != 0 && l.name != "eth2" && r.IntN(3) == 0 {
 			// Whoever takes a port away decides on its state: here, as it was.
-			l.master, l.up, l.isolated = 0, l.index <= 4, false
-		} else if l.master != 0 {
+			l.master, l.up, l.isolated, l.hairpin = 0, l.index <= 4, false, false
+		} else if l.master != 0 && l.name != "eth2" {
 			l.isolated = r.IntN(2) == 0
 		}
 	}
 	vandaliseTAPs(r, m)
+	vandalisePorts(r, m)
 	if r.IntN(2) == 0 && len(m.addresses) > 0 {
 		m.addresses = m.addresses[1:]
 	}
@@ -112,6 +118,7 @@ func TestPlanProperties(t *testing.T) {
 	for seed := range uint64(120) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		m, dir := newMemory(), t.TempDir()
+		m.addSegment(r)
 		if r.IntN(3) == 0 {
 			m.sysctls[ipForward] = "1"
 			for _, name := range []string{"eth0", "eth1"} {

@@ -42,18 +42,22 @@ func (f *facts) bridgeOf(s Segment) (link, bool) {
 	return l, ok && l.kind == "bridge" && l.alias == segmentAlias
 }
 
-// segmentPorts are the guests' links on the segments' bridges, of this configuration or the last. The uplink isn't ours to take off.
+// segmentPorts are the guests' links on the segments' bridges, of this configuration or the last, and those that are recorded: who plugged
+// them in may have been killed before it could record the rest. The uplink isn't ours to take off.
 func (f *facts) segmentPorts(cfg Config, s *state) {
+	uplinks := map[string]string{} // by bridge
 	for _, segment := range slices.Concat(cfg.Segments, f.record.Config.Segments) {
-		on, ok := f.bridgeOf(segment)
-		if !ok {
+		uplinks[segment.Bridge] = segment.Uplink
+	}
+	for _, l := range f.links {
+		on, ok := f.link(f.linkName(l.master))
+		if !ok || on.kind != "bridge" || on.alias != segmentAlias {
 			continue
 		}
-		for _, l := range f.links {
-			if l.master == on.index && l.name != segment.Uplink {
-				was, known := f.record.port(l.name, l.index)
-				s.ports[l.name] = port{bridge: on.name, restoreDown: known && was.WasDown}
-			}
+		uplink, known := uplinks[on.name]
+		was, recorded := f.record.port(l.name, l.index)
+		if known && l.name != uplink || recorded && !known && l.mac != on.mac {
+			s.ports[l.name] = port{bridge: on.name, restoreDown: recorded && was.WasDown}
 		}
 	}
 }
@@ -68,7 +72,9 @@ func (f *facts) segmentPort(cfg Config, l link) (bridge string, ok bool) {
 		if l.master == on.index {
 			return on.name, true
 		}
-		if l.master != 0 || !f.attachable(cfg, l) {
+		// As for routed networks: who is on no bridge, or on one of ours that goes.
+		leaves, _ := f.link(f.linkName(l.master))
+		if l.master != 0 && (!f.ours(leaves) || cfg.owns(leaves.name)) || !f.attachable(cfg, l) {
 			continue
 		}
 		for _, pattern := range segment.Attach {
@@ -78,6 +84,14 @@ func (f *facts) segmentPort(cfg Config, l link) (bridge string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// formerGuest reports a port of the bridge of a segment of the last configuration: a guest's, and never the uplink, by which the host is
+// reached as long as the bridge is there, whatever the configuration says by now.
+func (f *facts) formerGuest(on, l link) bool {
+	return slices.ContainsFunc(f.record.Config.Segments, func(s Segment) bool {
+		return on.alias == segmentAlias && s.Bridge == on.name && s.Uplink != l.name && on.mac != l.mac
+	})
 }
 
 // withPorts adds, to the uplinks that are segments' bridges, the ports by which those reach the LAN. What is recorded of such a port is

@@ -46,6 +46,7 @@ type handoverLoop struct {
 	overdue int  // looks since it should have gone back
 	retry   time.Time
 	delay   time.Duration
+	mending mending
 }
 
 const (
@@ -97,6 +98,9 @@ func (d *daemon) lookAtHandover(ctx context.Context, l *handoverLoop) {
 		d.settled(ctx, state)
 	}
 	d.host.Rest(false)
+	if state.Phase == handover.Kept {
+		d.mend(ctx, &l.mending)
+	}
 	if state.Phase == handover.None && !time.Now().Before(l.retry) {
 		d.keepConfirmed(ctx, l)
 	}
@@ -290,6 +294,8 @@ func handoverProblems(host *handover.Host, cfg *config.Config, obstacle error) [
 		return problem(fmt.Sprintf("%s has what %s had, but the configuration has no bridged network any more", state.Config.Bridge, state.Config.Uplink), "labnet down gives it back")
 	case state.Phase == handover.Kept && !sameHandover(state.Config, want):
 		return problem(fmt.Sprintf("%s has taken over from %s by a configuration that was another", state.Config.Bridge, state.Config.Uplink), "labnet down gives it back; then labnet run and labnet apply")
+	case state.Phase == handover.Kept && obstacle != nil:
+		return problem(obstacle.Error(), "labnet goes on looking; `labnet down` gives back what there is")
 	case state.Phase == handover.Kept || !ok:
 		return nil
 	case obstacle != nil:

@@ -192,7 +192,9 @@ func TestBridgedUnconfirmedGoesBack(t *testing.T) {
 				t.Errorf("a second change: %v\n%s", err, out)
 			}
 			// What others make meanwhile stays.
-			l.router.Run(t, "sh", "-ec", "ip link add own type bridge; ip route add 198.51.100.0/24 via "+lanAddr)
+			l.router.Run(t, "sh", "-ec", `ip link add own type bridge; ip route add 198.51.100.0/24 via `+lanAddr+`
+				ip address add 192.0.2.77/24 dev br0; ip address add 203.0.113.9/32 dev lo; ip rule add from 203.0.113.9 table 99
+				sysctl -qw net.ipv4.conf.lo.log_martians=1`)
 			if strings.Contains(how, "killed") {
 				l.stop(t, d, syscall.SIGKILL)
 			}
@@ -206,7 +208,9 @@ func TestBridgedUnconfirmedGoesBack(t *testing.T) {
 			}
 			nettest.Eventually(t, time.Minute, func() error { return l.offBridge(t) })
 			s.lives(t, "after the way back")
-			l.router.Run(t, "sh", "-ec", "ip link del own; ip route del 198.51.100.0/24 via "+lanAddr+" dev eth0")
+			l.router.Run(t, "sh", "-ec", `ip link del own; ip route del 198.51.100.0/24 via `+lanAddr+` dev eth0
+				ip address del 192.0.2.77/24 dev eth0; ip address del 203.0.113.9/32 dev lo; ip rule del from 203.0.113.9 table 99
+				test "$(sysctl -n net.ipv4.conf.lo.log_martians)" = 1; sysctl -qw net.ipv4.conf.lo.log_martians=0`)
 			if diff := hostdump.Diff(before, sortedRoutes(settled(t, l.router))); diff != "" {
 				t.Errorf("the host isn't what it was:\n%s", diff)
 			}
