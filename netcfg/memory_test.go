@@ -272,6 +272,9 @@ func (m *memory) String() string {
 		names[l.index] = l.name
 	}
 	for _, l := range m.links {
+		if l.alias == segmentAlias {
+			continue // others make it
+		}
 		master := names[l.master]
 		l.index, l.master = 0, 0
 		list = append(list, fmt.Sprintf("link %+v on %q", l, master))

@@ -40,10 +40,13 @@ func randomConfig(r *rand.Rand) Config {
 		n.TAPs = randomTAPs(r, i)
 		cfg.Networks = append(cfg.Networks, n)
 	}
+	if r.IntN(2) == 0 {
+		cfg.Segments = []Segment{{Name: "lan", Bridge: "lan0", Uplink: "card0", TAPs: randomTAPs(r, 9)}}
+	}
 	return cfg
 }
 
-// stir lets the world change: default routes, addresses of links, the host-wide switch.
+// stir lets the world change: default routes, a segment's bridge, addresses of links, the host-wide switch.
 func stir(r *rand.Rand, m *memory) {
 	m.routes = nil
 	for _, name := range []string{"eth0", "eth1"} {
@@ -51,6 +54,7 @@ func stir(r *rand.Rand, m *memory) {
 			m.routes = append(m.routes, route{table: 254, dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), links: []int{m.find(name).index}})
 		}
 	}
+	stirSegment(r, m)
 }
 
 // vandalise changes some of what is ours, as no labnet would.

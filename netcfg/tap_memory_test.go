@@ -40,7 +40,7 @@ func (m *memory) changeTAP(step []Change) error {
 		if l == nil {
 			return errNoLink
 		}
-		l.alias, l.mtu, l.up = alias, c.to.mtu, l.up || c.to.up
+		l.alias, l.mtu, l.up = alias, c.to.mtu, c.to.up
 	case delTAP:
 		for _, c := range step {
 			if err := remove(c.(delTAP).name, c.(delTAP).index); err != nil {
@@ -77,5 +77,18 @@ func vandaliseTAPs(r *rand.Rand, m *memory) {
 				l.master = 0
 			}
 		}
+	}
+}
+
+// stirSegment makes the bridge of randomConfig's segment, or removes it: somebody else hands the uplink over, and back.
+func stirSegment(r *rand.Rand, m *memory) {
+	switch there := m.find("lan0") != nil; {
+	case there && r.IntN(2) == 0:
+		if err := m.remove("lan0"); err != nil {
+			panic(err)
+		}
+	case !there && r.IntN(2) == 0:
+		m.next++
+		m.links = append(m.links, link{index: m.next, name: "lan0", kind: "bridge", alias: segmentAlias, mtu: 1500 - r.IntN(2), mac: "02:00:00:00:00:77", up: true})
 	}
 }
