@@ -20,6 +20,9 @@ type TAP struct {
 
 	MultiQueue bool // it may be opened several times, a queue each
 	VnetHdr    bool // born with virtio headers; whoever opens it by name decides for himself
+
+	// Guest is the MAC address that its guest has, zero for any. Under a strict guard it has no other, and no other port has it.
+	Guest MAC `json:",omitzero"`
 }
 
 // maxTAPMTU is the kernel's: an Ethernet header is counted with the packet (drivers/net/tun.c).

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"labnet/internal/config"
+	"labnet/leases"
 	"labnet/netcfg"
 )
 
@@ -15,7 +16,9 @@ import (
 func hostTAPs(taps []config.TAP) []netcfg.TAP {
 	var out []netcfg.TAP
 	for _, t := range taps {
-		out = append(out, netcfg.TAP{Name: t.Name, Owner: t.Owner, Group: t.Group, MultiQueue: t.MultiQueue, VnetHdr: t.VnetHdr})
+		// A MAC address that the file doesn't say is a proposal.
+		mac, _ := macOf(leases.HWAddr(t.MAC))
+		out = append(out, netcfg.TAP{Name: t.Name, Owner: t.Owner, Group: t.Group, MultiQueue: t.MultiQueue, VnetHdr: t.VnetHdr, Guest: mac})
 	}
 	return out
 }
@@ -47,7 +50,12 @@ func tapsOf(host *netcfg.Config, network string) *[]netcfg.TAP {
 }
 
 func hostTAP(k keptTAP) netcfg.TAP {
-	return netcfg.TAP{Name: k.Name, Owner: k.Owner, Group: k.Group, MultiQueue: k.MultiQueue, VnetHdr: k.VnetHdr}
+	out := netcfg.TAP{Name: k.Name, Owner: k.Owner, Group: k.Group, MultiQueue: k.MultiQueue, VnetHdr: k.VnetHdr}
+	var mac leases.HWAddr
+	if k.Pinned && mac.UnmarshalText([]byte(k.MAC)) == nil {
+		out.Guest, _ = macOf(mac)
+	}
+	return out
 }
 
 // obstacleToTAP says what in the file stands against a TAP, "" for nothing.
