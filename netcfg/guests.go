@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -10,6 +11,18 @@ import (
 type MAC [6]byte
 
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
+
+// MarshalText gives what String gives.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what String gives.
+func (m *MAC) UnmarshalText(text []byte) error {
+	hw, err := net.ParseMAC(string(text))
+	if err == nil && copy(m[:], hw) != len(hw) {
+		err = fmt.Errorf("%q is no Ethernet address", text)
+	}
+	return err
+}
 
 // Binding is an address that a guest may send from under a strict guard.
 type Binding struct {

@@ -18,7 +18,7 @@ func TestKernelsOnTheLAN(t *testing.T) {
 	nettest.NeedRoot(t)
 	begin := time.Now()
 	l, s := newBridgedLab(t, strings.Replace(bridgedTAPsConfig, "tap-one", "tap-vm1", 1))
-	lanServer(t, l)
+	startLANServer(t, l)
 	p := newPeople(t, l)
 	d, _ := l.start(t)
 	l.confirm(t, l.apply(t))

@@ -55,7 +55,7 @@ func (l *lab) waiting(t *testing.T, want string, names ...string) {
 func TestTAPsOnTheLAN(t *testing.T) {
 	nettest.NeedRoot(t)
 	l, s := newBridgedLab(t, bridgedTAPsConfig)
-	lanServer(t, l)
+	startLANServer(t, l)
 	p := newPeople(t, l)
 	pristine := sortedRoutes(settled(t, l.router))
 	d, _ := l.start(t)

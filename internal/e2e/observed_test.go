@@ -11,14 +11,14 @@ import (
 	"labnet/internal/nettest"
 )
 
-// lanServer starts dnsmasq on the LAN: it leases 192.0.2.100 to .150, and answers nobody more slowly because of others, as it does while it pings.
-func lanServer(t *testing.T, l *lab) {
+// startLANServer starts dnsmasq on the LAN: it leases 192.0.2.100 to .150, and answers nobody more slowly because of others, as it does while it pings.
+func startLANServer(t *testing.T, l *lab) {
 	t.Helper()
 	l.lan.Start(t, "dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--leasefile-ro", "--pid-file=", "--user=root",
 		"--interface=eth0", "--no-ping", "--dhcp-range=192.0.2.100,192.0.2.150,12h")
 }
 
-// ofLANServer reports whether an address is one of lanServer's.
+// ofLANServer reports whether an address is one of startLANServer's.
 func ofLANServer(addr string) bool {
 	a, err := netip.ParseAddr(addr)
 	return err == nil && !a.Less(netip.MustParseAddr("192.0.2.100")) && !netip.MustParseAddr("192.0.2.150").Less(a)
@@ -54,7 +54,7 @@ func (l *lab) sightings(t *testing.T, args ...string) []sighting {
 func TestGuestsOfTheLANAreObserved(t *testing.T) {
 	nettest.NeedRoot(t)
 	l, _ := newBridgedLab(t, bridgedConfig)
-	lanServer(t, l)
+	startLANServer(t, l)
 	l.start(t)
 	l.confirm(t, l.apply(t))
 	g, nasty := l.newGuest(t, "guest", "vm1"), l.newGuest(t, "nasty", "vm2")
