@@ -91,7 +91,7 @@ func TestTAPsOnTheLAN(t *testing.T) {
 	l.waiting(t, before, "tap-one", "tap-two")
 	index := l.router.Run(t, "cat", "/sys/class/net/tap-one/ifindex")
 
-	token := l.apply(t)
+	l.apply(t)
 	if row := l.taps(t)["tap-one"]; row.Bridge != "br0" || row.Waits != "" || !row.InUse {
 		t.Errorf("after apply: %+v", row)
 	}
@@ -116,7 +116,7 @@ func TestTAPsOnTheLAN(t *testing.T) {
 		return contains(l.router.Run(t, "ip", "-o", "link", "show", "tap-one"), "state DOWN")
 	})
 	l.waiting(t, before, "tap-one", "tap-two")
-	token = l.apply(t)
+	token := l.apply(t)
 	acked := func(when string) {
 		t.Helper()
 		n := strings.Count(one(), "acked")

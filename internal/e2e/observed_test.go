@@ -72,6 +72,8 @@ func TestGuestsOfTheLANAreObserved(t *testing.T) {
 		l.lan.Run(t, "ping", "-c1", "-W5", lease["address"])
 		nettest.Eventually(t, limit, func() error {
 			found := slices.DeleteFunc(l.sightings(t, "--filter", "state=observed"), func(s sighting) bool { return s.Port != port })
+			// A lease that was given before the port was listened to is heard of when it is renewed.
+			g.Run(t, "sh", "-c", "kill -USR1 $(cat "+g.dir+"/pid)")
 			if len(found) != 1 {
 				return fmt.Errorf("at %s are observed: %+v", port, found)
 			}
