@@ -48,7 +48,7 @@ func TestKernelsOnTheLAN(t *testing.T) {
 				seen = append(seen, s)
 			}
 		}
-		if len(seen) != 1 || seen[0].Network != "lan" || seen[0].Address != row.Address || seen[0].MAC != row.MAC || seen[0].Hostname != guest || seen[0].Expires == "" {
+		if len(seen) != 1 || seen[0].Network != "lan" || seen[0].Address != row.Address || seen[0].MAC != row.MAC || seen[0].Hostname != guest {
 			t.Errorf("at %s are observed: %+v", tap, seen)
 		}
 		l.lan.Run(t, "ping", "-c3", "-W5", row.Address)
