@@ -21,6 +21,7 @@ var expressionModules = map[string]map[family]string{
 	"fib":     {familyInet: "nft_fib_inet"},
 	"masq":    {familyInet: "nft_masq"},
 	"meta":    {familyBridge: "nft_meta_bridge"},
+	"nat":     {familyInet: "nft_nat"},
 	"numgen":  {familyInet: "nft_numgen"},
 	"objref":  {familyInet: "nft_objref", familyBridge: "nft_objref"},
 	"reject":  {familyInet: "nft_reject_inet", familyBridge: "nft_reject_bridge"},
