@@ -27,7 +27,7 @@ LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf e2fsprogs kea-admin
 LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware|TestKilledTwoHundredTimes|TestAMillionBlockedNames|TestBlockedNamesCostWhatCachedOnesDo
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
-KERNEL_TESTS := TestDebianKernel|TestMissingModules|TestKernelsOnTAPs
+KERNEL_TESTS := TestDebianKernel|TestMissingModules|TestKernelsOnTAPs|TestKernelsOnTheLAN
 # What labnet's state outlives, in an emulated machine with the last of these kernels.
 STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 

@@ -86,9 +86,6 @@ func (cfg Config) complete() (Config, error) {
 		if err := cfg.checkSeparation(*n); err != nil {
 			return fail("%w", err)
 		}
-		if err := n.completeTAPs(networks); err != nil {
-			return fail("%w", err)
-		}
 		if err := n.completePublish(); err != nil {
 			return fail("%w", err)
 		}
@@ -104,7 +101,7 @@ func (cfg Config) complete() (Config, error) {
 		}
 	}
 	cfg = Config{Networks: networks, Segments: cfg.Segments}
-	return cfg, errors.Join(cfg.completePublishes(), cfg.checkSegments())
+	return cfg, errors.Join(cfg.completePublishes(), cfg.checkSegments(), cfg.checkTAPs())
 }
 
 // named reports whether s is a name of up to most bytes: letters, digits, _ and, but for the first, what else there may be.

@@ -15,6 +15,7 @@ type follower struct {
 	mu sync.Mutex
 	roster
 	cfg  Config        // whose sets these are
+	pins pins          // of cfg
 	sets map[setID]set // as they are in the kernel, as far as is known; nil: nothing of ours is there
 
 	links map[int]string      // the names of the host's links
@@ -84,7 +85,7 @@ func (h *Host) followChanges(c GuestChanges) {
 	}
 	before, after := followed{}, followed{}
 	for id := range touched {
-		before.addStation(id, f.stations[id])
+		before.addStation(id, f.stations[id], f.pins.portOf(id, f.stations[id]))
 	}
 	if len(c.Names) > 0 {
 		before.addPublished(f.cfg, f.names)
@@ -103,7 +104,7 @@ func (h *Host) followChanges(c GuestChanges) {
 	}
 	for id := range touched {
 		h.place(id)
-		after.addStation(id, f.stations[id])
+		after.addStation(id, f.stations[id], f.pins.portOf(id, f.stations[id]))
 	}
 	if len(c.Names) > 0 {
 		after.addPublished(f.cfg, f.names)
@@ -201,7 +202,7 @@ func (h *Host) settle(cfg Config, f *facts, want *state) {
 
 // adopt makes the sets of a state those that are followed.
 func (h *Host) adopt(cfg Config, f *facts, want *state) {
-	h.follower.cfg, h.follower.sets = cfg, map[setID]set{}
+	h.follower.cfg, h.follower.pins, h.follower.sets = cfg, cfg.pins(), map[setID]set{}
 	for id, t := range want.tables {
 		for name, s := range t.sets {
 			if s.followed {
@@ -237,7 +238,7 @@ func (h *Host) placeAll(cfg Config, f *facts) {
 		on, _ := f.link(n.Bridge)
 		missing := false
 		for id, s := range h.follower.stations {
-			if id.network != n.Name {
+			if _, pinned := h.follower.pins.ports[id]; pinned || id.network != n.Name {
 				continue
 			}
 			l, ok := f.link(s.port)
@@ -303,7 +304,7 @@ func (h *Host) followAgain(cfg Config, f *facts) {
 func (h *Host) unfollow() {
 	h.follower.mu.Lock()
 	defer h.follower.mu.Unlock()
-	h.follower.sets, h.follower.cfg = nil, Config{}
+	h.follower.sets, h.follower.cfg, h.follower.pins = nil, Config{}, pins{}
 }
 
 // wouldFollow is what would be in the sets of a configuration.

@@ -35,7 +35,7 @@ func randomSegments(r *rand.Rand) []Segment {
 	if r.IntN(2) == 0 {
 		return nil
 	}
-	s := Segment{Name: "lan", Bridge: "brlan", Uplink: "eth2"}
+	s := Segment{Name: "lan", Bridge: "brlan", Uplink: "eth2", TAPs: randomTAPs(r, 9)}
 	if r.IntN(3) > 0 {
 		s.Attach = []string{[]string{"lan*", "lan0"}[r.IntN(2)]}
 	}

@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -10,6 +11,18 @@ import (
 type MAC [6]byte
 
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
+
+// MarshalText gives what String gives.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what String gives.
+func (m *MAC) UnmarshalText(text []byte) error {
+	hw, err := net.ParseMAC(string(text))
+	if err == nil && copy(m[:], hw) != len(hw) {
+		err = fmt.Errorf("%q is no Ethernet address", text)
+	}
+	return err
+}
 
 // Binding is an address that a guest may send from under a strict guard.
 type Binding struct {
@@ -137,22 +150,22 @@ func (f followed) add(id setID, element, value string) {
 	f[id][element] = value
 }
 
-// addStation adds the elements of a guest's card.
-func (f followed) addStation(id stationID, s *station) {
+// addStation adds the elements of a guest's card, which is at a port, "" while that isn't known; s is nil for one without an address.
+func (f followed) addStation(id stationID, s *station, port string) {
+	in := func(set, element string) { f.add(setID{bridgeTable, set + id.network}, element, "") }
+	mac := id.mac.String()
+	if port != "" {
+		in(settled, mac)
+		in(stations, port+between+mac)
+	}
 	if s == nil {
 		return
 	}
-	in := func(set, element string) { f.add(setID{bridgeTable, set + id.network}, element, "") }
-	mac := id.mac.String()
-	if s.port != "" {
-		in(settled, mac)
-		in(stations, s.port+between+mac)
-	}
 	for a := range s.addrs {
-		if s.port == "" {
+		if port == "" {
 			in(roaming, mac+between+a.String())
 		} else {
-			in(boundTo, s.port+between+mac+between+a.String())
+			in(boundTo, port+between+mac+between+a.String())
 		}
 	}
 }
@@ -180,10 +193,14 @@ func (r *roster) elements(cfg Config) followed {
 	for _, n := range cfg.Networks {
 		strict[n.Name] = n.Guard == GuardStrict
 	}
+	p := cfg.pins()
 	for id, s := range r.stations {
 		if strict[id.network] {
-			f.addStation(id, s)
+			f.addStation(id, s, p.portOf(id, s))
 		}
+	}
+	for id, port := range p.ports {
+		f.addStation(id, nil, port)
 	}
 	f.addPublished(cfg, r.names)
 	return f

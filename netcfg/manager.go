@@ -244,7 +244,7 @@ func (h *Host) goBack(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("going back to what was before: %w", err)
 	}
-	if len(cfg.Networks) == 0 {
+	if len(cfg.tapHomes()) == 0 {
 		return h.record.remove()
 	}
 	h.settle(cfg, f, want)

@@ -272,7 +272,13 @@ func (m *memory) String() string {
 		names[l.index] = l.name
 	}
 	for _, l := range m.links {
+		if l.alias == segmentAlias {
+			continue // others make it
+		}
 		master := names[l.master]
+		if l.name == "eth2" {
+			master = "" // and plug it in
+		}
 		l.index, l.master = 0, 0
 		list = append(list, fmt.Sprintf("link %+v on %q", l, master))
 	}
@@ -280,6 +286,9 @@ func (m *memory) String() string {
 		list = append(list, fmt.Sprintf("address %s on %s by %d", a.prefix, names[a.link], a.protocol))
 	}
 	for k, v := range m.sysctls {
+		if k == forwardingOf("brlan") {
+			continue
+		}
 		list = append(list, fmt.Sprintf("sysctl %s = %s", k, v))
 	}
 	for id, t := range m.tables {

@@ -45,7 +45,7 @@ func randomConfig(r *rand.Rand) Config {
 	return cfg
 }
 
-// stir lets the world change: default routes, addresses of links, the host-wide switch.
+// stir lets the world change: default routes, a segment's bridge, addresses of links, the host-wide switch.
 func stir(r *rand.Rand, m *memory) {
 	m.routes = nil
 	for _, name := range []string{"eth0", "eth1"} {
@@ -53,6 +53,7 @@ func stir(r *rand.Rand, m *memory) {
 			m.routes = append(m.routes, route{table: 254, dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), links: []int{m.find(name).index}})
 		}
 	}
+	stirSegment(r, m)
 }
 
 // vandalise changes some of what is ours, as no labnet would.

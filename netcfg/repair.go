@@ -160,9 +160,12 @@ func (p Plan) newPorts() Plan {
 func (s *state) among(f *facts, have *state) *state {
 	part := *s
 	part.ports = maps.Clone(s.ports)
-	maps.DeleteFunc(part.ports, func(name string, _ port) bool {
-		_, ok := f.link(name)
-		return !ok
+	maps.DeleteFunc(part.ports, func(name string, p port) bool {
+		_, there := f.link(name)
+		// So do bridges that others make.
+		_, bridge := f.link(p.bridge)
+		_, ours := s.bridges[p.bridge]
+		return !there || !bridge && !ours
 	})
 	// A guest's link that came since then isn't one to take away.
 	for name, p := range have.ports {

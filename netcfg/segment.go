@@ -16,6 +16,7 @@ type Segment struct {
 	Bridge string
 	Uplink string   // the port towards the LAN
 	Attach []string // glob patterns (path.Match) of links that become ports on sight
+	TAPs   []TAP    `json:",omitempty"` // made for the guests; until there is the bridge they wait
 }
 
 // checkSegments says what no host could carry.

@@ -1,13 +1,15 @@
 package netcfg
 
 import (
+	"slices"
+
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
 // Under a strict guard a guest has what the follower says: its MAC address with the addresses that it was given, and, once the bridge has
 // learned it, the port that this MAC address is at. From another port nothing passes with it, DHCP included, so that nobody takes the
-// guest's place while its own port is connected.
+// guest's place while its own port is connected. Where a TAP says which MAC address its guest has, nothing needs to be learned.
 
 // The sets of a network under a strict guard.
 const (
@@ -32,6 +34,7 @@ func (t *table) strictSets(n Network, f *facts) {
 		t.declare(key, false, false, name+n.Name)
 		t.follow(f, bridgeTable, name+n.Name)
 	}
+	t.pinPorts(n)
 }
 
 // Where a key's parts are in the registers: a name takes sixteen bytes, a MAC address eight, each from the first that is free.
@@ -89,34 +92,36 @@ func (g guestRules) strict() map[string][]rule {
 			frame("", arp, g.to("arp")),
 			frame("no other addresses are leased", counted(notIPv4), drop()),
 		},
-		"ip": {
-			frame("", ip, g.bound(frameSource, ip4Source), g.to("known")),
-			frame("another guest's MAC address", g.elsewhere(frameSource), impostor, drop()),
-			frame("", ip, g.roams(frameSource, ip4Source), g.to("known")),
-		},
+		"ip": slices.Concat(
+			[]rule{frame("", ip, g.bound(frameSource, ip4Source), g.to("known"))},
+			g.notItsOwn("another guest's MAC address", nil, frameSource),
+			[]rule{frame("", ip, g.roams(frameSource, ip4Source), g.to("known"))}),
 		"known": {frame("", l4proto(unix.IPPROTO_UDP), g.to("udp"))},
-		"arp": {
-			frame("the gateway's address is not for guests", arp, arpSender(g.n.Address.Addr()), impostor, drop()),
-			frame("nor is the bridge's", arp, arpSenderMAC(g.mac), impostor, drop()),
-			frame("another guest's MAC address", g.elsewhere(frameSource), impostor, drop()),
-			frame("another guest's MAC address", arp, g.elsewhere(arpMAC), impostor, drop()),
-			// Who looks whether an address is free has none yet (RFC 5227 section 2.1.1), and nobody learns anything of him.
-			frame("", arp, arpSender(unspecified4), accept()),
-			frame("", arp, g.bound(frameSource, arpAddress), g.bound(arpMAC, arpAddress), accept()),
-			frame("", arp, g.roams(frameSource, arpAddress), g.roams(arpMAC, arpAddress), accept()),
-			frame("an address that it doesn't have", impostor, drop()),
-		},
+		"arp": slices.Concat(
+			[]rule{
+				frame("the gateway's address is not for guests", arp, arpSender(g.n.Address.Addr()), impostor, drop()),
+				frame("nor is the bridge's", arp, arpSenderMAC(g.mac), impostor, drop()),
+			},
+			g.notItsOwn("another guest's MAC address", nil, frameSource),
+			g.notItsOwn("another guest's MAC address", arp, arpMAC),
+			[]rule{
+				// Who looks whether an address is free has none yet (RFC 5227 section 2.1.1), and nobody learns anything of him.
+				frame("", arp, arpSender(unspecified4), accept()),
+				frame("", arp, g.bound(frameSource, arpAddress), g.bound(arpMAC, arpAddress), accept()),
+				frame("", arp, g.roams(frameSource, arpAddress), g.roams(arpMAC, arpAddress), accept()),
+				frame("an address that it doesn't have", impostor, drop()),
+			}),
 	}
 	if g.n.DHCP {
 		// Who asks for an address has none, or one that it isn't to have (RFC 2131 section 4.1).
 		chains["ip"] = append(chains["ip"],
 			frame("", ip, daddr4(limitedBroadcast), l4proto(unix.IPPROTO_UDP), sport(68), dport(67), g.to("request")),
 			frame("", ip, daddr4(single(g.n.Address.Addr())), l4proto(unix.IPPROTO_UDP), sport(68), dport(67), g.to("request")))
-		chains["request"] = append([]rule{
+		chains["request"] = slices.Concat(
 			// A release in another's name would cost him his address.
-			frame("DHCP for another guest", l4proto(unix.IPPROTO_UDP), g.elsewhere(dhcpChaddr), impostor, drop()),
-			frame("nor in pieces", ip, fragment(), impostor, drop()),
-		}, g.requests()...)
+			g.notItsOwn("DHCP for another guest", l4proto(unix.IPPROTO_UDP), dhcpChaddr),
+			[]rule{frame("nor in pieces", ip, fragment(), impostor, drop())},
+			g.requests())
 	}
 	chains["ip"] = append(chains["ip"], frame("an address that it doesn't have", impostor, drop()))
 	return chains

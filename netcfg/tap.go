@@ -20,6 +20,9 @@ type TAP struct {
 
 	MultiQueue bool // it may be opened several times, a queue each
 	VnetHdr    bool // born with virtio headers; whoever opens it by name decides for himself
+
+	// Guest is the MAC address that its guest has, zero for any. Under a strict guard it has no other, and no other port has it.
+	Guest MAC `json:",omitzero"`
 }
 
 // maxTAPMTU is the kernel's: an Ethernet header is counted with the packet (drivers/net/tun.c).
@@ -50,41 +53,29 @@ type tun struct {
 	used         bool // somebody has it open
 }
 
-// completeTAPs says what no host could carry of a network's TAPs.
-func (n Network) completeTAPs(all []Network) error {
-	for i, t := range n.TAPs {
+// completeTAPs says what no host could carry of a home's TAPs.
+func (p tapHome) completeTAPs(all []tapHome) error {
+	for i, t := range p.taps {
 		switch {
 		case !named(t.Name, 15, "-."):
 			return fmt.Errorf("%q can't name a TAP: up to 15 letters, digits, dots, - and _", t.Name)
 		case t.Name == "all" || t.Name == "default" || t.Name == "lo":
 			return fmt.Errorf("a TAP can't be named %q: the kernel uses that name itself", t.Name)
-		case slices.ContainsFunc(n.TAPs[:i], func(other TAP) bool { return other.Name == t.Name }):
+		case slices.ContainsFunc(p.taps[:i], func(other TAP) bool { return other.Name == t.Name }):
 			return fmt.Errorf("there are two TAPs named %s", t.Name)
 		}
 		for _, other := range all {
 			switch {
-			case other.Bridge == t.Name:
+			case other.bridge == t.Name:
 				return fmt.Errorf("the TAP %s has the name of a bridge", t.Name)
-			case other.Uplink == t.Name:
+			case other.uplink == t.Name:
 				return fmt.Errorf("the TAP %s has the name of an uplink", t.Name)
-			case other.Name != n.Name && slices.ContainsFunc(other.TAPs, func(o TAP) bool { return o.Name == t.Name }):
-				return fmt.Errorf("the TAP %s is of network %q too", t.Name, other.Name)
+			case other.network != p.network && slices.ContainsFunc(other.taps, func(o TAP) bool { return o.Name == t.Name }):
+				return fmt.Errorf("the TAP %s is of network %q too", t.Name, other.network)
 			}
 		}
 	}
 	return nil
-}
-
-// tap returns the network and the TAP of a name.
-func (cfg Config) tap(name string) (n Network, t TAP, ok bool) {
-	for _, n := range cfg.Networks {
-		for _, t := range n.TAPs {
-			if t.Name == name {
-				return n, t, true
-			}
-		}
-	}
-	return Network{}, TAP{}, false
 }
 
 // accounts are the users and groups that TAPs name, as this host knows them.
@@ -93,8 +84,8 @@ type accounts struct{ users, groups map[string]int64 }
 // lookUpAccounts looks for those of a configuration; whom the host doesn't know is left out.
 func lookUpAccounts(cfg Config) (accounts, error) {
 	a := accounts{map[string]int64{}, map[string]int64{}}
-	for _, n := range cfg.Networks {
-		for _, t := range n.TAPs {
+	for _, p := range cfg.tapHomes() {
+		for _, t := range p.taps {
 			if err := a.add(a.users, t.Owner, userID); err != nil {
 				return a, err
 			}
@@ -166,8 +157,9 @@ func (a accounts) of(t TAP) (owner, group int64, ok bool) {
 // wantTAPs adds the TAPs of a configuration, and their places on the bridges. One that can't be made, since another link has its
 // name or nobody knows its owner, is left out, so that all else is kept in order: a Problem says so.
 func (f *facts) wantTAPs(cfg Config, s *state) {
-	for _, n := range cfg.Networks {
-		for _, t := range n.TAPs {
+	for _, p := range cfg.tapHomes() {
+		mtu, ready := f.ready(cfg, p)
+		for _, t := range p.taps {
 			l, there := f.link(t.Name)
 			if there && !f.ourTAP(l) {
 				continue
@@ -175,7 +167,7 @@ func (f *facts) wantTAPs(cfg Config, s *state) {
 			owner, group, known := f.accounts.of(t)
 			want := tap{
 				owner: owner, group: group, multiQueue: t.MultiQueue, vnetHdr: t.VnetHdr,
-				mtu: min(n.MTU, maxTAPMTU), marked: true, up: true,
+				mtu: min(mtu, maxTAPMTU), marked: true, up: ready,
 			}
 			switch {
 			case !known && !there:
@@ -185,15 +177,15 @@ func (f *facts) wantTAPs(cfg Config, s *state) {
 				want.owner, want.group, want.multiQueue = l.tun.owner, l.tun.group, l.tun.multiQueue
 			}
 			s.taps[t.Name] = want
-			if f.usable(cfg, n.Bridge) {
-				s.ports[t.Name] = port{bridge: n.Bridge, isolated: cfg.isolates(n.Bridge)}
+			if ready {
+				s.ports[t.Name] = port{bridge: p.bridge, isolated: cfg.isolates(p.bridge)}
 			}
 		}
 	}
 }
 
-// ourTAP reports whether a link is a TAP of ours: it has our mark or, its mark overwritten by someone's description, is on our bridge
-// and as it is recorded.
+// ourTAP reports whether a link is a TAP of ours: it has our mark or, its mark overwritten by someone's description, is recorded and on
+// its bridge, or waits for one.
 func (f *facts) ourTAP(l link) bool {
 	if l.kind != "tun" || !l.tun.tap {
 		return false
@@ -201,8 +193,8 @@ func (f *facts) ourTAP(l link) bool {
 	if l.alias == alias {
 		return true
 	}
-	n, _, recorded := f.record.Config.tap(l.name)
-	return recorded && l.tun.persistent && f.linkName(l.master) == n.Bridge
+	p, recorded := f.record.Config.homeOf(l.name)
+	return recorded && l.tun.persistent && (f.linkName(l.master) == p.bridge || p.waits() && l.master == 0)
 }
 
 // haveTAPs adds the TAPs of ours.
@@ -221,11 +213,11 @@ func (f *facts) haveTAPs(s *state) {
 // tapProblems are links that stand in the way of a TAP, and accounts that nobody knows.
 func tapProblems(cfg Config, f *facts) []Problem {
 	var problems []Problem
-	for _, n := range cfg.Networks {
+	for _, p := range cfg.tapHomes() {
 		add := func(remedy, format string, args ...any) {
-			problems = append(problems, Problem{Network: n.Name, Fatal: true, Summary: fmt.Sprintf(format, args...), Remedy: remedy})
+			problems = append(problems, Problem{Network: p.network, Fatal: true, Summary: fmt.Sprintf(format, args...), Remedy: remedy})
 		}
-		for _, t := range n.TAPs {
+		for _, t := range p.taps {
 			owner, group, known := f.accounts.of(t)
 			if !known {
 				for _, account := range []struct {

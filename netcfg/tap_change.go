@@ -49,8 +49,11 @@ func (c setTAP) String() string {
 	if !c.from.marked {
 		parts = append(parts, "alias "+alias)
 	}
-	if !c.from.up {
+	switch {
+	case !c.from.up && c.to.up:
 		parts = append(parts, "down -> up")
+	case c.from.up && !c.to.up:
+		parts = append(parts, "up -> down")
 	}
 	return fmt.Sprintf("~ link %s (%s)", c.name, strings.Join(parts, ", "))
 }
@@ -64,7 +67,7 @@ func planTAPs(have, want *state) (grow, shrink []Change, fresh map[string]bool) 
 		to := want.taps[name]
 		from, ok := have.taps[name]
 		// Who is brought to a bridge is brought up there.
-		if have.ports[name].bridge != want.ports[name].bridge {
+		if bridge := want.ports[name].bridge; bridge != "" && have.ports[name].bridge != bridge {
 			from.up = to.up
 		}
 		from.vnetHdr = to.vnetHdr

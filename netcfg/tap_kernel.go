@@ -52,7 +52,7 @@ func (ns *namespace) changeTAP(step []Change) error {
 		if c.to.up {
 			flags = unix.IFF_UP
 		}
-		return wrap(dressTAP(ns.route, ifinfo(l.index, flags, flags), c.to), "configuring the TAP %s", c.name)
+		return wrap(dressTAP(ns.route, ifinfo(l.index, flags, unix.IFF_UP), c.to), "configuring the TAP %s", c.name)
 	case delTAP:
 		return wrap(ns.deleteTAPs(step), "removing %s", count(len(step), "TAP"))
 	}

@@ -54,7 +54,7 @@ func (h *Host) TAPs() ([]TAPLink, error) {
 	for _, l := range f.links {
 		bridge, _ := f.link(f.linkName(l.master))
 		ours := f.ourTAP(l)
-		if l.kind != "tun" || !l.tun.tap || !ours && !f.ours(bridge) && !f.adopted(rec.Config, bridge) {
+		if l.kind != "tun" || !l.tun.tap || !ours && !f.ours(bridge) && !f.adopted(rec.Config, bridge) && bridge.alias != segmentAlias {
 			continue
 		}
 		t := TAPLink{

@@ -40,7 +40,7 @@ func (m *memory) changeTAP(step []Change) error {
 		if l == nil {
 			return errNoLink
 		}
-		l.alias, l.mtu, l.up = alias, c.to.mtu, l.up || c.to.up
+		l.alias, l.mtu, l.up = alias, c.to.mtu, c.to.up
 	case delTAP:
 		for _, c := range step {
 			if err := remove(c.(delTAP).name, c.(delTAP).index); err != nil {
@@ -77,5 +77,28 @@ func vandaliseTAPs(r *rand.Rand, m *memory) {
 				l.master = 0
 			}
 		}
+	}
+}
+
+// stirSegment makes the bridge of randomConfig's segment, or removes it: somebody else hands the uplink over, and back.
+func stirSegment(r *rand.Rand, m *memory) {
+	uplink := m.find("eth2")
+	switch there := m.find("brlan") != nil; {
+	case uplink == nil || uplink.master != 0 && m.find("brlan") == nil: // another's port
+	case there && r.IntN(2) == 0:
+		// Whoever takes ports away decides on their state: here, as it was.
+		for _, name := range []string{"lan0", "lan1"} {
+			if l := m.find(name); l != nil && l.master == m.find("brlan").index {
+				l.up, l.isolated, l.hairpin = false, false, false
+			}
+		}
+		if err := m.remove("brlan"); err != nil {
+			panic(err)
+		}
+	case !there && r.IntN(2) == 0:
+		m.next++
+		uplink.master, uplink.isolated, uplink.hairpin = m.next, false, false
+		m.sysctls[forwardingOf("brlan")] = "0"
+		m.links = append(m.links, link{index: m.next, name: "brlan", kind: "bridge", alias: segmentAlias, mtu: 1500 - r.IntN(2), mac: uplink.mac, up: true})
 	}
 }

@@ -70,6 +70,12 @@ func tapView() listView[control.TAP] {
 		switch {
 		case t.Obstacle != "":
 			return "not made: " + visible(t.Obstacle)
+		case t.Waits != "" && t.PID != 0:
+			return fmt.Sprintf("%s (pid %d), waits for %s", printable(t.Process), t.PID, t.Waits)
+		case t.Waits != "" && t.InUse:
+			return "in use, waits for " + t.Waits
+		case t.Waits != "":
+			return "waits for " + t.Waits
 		case t.PID != 0:
 			return fmt.Sprintf("%s (pid %d)", printable(t.Process), t.PID)
 		case t.InUse:
@@ -82,7 +88,7 @@ func tapView() listView[control.TAP] {
 	return listView[control.TAP]{
 		columns: []string{
 			"name", "network", "origin", "owner", "group", "mac", "host", "multi_queue", "vnet_hdr", "bridge", "in_use", "pid", "process", "address", "guest", "made",
-			"obstacle",
+			"obstacle", "waits",
 		},
 		record: func(t control.TAP) []string {
 			pid := ""
@@ -91,13 +97,13 @@ func tapView() listView[control.TAP] {
 			}
 			return []string{
 				t.Name, t.Network, t.Origin, t.Owner, t.Group, t.MAC, t.Host, strconv.FormatBool(t.MultiQueue), strconv.FormatBool(t.VnetHdr), t.Bridge,
-				strconv.FormatBool(t.InUse), pid, printable(t.Process), address(t), t.Guest, stamp(t.Made), printable(t.Obstacle),
+				strconv.FormatBool(t.InUse), pid, printable(t.Process), address(t), printable(t.Guest), stamp(t.Made), printable(t.Obstacle), t.Waits,
 			}
 		},
 		narrow: tableView[control.TAP]{
 			[]string{"name", "network", "owner", "guest", "address", "used by"},
 			func(t control.TAP) []string {
-				return []string{t.Name, t.Network, orDash(tapOwner(t)), orDash(t.Guest), orDash(address(t)), use(t)}
+				return []string{t.Name, t.Network, orDash(tapOwner(t)), orDash(printable(t.Guest)), orDash(address(t)), use(t)}
 			},
 		},
 		wide: tableView[control.TAP]{
@@ -108,11 +114,20 @@ func tapView() listView[control.TAP] {
 					queues = "several"
 				}
 				return []string{
-					t.Name, t.Network, t.Origin, orDash(tapOwner(t)), orDash(t.MAC), orDash(t.Guest), orDash(address(t)), orDash(t.Bridge), queues, use(t),
+					t.Name, t.Network, t.Origin, orDash(tapOwner(t)), orDash(t.MAC), orDash(printable(t.Guest)), orDash(address(t)), orDash(t.Bridge), queues, use(t),
 					orDash(stamp(t.Made)),
 				}
 			},
 		},
+	}
+}
+
+// sayWaiting tells beside the output which TAPs are there and lead nowhere yet.
+func sayWaiting(cmd *cobra.Command, taps ...control.TAP) {
+	for _, t := range taps {
+		if t.Waits != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is down, and waits for %s\n", t.Name, t.Waits)
+		}
 	}
 }
 

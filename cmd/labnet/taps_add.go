@@ -35,6 +35,7 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 			if err != nil {
 				return err
 			}
+			sayWaiting(cmd, made...)
 			if out == "json" {
 				return writeJSON(cmd.OutOrStdout(), made)
 			}
@@ -86,6 +87,7 @@ func newTAPsArgs(g *global) *cobra.Command {
 				case t.MAC == "":
 					return fmt.Errorf("the TAP %s was made by somebody else, and its guest's MAC address isn't known", name)
 				}
+				sayWaiting(cmd, t)
 				text.WriteString(machineArgs(t, i, hypervisor) + "\n")
 			}
 			_, err = fmt.Fprint(cmd.OutOrStdout(), text.String())

@@ -49,6 +49,7 @@ labnet becomes the program: its exit code, its signals and its terminal are the 
 			if len(made) != 1 {
 				return fmt.Errorf("the daemon answers with %d TAPs for one", len(made))
 			}
+			sayWaiting(cmd, made...)
 			fd, err := openTAP(made[0])
 			if err != nil {
 				return err

@@ -48,6 +48,7 @@ func exampleTAPs() []control.TAP {
 		{Name: "tap0", Network: "lab", Origin: control.OriginRuntime, Owner: "0", MAC: "52:54:00:00:00:02", MultiQueue: true, Bridge: "br0", Made: time.Unix(1800000000, 0).UTC()},
 		{Name: "tap1", Network: "lab", Origin: control.OriginRuntime, Group: "kvm", MAC: "52:54:00:00:00:03", Obstacle: `the file has a tap "tap1"`},
 		{Name: "tap-x", Network: "dmz", Origin: control.OriginAttached, Owner: "4000000000", Bridge: "br1", InUse: true},
+		{Name: "tap2", Network: "lan", Origin: control.OriginFile, Owner: "nobody", MAC: "52:54:00:00:00:04", VnetHdr: true, Guest: "vm\x1b[31m", Waits: "br2, which `labnet apply` makes"},
 	}
 }
 
@@ -80,6 +81,9 @@ func TestTAPArguments(t *testing.T) {
 </interface>
 `
 	if got := ask(t, f, "taps", "args", "--print", "libvirt", "tap-web"); got.Code != exitDone || got.Out != libvirt {
+		t.Errorf("%+v", got)
+	}
+	if got := ask(t, f, "taps", "args", "tap2"); got.Code != exitDone || !strings.Contains(got.Out, "ifname=tap2") || got.ErrOut != "tap2 is down, and waits for br2, which `labnet apply` makes\n" {
 		t.Errorf("%+v", got)
 	}
 	for name, complaint := range map[string]string{

@@ -100,7 +100,6 @@ var leftToTheLAN = []struct{ in, name, why string }{
 	{"", "dhcp", "The LAN's DHCP server leases addresses to the guests: they are machines of the LAN."},
 	{"", "dns", "Guests of a bridged network ask the LAN's resolver, which DHCP tells them."},
 	{"", "host", "Addresses and names are the LAN's DHCP server's affair, and so are reservations."},
-	{"", "tap", "TAP devices of a bridged network aren't made yet: name those that QEMU makes in the bridge's attach."},
 	{"", "publish", "Guests of a bridged network have addresses of the LAN: they are reached directly."},
 	{"", "route", "Routes behind guests are for the LAN's router."},
 	{"", "allow_from", "Guests of a bridged network are machines of the LAN, which this host doesn't keep apart."},

@@ -24,7 +24,7 @@ func tapBlock() *block {
 		name: "tap", many: true,
 		label: &label{doc: "The name is the interface's, at most 15 bytes.", example: "tap-builder"},
 		doc: "A TAP device for a virtual machine, made and plugged into the bridge before the machine starts, so that its program needs no privilege. " +
-			"`labnet taps args NAME` prints what QEMU is to be told.",
+			"`labnet taps args NAME` prints what QEMU is to be told. In a bridged network it waits, down, while there is no bridge.",
 		args: []argument{
 			{
 				name: "owner", kind: account(), computed: "root, if there is no `group` either", example: `"root"`,
@@ -159,6 +159,10 @@ func (b *builder) tapHost(t tapParts, out *TAP, owner string, macs *claims) {
 	at := n.at("mac")
 	if out.Host != "" {
 		at = n.at("host")
+		if t.network.Mode == "bridged" {
+			b.error(n, at, "a bridged network has no hosts", `Say which MAC address the machine is to have: mac = "52:54:00:12:34:56".`)
+			return
+		}
 		hosts := t.network.Hosts
 		i := slices.IndexFunc(hosts, func(h Host) bool { return h.Name == out.Host })
 		if i < 0 {

@@ -39,6 +39,31 @@ tap "tap.9" {
 	}
 }
 
+func TestTAPsOfABridgedNetwork(t *testing.T) {
+	got := mustLoad(t, `
+network "lan" {
+  mode = "bridged"
+  uplink {
+    interface = "eth0"
+  }
+  tap "tap-vm1" {
+    owner = 1000
+    mac   = "52:54:00:12:34:56"
+  }
+}
+tap "tap-vm2" {
+  network = "lan"
+}
+`).Networks[0].TAPs
+	want := []TAP{
+		{Name: "tap-vm1", Owner: "1000", MAC: "\x52\x54\x00\x12\x34\x56", VnetHdr: true},
+		{Name: "tap-vm2", VnetHdr: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A name that this host doesn't know is a warning, where hosts are looked at: the file may be another host's.
 func TestUnknownOwnersAreWarnedOf(t *testing.T) {
 	text := "network \"lab\" {\n  address = \"10.0.0.1/24\"\n  tap \"tap0\" {\n    owner = \"no-such-user\"\n    group = \"no-such-group\"\n  }\n}\n"

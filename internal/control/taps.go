@@ -32,10 +32,11 @@ type TAP struct {
 	InUse      bool       `json:"in_use" doc:"A program has it open"`
 	PID        int        `json:"pid,omitempty" doc:"Of that program, where it can be seen"`
 	Process    string     `json:"process,omitempty" doc:"That program's name"`
-	Address    netip.Addr `json:"address,omitzero" doc:"Its guest's lease"`
-	Guest      string     `json:"guest,omitempty" doc:"Its guest's name"`
+	Address    netip.Addr `json:"address,omitzero" doc:"Its guest's lease; in a bridged network, the address that it was heard to use"`
+	Guest      string     `json:"guest,omitempty" doc:"Its guest's name; in a bridged network, what it calls itself"`
 	Made       time.Time  `json:"made,omitzero" doc:"When it was made at run time"`
 	Obstacle   string     `json:"obstacle,omitempty" doc:"Why it isn't made"`
+	Waits      string     `json:"waits,omitempty" doc:"What it waits for, down, while it is on no bridge: the bridge, and what makes it"`
 }
 
 // Where TAPs come from, besides OriginFile and OriginRuntime.

@@ -37,7 +37,7 @@ const bridged = "bridged"
 
 // segment is the part of a bridged network that is the host's: its guests' ports.
 func segment(n config.Network) netcfg.Segment {
-	return netcfg.Segment{Name: n.Name, Bridge: n.Bridge.Name, Uplink: n.Uplink.Interface, Attach: n.Bridge.Attach}
+	return netcfg.Segment{Name: n.Name, Bridge: n.Bridge.Name, Uplink: n.Uplink.Interface, Attach: n.Bridge.Attach, TAPs: hostTAPs(n.TAPs)}
 }
 
 // handoverLoop is what following the handover remembers from one look to the next.

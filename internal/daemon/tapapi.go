@@ -108,7 +108,9 @@ func isUser(name string, uid uint32) bool {
 func (d *daemon) newTAP(caller control.Caller, name string, n control.NewTAPs, kept []keptTAP) (keptTAP, error) {
 	k := keptTAP{
 		Name: name, Network: n.Network, Owner: n.Owner, Group: n.Group, Host: strings.ToLower(n.Host), MultiQueue: n.MultiQueue, VnetHdr: !n.NoVnetHdr,
-		Maker: caller.UID, Run: n.Run, Made: time.Now().UTC().Truncate(time.Second),
+		// Who isn't root doesn't take a guest's place that hasn't been heard yet.
+		Pinned: n.MAC != "" || n.Host != "" || caller.UID != 0,
+		Maker:  caller.UID, Run: n.Run, Made: time.Now().UTC().Truncate(time.Second),
 	}
 	conflict := func(format string, args ...any) (keptTAP, error) {
 		return keptTAP{}, fmt.Errorf("%w: "+format, append([]any{control.ErrConflict}, args...)...)

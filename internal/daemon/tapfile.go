@@ -19,6 +19,7 @@ type keptTAP struct {
 	Group      string    `json:"group,omitempty"`
 	MAC        string    `json:"mac"`
 	Host       string    `json:"host,omitempty"`
+	Pinned     bool      `json:"pinned,omitempty"` // under a strict guard its guest has MAC, and no other
 	MultiQueue bool      `json:"multi_queue,omitempty"`
 	VnetHdr    bool      `json:"vnet_hdr,omitempty"`
 	Maker      uint32    `json:"maker"`         // user id of who asked for it

@@ -3,9 +3,9 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"labnet/internal/config"
 	"labnet/internal/control"
@@ -83,7 +83,7 @@ func (d *daemon) listTAPs(cfg *config.Config, kept []keptTAP) ([]control.TAP, er
 			})
 		}
 	}
-	d.seenTAPs(all, links)
+	d.seenTAPs(cfg, all, links)
 	return all, nil
 }
 
@@ -107,8 +107,14 @@ type guest struct {
 	mac     leases.HWAddr
 }
 
-// seenTAPs adds what the kernel and the leases say of TAPs.
-func (d *daemon) seenTAPs(taps []control.TAP, links []netcfg.TAPLink) {
+// seenTAPs adds what the kernel, the leases and the observers say of TAPs.
+func (d *daemon) seenTAPs(cfg *config.Config, taps []control.TAP, links []netcfg.TAPLink) {
+	lans, seen := map[string]config.Network{}, d.observers.guests("", time.Now())
+	for _, n := range cfg.Networks {
+		if n.Mode == bridged {
+			lans[n.Name] = n
+		}
+	}
 	byName := map[string]netcfg.TAPLink{}
 	for _, l := range links {
 		byName[l.Name] = l
@@ -126,19 +132,15 @@ func (d *daemon) seenTAPs(taps []control.TAP, links []netcfg.TAPLink) {
 			continue
 		}
 		t.Bridge, t.InUse, t.PID, t.Process = l.Bridge, l.Used, l.PID, l.Process
-		// What the guest really has goes before what it was to have.
-		macs := l.MACs
-		if mac, err := net.ParseMAC(t.MAC); err == nil {
-			macs = append(slices.Clone(macs), mac)
-		}
-		for _, mac := range macs {
-			if lease, ok := bound[guest{t.Network, leases.HWAddr(mac)}]; ok {
-				t.Address, t.Guest = lease.Addr, lease.Name
-				if t.MAC == "" {
-					t.MAC = mac.String()
-				}
-				break
+		if n, ok := lans[t.Network]; ok {
+			if g, ok := heardBehind(*t, seen); ok {
+				setGuest(t, g)
 			}
+			if t.Bridge == "" {
+				t.Waits = d.waitsFor(n)
+			}
+		} else {
+			guestByLease(t, l.MACs, bound)
 		}
 		if t.MAC == "" && len(l.MACs) > 0 {
 			t.MAC = l.MACs[0].String()

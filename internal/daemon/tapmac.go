@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
+	"time"
 
 	"labnet/internal/config"
 	"labnet/internal/control"
@@ -80,6 +82,7 @@ func (d *daemon) macFor(caller control.Caller, n config.Network, k keptTAP, said
 				taken[l.HWAddr.String()] = true
 			}
 		}
+		maps.Copy(taken, heardElsewhere(d.observers.guests(n.Name, time.Now()), k))
 	}
 	if said == "" {
 		for _, h := range n.Hosts {

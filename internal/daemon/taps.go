@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"labnet/internal/config"
+	"labnet/leases"
 	"labnet/netcfg"
 )
 
@@ -15,7 +16,9 @@ import (
 func hostTAPs(taps []config.TAP) []netcfg.TAP {
 	var out []netcfg.TAP
 	for _, t := range taps {
-		out = append(out, netcfg.TAP{Name: t.Name, Owner: t.Owner, Group: t.Group, MultiQueue: t.MultiQueue, VnetHdr: t.VnetHdr})
+		// A MAC address that the file doesn't say is a proposal.
+		mac, _ := macOf(leases.HWAddr(t.MAC))
+		out = append(out, netcfg.TAP{Name: t.Name, Owner: t.Owner, Group: t.Group, MultiQueue: t.MultiQueue, VnetHdr: t.VnetHdr, Guest: mac})
 	}
 	return out
 }
@@ -23,17 +26,36 @@ func hostTAPs(taps []config.TAP) []netcfg.TAP {
 // withTAPs adds the TAPs that were made at run time to the host's part of a configuration, and says for each of them why it isn't made: "" where
 // it is. The file counts where they disagree. It is pure.
 func withTAPs(host netcfg.Config, cfg *config.Config, kept []keptTAP) (netcfg.Config, []string) {
-	host.Networks = slices.Clone(host.Networks)
+	host.Networks, host.Segments = slices.Clone(host.Networks), slices.Clone(host.Segments)
 	obstacles := make([]string, len(kept))
 	for i, k := range kept {
 		if obstacles[i] = obstacleToTAP(cfg, k); obstacles[i] != "" {
 			continue
 		}
-		at := slices.IndexFunc(host.Networks, func(n netcfg.Network) bool { return n.Name == k.Network })
-		n := &host.Networks[at]
-		n.TAPs = append(slices.Clip(n.TAPs), netcfg.TAP{Name: k.Name, Owner: k.Owner, Group: k.Group, MultiQueue: k.MultiQueue, VnetHdr: k.VnetHdr})
+		home := tapsOf(&host, k.Network)
+		*home = append(slices.Clip(*home), hostTAP(k))
 	}
 	return host, obstacles
+}
+
+// tapsOf are the TAPs of a network that there is, routed or bridged.
+func tapsOf(host *netcfg.Config, network string) *[]netcfg.TAP {
+	for i := range host.Networks {
+		if host.Networks[i].Name == network {
+			return &host.Networks[i].TAPs
+		}
+	}
+	at := slices.IndexFunc(host.Segments, func(s netcfg.Segment) bool { return s.Name == network })
+	return &host.Segments[at].TAPs
+}
+
+func hostTAP(k keptTAP) netcfg.TAP {
+	out := netcfg.TAP{Name: k.Name, Owner: k.Owner, Group: k.Group, MultiQueue: k.MultiQueue, VnetHdr: k.VnetHdr}
+	var mac leases.HWAddr
+	if k.Pinned && mac.UnmarshalText([]byte(k.MAC)) == nil {
+		out.Guest, _ = macOf(mac)
+	}
+	return out
 }
 
 // obstacleToTAP says what in the file stands against a TAP, "" for nothing.

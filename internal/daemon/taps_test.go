@@ -65,13 +65,50 @@ func TestTheFileCountsBeforeTAPsMadeAtRunTime(t *testing.T) {
 		}
 	}
 	want := [][]netcfg.TAP{
-		{{Name: "tap-builder", Owner: "1000", VnetHdr: true}, {Name: "tap-x", VnetHdr: true}, {Name: "tap0", Owner: "1001"}},
+		{{Name: "tap-builder", Owner: "1000", VnetHdr: true, Guest: netcfg.MAC{0x52, 0x54, 0, 0, 0, 1}}, {Name: "tap-x", VnetHdr: true}, {Name: "tap0", Owner: "1001"}},
 		{{Name: "tap1", Owner: "1001"}},
 	}
 	if diff := cmp.Diff(want, [][]netcfg.TAP{host.Networks[0].TAPs, host.Networks[1].TAPs}); diff != "" {
 		t.Error(diff)
 	}
 	if len(before.Networks[0].TAPs) != 2 || len(before.Networks[1].TAPs) != 0 {
+		t.Errorf("the file's part has changed: %+v", before)
+	}
+}
+
+// The MAC address that somebody has said binds; one that was proposed doesn't. In a bridged network TAPs are its segment's.
+func TestTAPsAsTheHostWantsThem(t *testing.T) {
+	cfg := load(t, `network "lan" {
+  mode = "bridged"
+  uplink {
+    interface = "eth0"
+  }
+  tap "tap-said" {
+    mac = "52:54:00:00:00:01"
+  }
+  tap "tap-derived" {}
+}
+`)
+	kept := []keptTAP{
+		{Name: "tap0", Network: "lan", Owner: "1000", MAC: "52:54:00:00:00:02", Pinned: true},
+		{Name: "tap1", Network: "lan", Owner: "1000", MAC: "52:54:00:00:00:03"},
+		{Name: "eth0", Network: "lan"},
+	}
+	before := compile(cfg, "").host
+	host, obstacles := withTAPs(before, cfg, kept)
+	want := []netcfg.TAP{
+		{Name: "tap-said", VnetHdr: true, Guest: netcfg.MAC{0x52, 0x54, 0, 0, 0, 1}},
+		{Name: "tap-derived", VnetHdr: true},
+		{Name: "tap0", Owner: "1000", Guest: netcfg.MAC{0x52, 0x54, 0, 0, 0, 2}},
+		{Name: "tap1", Owner: "1000"},
+	}
+	if len(host.Networks) != 0 || len(host.Segments) != 1 {
+		t.Fatalf("%+v", host)
+	}
+	if diff := cmp.Diff(want, host.Segments[0].TAPs); diff != "" || !strings.Contains(obstacles[2], "is the uplink") {
+		t.Errorf("%s %v", diff, obstacles)
+	}
+	if len(before.Segments[0].TAPs) != 2 {
 		t.Errorf("the file's part has changed: %+v", before)
 	}
 }

@@ -112,7 +112,8 @@ func (g *machineGuest) ask(compose func() (*dhcpv4.DHCPv4, error), want dhcpv4.M
 			return nil, err
 		}
 		out := append(make([]byte, g.header), frame(nil, g.mac, func(b []byte) []byte { return append(b, message.ToBytes()...) })...)
-		if _, err := unix.Write(g.fd, out); err != nil {
+		// The device may be down, as a cable may be out.
+		if _, err := unix.Write(g.fd, out); err != nil && err != unix.EIO {
 			return nil, fmt.Errorf("sending: %w", err)
 		}
 		for deadline := time.Now().Add(200 * time.Millisecond); time.Now().Before(deadline); {

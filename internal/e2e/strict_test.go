@@ -61,6 +61,8 @@ func TestStrictGuard(t *testing.T) {
 	heard := l.dropped(t, "impostor")
 	mustNot := func(what, from, to string) {
 		t.Helper()
+		// What is still asked for the one before must not answer for this one.
+		mallory.Run(t, "ip", "neigh", "flush", "dev", "eth0")
 		if err := pings(mallory, from, to); err == nil {
 			t.Errorf("%s: mallory reaches %s", what, to)
 		}

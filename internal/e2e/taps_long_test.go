@@ -34,8 +34,8 @@ func TestKernelsOnTAPs(t *testing.T) {
 	one := l.bootOnTAP(t, p, "vm1", p.as(alice, nil), args)
 	two := l.bootOnTAP(t, p, "vm2", p.as(alice, []int{membersGroup}, p.labnet(t, l, "taps", "run", "tap-vm2", "--")...),
 		[]string{"-netdev", "tap,id=n0,fd={fd}", "-device", "virtio-net-pci,netdev=n0,mac={mac}"})
-	one.ready(t)
-	two.ready(t)
+	one.ready(t, "10.0.0.")
+	two.ready(t, "10.0.0.")
 
 	taps := l.taps(t)
 	for name, guest := range map[string]string{"tap-vm1": "vm1", "tap-vm2": "vm2"} {
@@ -103,10 +103,11 @@ func (l *lab) bootOnTAP(t *testing.T, p *people, name string, before, card []str
 	return m
 }
 
-func (m *booted) ready(t *testing.T) {
+// ready waits until the machine has leased an address that begins so, and takes orders.
+func (m *booted) ready(t *testing.T, lease string) {
 	t.Helper()
 	nettest.Eventually(t, bootLimit, func() error { return contains(m.said(), "@@end 0") })
-	nettest.Eventually(t, bootLimit, func() error { return contains(m.said(), "bound to 10.0.0.") })
+	nettest.Eventually(t, bootLimit, func() error { return contains(m.said(), "bound to "+lease) })
 	nettest.Eventually(t, bootLimit, func() error { return contains(m.said(), "@@begin ready") })
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 type tapRow struct {
-	Name, Network, Origin, Owner, Group, MAC, Host, Bridge, Process, Address, Guest, Obstacle string
+	Name, Network, Origin, Owner, Group, MAC, Host, Bridge, Process, Address, Guest, Obstacle, Waits string
 
 	InUse bool `json:"in_use"`
 	PID   int

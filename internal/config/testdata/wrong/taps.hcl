@@ -56,3 +56,17 @@ tap "tap6" {
 tap "tap7" {
   ownr = "root"
 }
+
+network "lan" {
+  mode = "bridged"
+  bridge {
+    name = "br2"
+  }
+  uplink {
+    interface = "eth1"
+  }
+  tap "tap8" {
+    host = "builder"
+  }
+  tap "eth1" {}
+}
