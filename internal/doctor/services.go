@@ -136,6 +136,8 @@ func (f *facts) uplink(n Network) []Finding {
 	out := about("uplink", n.Name)
 	w := f.ways[n.Name]
 	switch {
+	case n.Mode == isolated:
+		return nil // apart says so
 	case w.err != nil:
 		out.fail("ip route add default via ROUTER dev INTERFACE, or bring the uplink up", "there is no way out: the host has no default route (%v)", w.err)
 	case w.out.name == n.Bridge:
