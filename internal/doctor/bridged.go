@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ func (l link) stateName() string {
 	if int(l.state) < len(portStates) {
 		return portStates[l.state]
 	}
-	return "unknown"
+	return fmt.Sprintf("in state %d", l.state)
 }
 
 // settle gives bridged networks that say no address the one that their bridge has.
@@ -54,9 +55,9 @@ func (f *facts) bridgedNetwork(n Network) []Finding {
 	case !uplink.up:
 		out.fail("ip link set "+uplink.name+" up", "the uplink %s is down", uplink.name)
 	case !uplink.carrier:
-		out.fail("plug the cable in", "the uplink %s has no carrier", uplink.name)
+		out.fail("plug the cable in, or look at the other end of it; ethtool "+uplink.name, "the uplink %s has no carrier", uplink.name)
 	case uplink.state != portForwarding:
-		out.fail("bridge link set dev "+uplink.name+" state 3", "the port %s is %s: nothing passes between the LAN and guests", uplink.name, uplink.stateName())
+		out.fail("bridge link set dev "+uplink.name+" state 3", "the port %s is %s, not forwarding: nothing passes between the LAN and guests", uplink.name, uplink.stateName())
 	case n.Address.IsValid() && !hasAddress(bridge, n):
 		out.fail("ip address add "+n.Address.String()+" dev "+n.Bridge+"; or labnet down, which gives it back to "+uplink.name, "%s hasn't the host's address %s", n.Bridge, n.Address)
 	default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -77,7 +78,7 @@ func grown(before, after map[string]uint64) map[string]uint64 {
 
 // known is what the configuration, the daemon and the plan tell.
 func (s Sources) known(ctx context.Context) *facts {
-	f := &facts{configError: s.ConfigError, name: s.Name}
+	f := &facts{configError: s.ConfigError, name: s.Name, root: os.Geteuid() == 0}
 	if status, err := s.Client.Status(ctx); err == nil {
 		f.status = &status
 	} else {
@@ -213,13 +214,11 @@ func (s Sources) askAll(ctx context.Context, f *facts) {
 	for i := range f.upstreams {
 		u := &f.upstreams[i]
 		all.Go(func() {
-			kind := dns.TypeA
+			u.kind = dns.TypeSOA
 			if u.name == "" {
-				u.name = s.Name
-			} else {
-				kind = dns.TypeSOA
+				u.name, u.kind = s.Name, dns.TypeA
 			}
-			u.reply = ask(ctx, u.server, u.name, kind)
+			u.reply = ask(ctx, u.server, u.name, u.kind)
 		})
 	}
 	all.Wait()

@@ -52,6 +52,7 @@ type facts struct {
 	problems    []control.Problem
 	notes       []control.Note
 	planErr     error // why these aren't known
+	root        bool  // this process is root's
 	kernel      kernel
 	ways        map[string]way // by network
 	local       map[string]reply
@@ -159,5 +160,6 @@ type upstream struct {
 	group  string
 	server netip.AddrPort
 	name   string // that it was asked for
+	kind   uint16 // and the type
 	reply  reply
 }

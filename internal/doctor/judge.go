@@ -68,7 +68,11 @@ func (f *facts) daemon() []Finding {
 func (f *facts) permission() []Finding {
 	out := about("host", "")
 	if f.planErr != nil {
-		out.warn("sudo labnet doctor", "the kernel's rules can't be looked at: %v", f.planErr)
+		fix := "labnet plan; what it says of itself stands in the way of doctor too"
+		if !f.root {
+			fix = "sudo labnet doctor"
+		}
+		out.warn(fix, "the kernel's rules can't be looked at: %v", f.planErr)
 	}
 	return out.list
 }
@@ -147,7 +151,7 @@ func few(names []string) string {
 // restore is what brings back what somebody changed.
 func (f *facts) restore() string {
 	if f.status != nil {
-		return "systemctl restart labnet; its log says who changes it again and again"
+		return "journalctl -u labnet says who changes it again and again; after that is ended: systemctl restart labnet"
 	}
 	return "labnet run"
 }

@@ -81,7 +81,7 @@ func (g *guest) plugged(f *facts) []Finding {
 	case !g.port.carrier:
 		out.fail("start the machine, or look at its network card", "%s has no carrier: no machine runs on it", g.port.name)
 	case g.port.state != portForwarding:
-		out.fail("bridge link set dev "+g.port.name+" state 3", "the port %s is %s: nothing of its guest passes", g.port.name, g.port.stateName())
+		out.fail("bridge link set dev "+g.port.name+" state 3", "the port %s is %s, not forwarding: nothing of its guest passes", g.port.name, g.port.stateName())
 	case g.mac == nil && g.network != nil && !g.network.routed():
 		out.fail("tcpdump -eni "+g.port.name+", while the guest brings its network card up", "nothing was heard on %s, which is up and forwards", g.port.name)
 	case g.mac == nil:
@@ -125,7 +125,7 @@ func (g *guest) leased(f *facts) []Finding {
 		}
 		return out.list
 	case g.mac == nil:
-		out.warn("name the guest by its MAC, or its port", "there is none")
+		out.warn("name the guest by its MAC or its address", "whether it has one isn't known, since its MAC isn't")
 		return out.list
 	}
 	if static := g.foreign(); len(static) > 0 {
@@ -283,7 +283,7 @@ func (g *guest) named(f *facts) []Finding {
 	case r.err != nil:
 		out.fail("labnet explain dns "+full, "DNS doesn't answer for %s: %v", full, r.err)
 	case !slices.Contains(r.answers, l.Address):
-		out.fail("labnet explain dns "+full, "%s doesn't resolve to %s: %s %s", full, l.Address, r.rcode, join(r.answers))
+		out.fail("labnet explain dns "+full, "%s doesn't resolve to %s: %s", full, l.Address, strings.TrimSpace(r.rcode+" "+join(r.answers)))
 	case l.Hostname != "" && !strings.EqualFold(l.Name, strings.SplitN(l.Hostname, ".", 2)[0]) && g.host == nil:
 		out.warn("labnet explain dhcp "+macOr(g), "%s resolves, but it asked for %s, which another has", full, l.Hostname)
 	default:
@@ -325,7 +325,7 @@ func (g *guest) out() []Finding {
 		tracked = ", " + count(g.tracked, "connection")
 	}
 	if g.way.err != nil {
-		out.fail("labnet doctor", "there is none: %v", g.way.err)
+		out.fail(fmt.Sprintf("labnet doctor; ip route get %s from %s iif %s", somewhere, g.addr, g.bridgeName()), "there is none: %v", g.way.err)
 		return out.list
 	}
 	router := ""
