@@ -190,6 +190,9 @@ func (s Sources) probe(ctx context.Context, f *facts, g *guest) {
 	}
 	before, counterErr := s.Counters()
 	bridge, _ := f.kernel.link(g.network.Bridge)
+	if g.mac == nil && bridge.up && g.port.up && g.port.master == bridge.index {
+		g.overhear()
+	}
 	var all sync.WaitGroup
 	if bridge.up && g.addr.IsValid() && g.network.Address.Contains(g.addr) {
 		all.Go(func() {
@@ -240,6 +243,14 @@ func (s Sources) probe(ctx context.Context, f *facts, g *guest) {
 		if g.network.Mode != isolated {
 			g.way = f.kernel.findWay(*g.network, g.addr)
 		}
+	}
+}
+
+// overhear listens to the guest's port, whose machine the bridge hasn't learned: it learns nothing from frames that a guard drops.
+func (g *guest) overhear() {
+	heard, err := senders(g.port, nil)
+	if err == nil && len(heard) > 0 {
+		g.mac = slices.Clone(heard[0].mac[:])
 	}
 }
 
