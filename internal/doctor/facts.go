@@ -64,7 +64,7 @@ type facts struct {
 	leasesErr   error           // why leases aren't known
 	calls       map[string]call // by network and published port
 	strays      map[string][]stray
-	name        string            // that the outside was asked for
+	name        string // that the outside was asked for
 }
 
 // link is an interface.

@@ -130,7 +130,10 @@ var hostCases = []kase{
 	{name: "dns: dead", host: func(f *facts) { f.local["lab"] = reply{err: errWire} }},
 	{name: "dns: wrong", host: func(f *facts) { f.local["lab"] = reply{rcode: "REFUSED"} }},
 	{name: "upstream: none", host: func(f *facts) { f.upstreams = nil; f.outside["lab"] = reply{rcode: "SERVFAIL"} }},
-	{name: "upstream: dead", host: func(f *facts) { f.upstreams[0].reply = reply{err: errWire}; f.outside["lab"] = reply{rcode: "SERVFAIL"} }},
+	{name: "upstream: dead", host: func(f *facts) {
+		f.upstreams[0].reply = reply{err: errWire}
+		f.outside["lab"] = reply{rcode: "SERVFAIL"}
+	}},
 	{name: "upstream: one of two dead", host: func(f *facts) {
 		f.upstreams = append(f.upstreams, upstream{group: "host", server: netip.MustParseAddrPort("192.0.2.54:5353"), name: "example.org", reply: reply{err: errWire}},
 			upstream{group: "corp", server: netip.MustParseAddrPort("192.0.2.55:53"), name: "corp.example", kind: dns.TypeSOA, reply: reply{err: errWire}})
@@ -294,7 +297,10 @@ var guestCases = []kase{
 		g.lease.Name = ""
 		g.explained = &control.DHCPExplanation{NameHolder: &control.Lease{Address: netip.MustParseAddr("10.0.0.101"), MAC: otherMAC.String()}}
 	}},
-	{name: "name: reserved", then: func(_ *facts, g *guest) { g.lease.Name = ""; g.explained = &control.DHCPExplanation{NameObstacle: "reserved"} }},
+	{name: "name: reserved", then: func(_ *facts, g *guest) {
+		g.lease.Name = ""
+		g.explained = &control.DHCPExplanation{NameObstacle: "reserved"}
+	}},
 	{name: "name: unexplained", then: func(_ *facts, g *guest) { g.lease.Name = "" }},
 	{name: "name: no answer", then: func(_ *facts, g *guest) { g.resolves = reply{err: errWire} }},
 	{name: "name: wrong", then: func(_ *facts, g *guest) { g.resolves = reply{rcode: "NXDOMAIN"} }},
@@ -307,7 +313,10 @@ var guestCases = []kase{
 	{name: "isolate_guests: open", then: func(_ *facts, g *guest) { g.network.Isolate = true }},
 	{name: "host_access", then: func(_ *facts, g *guest) { g.network.Services = true }},
 	{name: "strict", then: func(_ *facts, g *guest) { g.network.Strict = true }},
-	{name: "strict: a stray", then: func(_ *facts, g *guest) { g.network.Strict = true; g.uses = append(g.uses, netip.MustParseAddr("10.0.0.9")) }},
+	{name: "strict: a stray", then: func(_ *facts, g *guest) {
+		g.network.Strict = true
+		g.uses = append(g.uses, netip.MustParseAddr("10.0.0.9"))
+	}},
 	{name: "published", host: publish(call{}), then: func(f *facts, _ *guest) {
 		problem(control.Problem{Network: "lab", Fatal: true, Summary: `publish "www": TCP port 8080 of the host is in use by nginx (pid 7)`, Remedy: "publish another port"})(f)
 	}},
@@ -325,7 +334,6 @@ var guestCases = []kase{
 func bare(_ *facts, g *guest) {
 	g.lease, g.owners, g.uses, g.addr, g.probed = nil, nil, nil, netip.Addr{}, false
 }
-
 
 func onLAN(f *facts, g *guest) {
 	g.addr = f.leases[0].Address
