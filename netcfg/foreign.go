@@ -35,6 +35,9 @@ func hops(cfg Config, n Network, f *facts, bridgeFilter bool) []hop {
 	for _, name := range cfg.waysOut(n, f) {
 		if uplink, ok := f.link(name); ok {
 			add(hookForward, "reach nothing outside", leaving(n, bridge, uplink), returning(n, bridge, uplink))
+			for _, p := range n.Publish {
+				add(hookForward, "not be reached at their published ports", calling(n, bridge, uplink, p))
+			}
 		}
 	}
 	if bridgeFilter {

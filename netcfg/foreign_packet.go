@@ -16,6 +16,7 @@ type packet struct {
 	state         ctBit
 	first         bool // of its connection: TCP's SYN
 	srcKind, kind byte // route types of the addresses, RTN_UNICAST and so on
+	translated    bool // its destination was (IPS_DST_NAT)
 }
 
 // ctBit is the state of a connection as a bit of nftables (NF_CT_STATE_BIT).
@@ -52,6 +53,19 @@ func returning(n Network, bridge, uplink link) packet {
 		in: uplink, out: bridge, proto: unix.IPPROTO_TCP, src: somewhere, dst: guestOf(n), sport: 443, dport: 40000,
 		state: ctEstablished, srcKind: unix.RTN_UNICAST, kind: unix.RTN_UNICAST,
 	}
+}
+
+// calling is the first packet of a connection from outside to a published port, behind the translation.
+func calling(n Network, bridge, uplink link, p Publish) packet {
+	c := returning(n, bridge, uplink)
+	c.sport, c.dport, c.state, c.first, c.translated = 40000, p.Port, ctNew, true, true
+	if p.Target.IsValid() {
+		c.dst = p.Target
+	}
+	if !p.TCP {
+		c.proto = unix.IPPROTO_UDP
+	}
+	return c
 }
 
 // neighbourly goes from guest to guest of one bridge; such come to the rules of IP by br_netfilter.

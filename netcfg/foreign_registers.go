@@ -89,8 +89,15 @@ func (r *registers) load(p *packet, e expression) {
 		if n[unix.NFTA_CT_SREG] != 0 {
 			return
 		}
-		if n[unix.NFTA_CT_KEY] == unix.NFT_CT_STATE {
+		switch n[unix.NFTA_CT_KEY] {
+		case unix.NFT_CT_STATE:
 			v = native(uint32(p.state))
+		case unix.NFT_CT_STATUS:
+			// Of a connection's bits only those of translation are asked about before it is confirmed.
+			v = native(0)
+			if p.translated {
+				v = native(ipsDstNAT)
+			}
 		}
 		r.set(n[unix.NFTA_CT_DREG], orZeros(v, 16), v != nil)
 	case "fib":

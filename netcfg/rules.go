@@ -162,8 +162,11 @@ func bits(key expr.CtKey, mask uint32) part {
 
 func ctState(mask uint32) part { return bits(expr.CtKeySTATE, mask) }
 
+// ipsDstNAT is a bit of a connection's status, uapi/linux/netfilter/nf_conntrack_common.h.
+const ipsDstNAT = 1 << 5
+
 // ctDNAT matches connections whose destination someone translated (IPS_DST_NAT).
-func ctDNAT() part { return bits(expr.CtKeySTATUS, 1<<5) }
+func ctDNAT() part { return bits(expr.CtKeySTATUS, ipsDstNAT) }
 
 // noRouteBack matches packets whose source isn't routed over the interface that they came in by.
 func noRouteBack() part {

@@ -102,6 +102,7 @@ func (s *surroundings) settingProblems(cfg Config, f *facts) []Problem {
 			Remedy:  "sysctl -w " + strings.Join(set, " "),
 		})
 	}
+	problems = append(problems, narrowPorts(cfg, f)...)
 	for _, name := range uplinks {
 		l, ok := f.link(name)
 		if ok && s.received[l.index] && s.settings[forwarding6Of(name)] == "1" && s.settings[acceptRAOf(name)] == "1" {

@@ -27,8 +27,8 @@ func newDoctor(g *global) *cobra.Command {
 the configuration, the daemon, bridges and ports, DHCP, DNS, labnet's rules, the way out, upstreams, and what else lives on the host. With a GUEST,
 by its name, address, MAC or port, look at that one: is it plugged in and heard, has it a lease and why not, a name, does it answer, how would it get out.
 
-It changes nothing. It sends what it needs to know: ARP and ping to the guest, ARP to the router, DNS questions to the gateways and upstreams. It also
-works without a daemon, and with a configuration that doesn't load, as far as that goes. Root sees everything.
+It changes nothing. It sends what it needs to know: ARP and ping to the guest, ARP to the router and to published guests, of
+which it opens and closes a published TCP port, DNS questions to the gateways and upstreams. It also works without a daemon, and with a configuration that doesn't load, as far as that goes. Root sees everything.
 
 The exit code is 1 if something fails; warnings don't count.`,
 		Example: `  labnet doctor

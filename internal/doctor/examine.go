@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -50,10 +51,17 @@ func (s Sources) gather(ctx context.Context) *facts {
 	if f.kernel, err = readKernel(); err != nil {
 		f.planErr = errors.Join(f.planErr, err)
 	}
+	f.settle()
 	s.findWays(f)
+	listening := f.listen()
 	s.askAll(ctx, f)
+	heard := listening()
+	// After listening: who was given an address meanwhile has it.
+	f.leases, f.leasesErr = s.leases(ctx, f)
+	f.judgeSenders(heard)
+	f.callPublished(ctx)
 	if after, err := s.Counters(); err == nil && counterErr == nil {
-		f.moved = grown(before, after)
+		f.moved, f.totals = grown(before, after), after
 	}
 	return f
 }
@@ -70,7 +78,7 @@ func grown(before, after map[string]uint64) map[string]uint64 {
 
 // known is what the configuration, the daemon and the plan tell.
 func (s Sources) known(ctx context.Context) *facts {
-	f := &facts{configError: s.ConfigError, name: s.Name}
+	f := &facts{configError: s.ConfigError, name: s.Name, root: os.Geteuid() == 0}
 	if status, err := s.Client.Status(ctx); err == nil {
 		f.status = &status
 	} else {
@@ -106,7 +114,9 @@ func (s Sources) known(ctx context.Context) *facts {
 	if f.status != nil {
 		for _, p := range f.status.Problems {
 			// The same one may have other figures by now.
-			if !slices.ContainsFunc(f.problems, func(q control.Problem) bool { return p.Network == q.Network && p.Remedy == q.Remedy }) {
+			if !slices.ContainsFunc(f.problems, func(q control.Problem) bool {
+				return p.Network == q.Network && (p.Summary == q.Summary || p.Remedy == q.Remedy && p.Remedy != "")
+			}) {
 				f.problems = append(f.problems, p)
 			}
 		}
@@ -119,7 +129,9 @@ func configured(cfg *config.Config) (out []Network) {
 	for _, n := range cfg.Networks {
 		one := Network{
 			Name: n.Name, Bridge: n.Bridge.Name, Domain: n.DNS.Domain, Address: n.Address, Masquerade: n.Uplink.Masquerade,
-			DHCP: n.DHCP.Enabled, DNS: n.DNS.Enabled, Attach: n.Bridge.Attach,
+			DHCP: n.DHCP.Enabled, DNS: n.DNS.Enabled, Attach: n.Bridge.Attach, Mode: n.Mode,
+			Isolate: n.Bridge.IsolateGuests, Adopt: n.Bridge.Adopt, Services: n.HostAccess == "services", AllowFrom: n.AllowFrom,
+			Strict: n.Bridge.Guard == "strict", Published: published(n),
 		}
 		if n.Uplink.Interface != "auto" {
 			one.Uplink = n.Uplink.Interface
@@ -136,7 +148,7 @@ func configured(cfg *config.Config) (out []Network) {
 func served(status *control.Status) (out []Network) {
 	for _, n := range status.Networks {
 		one := Network{
-			Name: n.Name, Bridge: n.Bridge, Domain: n.Domain, Address: n.Address, Masquerade: n.Masquerade, DHCP: n.DHCP != nil, DNS: n.Domain != "",
+			Name: n.Name, Bridge: n.Bridge, Domain: n.Domain, Address: n.Address, Masquerade: n.Masquerade, DHCP: n.DHCP != nil, DNS: n.Domain != "", Mode: n.Mode,
 		}
 		if n.Uplink != "auto" {
 			one.Uplink = n.Uplink
@@ -150,6 +162,9 @@ func served(status *control.Status) (out []Network) {
 func (s Sources) findWays(f *facts) {
 	f.ways = map[string]way{}
 	for _, n := range f.networks {
+		if n.Mode == isolated {
+			continue
+		}
 		w := f.kernel.findWay(n, someGuest(n))
 		w.unasked = true
 		if w.err == nil && w.gateway.IsValid() && w.source.IsValid() && w.out.up && len(w.out.mac) == 6 && !w.out.noARP {
@@ -161,8 +176,11 @@ func (s Sources) findWays(f *facts) {
 	}
 }
 
-// someGuest is an address of a network that isn't the gateway's.
+// someGuest is an address of a network that isn't the gateway's; invalid where the host is no gateway.
 func someGuest(n Network) netip.Addr {
+	if !n.routed() {
+		return netip.Addr{}
+	}
 	a := n.Address.Masked().Addr().Next()
 	if a == n.Address.Addr() {
 		a = a.Next()
@@ -196,13 +214,11 @@ func (s Sources) askAll(ctx context.Context, f *facts) {
 	for i := range f.upstreams {
 		u := &f.upstreams[i]
 		all.Go(func() {
-			kind := dns.TypeA
+			u.kind = dns.TypeSOA
 			if u.name == "" {
-				u.name = s.Name
-			} else {
-				kind = dns.TypeSOA
+				u.name, u.kind = s.Name, dns.TypeA
 			}
-			u.reply = ask(ctx, u.server, u.name, kind)
+			u.reply = ask(ctx, u.server, u.name, u.kind)
 		})
 	}
 	all.Wait()

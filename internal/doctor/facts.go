@@ -17,7 +17,23 @@ type Network struct {
 	DHCP, DNS            bool
 	Attach               []string
 	Hosts                []Host
+
+	Mode      string   // routed, isolated, bridged
+	Isolate   bool     // its guests don't reach each other
+	Adopt     bool     // the bridge is someone else's
+	Services  bool     // of the host, guests reach DHCP, DNS and ping alone
+	AllowFrom []string // networks whose guests may come in
+	Strict    bool     // each guest sends from its own address alone
+	Published []Published
 }
+
+const (
+	isolated = "isolated"
+	bridged  = "bridged"
+)
+
+// routed reports whether the host is the network's gateway, with a way out or without.
+func (n Network) routed() bool { return n.Mode != bridged }
 
 // Host is a reservation of the configuration.
 type Host struct {
@@ -36,13 +52,19 @@ type facts struct {
 	problems    []control.Problem
 	notes       []control.Note
 	planErr     error // why these aren't known
+	root        bool  // this process is root's
 	kernel      kernel
 	ways        map[string]way // by network
 	local       map[string]reply
 	outside     map[string]reply
 	upstreams   []upstream
 	moved       map[string]uint64 // our counters, by how much they grew meanwhile
-	name        string            // that the outside was asked for
+	totals      map[string]uint64 // our counters, since the rules were made
+	leases      []control.Lease
+	leasesErr   error           // why leases aren't known
+	calls       map[string]call // by network and published port
+	strays      map[string][]stray
+	name        string // that the outside was asked for
 }
 
 // link is an interface.
@@ -53,6 +75,8 @@ type link struct {
 	up, carrier   bool
 	noARP         bool
 	addresses     []netip.Prefix // IPv4
+	state         byte           // of a bridge's port, BR_STATE_FORWARDING is 3
+	apart         bool           // a port that is isolated from other such
 }
 
 // station is a machine that a bridge has heard of behind a port.
@@ -136,5 +160,6 @@ type upstream struct {
 	group  string
 	server netip.AddrPort
 	name   string // that it was asked for
+	kind   uint16 // and the type
 	reply  reply
 }

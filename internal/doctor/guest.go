@@ -23,7 +23,6 @@ type guest struct {
 	host    *Host            // its block of the configuration
 
 	lease      *control.Lease // in force, or else the last
-	leasesErr  error          // why leases aren't known
 	explained  *control.DHCPExplanation
 	explainErr error
 
@@ -44,6 +43,7 @@ func ExamineGuest(ctx context.Context, s Sources, key string) Report {
 	if f.kernel, err = readKernel(); err != nil {
 		f.planErr = err
 	}
+	f.settle()
 	g := s.identify(ctx, f, key)
 	if !g.known() {
 		out := about("guest", "")
@@ -62,8 +62,7 @@ func (g *guest) known() bool {
 // identify finds out who is meant.
 func (s Sources) identify(ctx context.Context, f *facts, key string) *guest {
 	g := &guest{asked: key}
-	leases, err := s.leases(ctx, f)
-	g.leasesErr = err
+	f.leases, f.leasesErr = s.leases(ctx, f)
 	if port, ok := f.kernel.link(key); ok && port.kind != "bridge" {
 		g.port = port
 		for _, station := range f.kernel.stations {
@@ -77,7 +76,7 @@ func (s Sources) identify(ctx context.Context, f *facts, key string) *guest {
 		g.addr = addr
 	}
 	g.findHost(f, key)
-	g.findLease(leases, key, f)
+	g.findLease(f.leases, key, f)
 	for _, n := range f.kernel.neighbours {
 		if l, ok := f.kernel.byIndex(n.link); !ok || !f.isBridge(l.name) {
 			continue
@@ -191,6 +190,9 @@ func (s Sources) probe(ctx context.Context, f *facts, g *guest) {
 	}
 	before, counterErr := s.Counters()
 	bridge, _ := f.kernel.link(g.network.Bridge)
+	if g.mac == nil && bridge.up && g.port.up && g.port.master == bridge.index {
+		g.overhear()
+	}
 	var all sync.WaitGroup
 	if bridge.up && g.addr.IsValid() && g.network.Address.Contains(g.addr) {
 		all.Go(func() {
@@ -207,7 +209,12 @@ func (s Sources) probe(ctx context.Context, f *facts, g *guest) {
 		if g.port.master == bridge.index && g.port.name != "" {
 			ear = g.port
 		}
-		all.Go(func() { g.uses, _ = sources(ear, g.mac) })
+		all.Go(func() {
+			heard, _ := senders(ear, g.mac)
+			for _, h := range heard {
+				g.uses = append(g.uses, h.addr)
+			}
+		})
 	}
 	if g.mac != nil && f.status != nil && g.network.DHCP {
 		all.Go(func() { g.explained, g.explainErr = s.explain(ctx, g) })
@@ -233,7 +240,17 @@ func (s Sources) probe(ctx context.Context, f *facts, g *guest) {
 	g.tracked = -1
 	if g.addr.IsValid() {
 		g.tracked = connections(g.addr)
-		g.way = f.kernel.findWay(*g.network, g.addr)
+		if g.network.Mode != isolated {
+			g.way = f.kernel.findWay(*g.network, g.addr)
+		}
+	}
+}
+
+// overhear listens to the guest's port, whose machine the bridge hasn't learned: it learns nothing from frames that a guard drops.
+func (g *guest) overhear() {
+	heard, err := senders(g.port, nil)
+	if err == nil && len(heard) > 0 {
+		g.mac = slices.Clone(heard[0].mac[:])
 	}
 }
 

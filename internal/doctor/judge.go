@@ -17,12 +17,18 @@ func (f *facts) judge() []Finding {
 	list = append(list, f.daemon()...)
 	list = append(list, f.permission()...)
 	for _, n := range f.networks {
+		if !n.routed() {
+			list = append(list, f.bridgedNetwork(n)...)
+			continue
+		}
 		list = append(list, f.bridge(n)...)
 		list = append(list, f.dhcp(n)...)
 		list = append(list, f.dns(n)...)
-		list = append(list, f.kernelState(n)...)
+		list = append(list, f.apart(n)...)
+		list = append(list, f.publishing(n)...)
 		list = append(list, f.uplink(n)...)
 	}
+	list = append(list, f.kernelState()...)
 	list = append(list, f.outsideNames()...)
 	list = append(list, f.surroundings()...)
 	return append(list, f.drops()...)
@@ -62,7 +68,11 @@ func (f *facts) daemon() []Finding {
 func (f *facts) permission() []Finding {
 	out := about("host", "")
 	if f.planErr != nil {
-		out.warn("sudo labnet doctor", "the kernel's rules can't be looked at: %v", f.planErr)
+		fix := "labnet plan; what it says of itself stands in the way of doctor too"
+		if !f.root {
+			fix = "sudo labnet doctor"
+		}
+		out.warn(fix, "the kernel's rules can't be looked at: %v", f.planErr)
 	}
 	return out.list
 }
@@ -96,7 +106,7 @@ func (f *facts) bridge(n Network) []Finding {
 // ports judges the links on a bridge. One without a carrier is a machine that is off.
 func (f *facts) ports(n Network, bridge link) []Finding {
 	out := about("ports", n.Name)
-	ports := f.kernel.ports(bridge)
+	ports := slices.DeleteFunc(f.kernel.ports(bridge), func(l link) bool { return !n.routed() && l.name == n.Uplink })
 	var idle []string
 	for _, p := range ports {
 		switch {
@@ -108,7 +118,7 @@ func (f *facts) ports(n Network, bridge link) []Finding {
 	}
 	heard := 0
 	for _, s := range f.kernel.stations {
-		if l, ok := f.kernel.byIndex(s.port); ok && l.master == bridge.index {
+		if slices.ContainsFunc(ports, func(l link) bool { return l.index == s.port }) {
 			heard++
 		}
 	}
@@ -141,18 +151,18 @@ func few(names []string) string {
 // restore is what brings back what somebody changed.
 func (f *facts) restore() string {
 	if f.status != nil {
-		return "systemctl restart labnet; its log says who changes it again and again"
+		return "journalctl -u labnet says who changes it again and again; after that is ended: systemctl restart labnet"
 	}
 	return "labnet run"
 }
 
-// kernelState judges what `labnet run` would change: something is missing in the kernel then. It concerns all networks, and is told with
-// the first.
-func (f *facts) kernelState(n Network) []Finding {
-	firewall, forwarding, nat := about("firewall", ""), about("forwarding", ""), about("nat", "")
-	if f.planErr != nil || f.configError != "" || n.Name != f.networks[0].Name || !f.up(n) {
+// kernelState judges what `labnet run` would change: something is missing in the kernel then. It concerns all networks. Where a bridge
+// is missing, everything of its network is: that is said once, of the bridge.
+func (f *facts) kernelState() []Finding {
+	if f.planErr != nil || f.configError != "" || slices.ContainsFunc(f.networks, func(n Network) bool { return n.routed() && !f.up(n) }) {
 		return nil
 	}
+	host, firewall, forwarding, nat := about("bridge", ""), about("firewall", ""), about("forwarding", ""), about("nat", "")
 	for _, c := range f.changes {
 		switch {
 		case c.Group == "firewall" && (strings.Contains(c.Text, "postrouting") || strings.Contains(c.Text, "masquerade")):
@@ -161,24 +171,28 @@ func (f *facts) kernelState(n Network) []Finding {
 			firewall.fail(f.restore(), "labnet's rules aren't as they should be: %s", c.Text)
 		case c.Group == "sysctls":
 			forwarding.fail(f.restore(), "a setting isn't as it should be: %s", c.Text)
+		case c.Group == "uplink":
+			host.warn("labnet run; it was confirmed before", "the bridge hasn't taken over from its uplink: %s", c.Text)
 		default:
-			firewall.list = append(firewall.list, Finding{Area: "bridge", Status: Warn, What: "not as the configuration asks: " + c.Text, Fix: f.restore()})
+			host.warn(f.restore(), "not as the configuration asks: %s", c.Text)
 		}
 	}
-	if len(firewall.list) == 0 {
+	routed := slices.DeleteFunc(slices.Clone(f.networks), func(n Network) bool { return !n.routed() })
+	outside := slices.DeleteFunc(slices.Clone(routed), func(n Network) bool { return n.Mode == isolated })
+	if len(firewall.list) == 0 && len(routed) > 0 {
 		firewall.ok("labnet's rules are in place")
 	}
-	if len(forwarding.list) == 0 {
+	if len(forwarding.list) == 0 && len(outside) > 0 {
 		forwarding.ok("the bridges and the uplink forward")
 	}
-	if len(nat.list) == 0 {
-		nat.ok("%s", masqueraded(f.networks))
+	if len(nat.list) == 0 && len(outside) > 0 {
+		nat.ok("%s", masqueraded(outside))
 	}
-	return slices.Concat(firewall.list, forwarding.list, nat.list)
+	return slices.Concat(host.list, firewall.list, forwarding.list, nat.list)
 }
 
 func masqueraded(networks []Network) string {
-	var yes, no []string
+	var parts, yes, no []string
 	for _, n := range networks {
 		if n.Masquerade {
 			yes = append(yes, n.Address.Masked().String())
@@ -186,52 +200,70 @@ func masqueraded(networks []Network) string {
 			no = append(no, n.Address.Masked().String())
 		}
 	}
-	switch {
-	case len(no) == 0:
-		return strings.Join(yes, ", ") + " leaves masqueraded"
-	case len(yes) == 0:
-		return strings.Join(no, ", ") + " leaves as it is: the LAN's router needs a route back"
+	if len(yes) > 0 {
+		parts = append(parts, "masqueraded: "+strings.Join(yes, ", "))
 	}
-	return strings.Join(yes, ", ") + " leaves masqueraded, " + strings.Join(no, ", ") + " as it is"
+	if len(no) > 0 {
+		parts = append(parts, "not masqueraded, so that the LAN's router needs a route back (labnet plan): "+strings.Join(no, ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
-// drops are what our own rules dropped while we looked.
+// dropWords say what our rules drop that a person should know of, by the counter's name. What is refused in the ordinary course of
+// things, as connections from outside are, isn't among them.
+var dropWords = map[string]string{
+	"inet spoofed":     "packets from addresses that aren't of their network",
+	"inet kept_apart":  "packets from one network to another, or among guests that are kept apart",
+	"inet misdirected": "questions to a gateway's address by another way than its bridge",
+	"bridge impostor":  "frames that claim the gateway's address or another's",
+	"bridge rogue":     "answers of DHCP servers and routers that aren't the host",
+	"bridge flood":     "DHCP messages of a machine that sends too many",
+}
+
+// drops are what our own rules dropped while we looked, or else since they were made.
 func (f *facts) drops() []Finding {
 	out := about("drops", "")
-	words := map[string]string{
-		"inet spoofed":     "packets from addresses that aren't of their network",
-		"bridge impostor":  "frames that claim the gateway's address or another's",
-		"inet kept_apart":  "packets from one network to another",
-		"bridge flood":     "DHCP messages of a machine that sends too many",
-		"inet misdirected": "questions to a gateway's address by another way than its bridge",
-	}
 	for _, name := range slices.Sorted(maps.Keys(f.moved)) {
-		if text, ok := words[name]; ok {
+		if text, ok := dropWords[name]; ok {
 			out.warn("labnet doctor GUEST says more of one guest", "dropped meanwhile: %d %s (%s)", f.moved[name], text, name)
 		}
+	}
+	var before []string
+	for _, name := range slices.Sorted(maps.Keys(f.totals)) {
+		if _, ok := dropWords[name]; ok && f.totals[name] > 0 {
+			before = append(before, fmt.Sprintf("%d %s", f.totals[name], name))
+		}
+	}
+	if len(out.list) == 0 && len(before) > 0 {
+		out.ok("nothing now; since the rules were made: %s", strings.Join(before, ", "))
 	}
 	return out.list
 }
 
-// surroundings are what else lives on the host.
+// surroundings are what else lives on the host, and what the host says against single networks.
 func (f *facts) surroundings() []Finding {
-	var out []Finding
+	var list []Finding
 	for _, p := range f.problems {
 		// The way out is looked at by itself.
 		if strings.Contains(p.Summary, "no default route") {
 			continue
 		}
-		status := Warn
+		out := about(f.areaOf(p), p.Network)
 		if p.Fatal {
-			status = Fail
+			out.fail(p.Remedy, "%s", p.Summary)
+		} else {
+			out.warn(p.Remedy, "%s", p.Summary)
 		}
-		out = append(out, Finding{Area: "host", Network: p.Network, Status: status, What: p.Summary, Fix: p.Remedy})
+		list = append(list, out.list...)
 	}
 	for _, n := range f.notes {
-		out = append(out, Finding{Area: "host", Network: n.Network, Status: OK, What: n.Text, Fix: n.Hint})
+		out := about("host", n.Network)
+		out.add(OK, n.Hint, "%s", n.Text)
+		list = append(list, out.list...)
 	}
-	if len(out) == 0 && f.planErr == nil && f.configError == "" {
-		out = append(out, Finding{Area: "host", Status: OK, What: "nothing else on it stands in the way"})
+	if out := about("host", ""); len(list) == 0 && f.planErr == nil && f.configError == "" {
+		out.ok("nothing else on it stands in the way")
+		list = append(list, out.list...)
 	}
-	return out
+	return list
 }

@@ -18,9 +18,14 @@ func (g *guest) judge(f *facts) []Finding {
 		return append(list, g.plugged(f)...)
 	}
 	list = append(list, g.plugged(f)...)
+	if !g.network.routed() {
+		return slices.Concat(list, g.onLAN(f), g.address())
+	}
 	list = append(list, g.leased(f)...)
 	list = append(list, g.address()...)
 	list = append(list, g.named(f)...)
+	list = append(list, g.guarded(f)...)
+	list = append(list, g.publishedAs(f)...)
 	list = append(list, g.dropped()...)
 	return append(list, g.out()...)
 }
@@ -75,6 +80,10 @@ func (g *guest) plugged(f *facts) []Finding {
 		out.fail("ip link set "+g.port.name+" up", "%s is down", g.port.name)
 	case !g.port.carrier:
 		out.fail("start the machine, or look at its network card", "%s has no carrier: no machine runs on it", g.port.name)
+	case g.port.state != portForwarding:
+		out.fail("bridge link set dev "+g.port.name+" state 3", "the port %s is %s, not forwarding: nothing of its guest passes", g.port.name, g.port.stateName())
+	case g.mac == nil && g.network != nil && !g.network.routed():
+		out.fail("tcpdump -eni "+g.port.name+", while the guest brings its network card up", "nothing was heard on %s, which is up and forwards", g.port.name)
 	case g.mac == nil:
 		out.fail("labnet trace dhcp, while the guest brings its network card up", "%s is up, and nothing was heard on it", g.port.name)
 	default:
@@ -99,8 +108,8 @@ func (f *facts) ownsBridge(index int) bool {
 func (g *guest) leased(f *facts) []Finding {
 	out := about("lease", g.networkName())
 	switch {
-	case g.leasesErr != nil:
-		out.warn("sudo labnet doctor "+g.asked, "leases can't be read: %v", g.leasesErr)
+	case f.leasesErr != nil:
+		out.warn("sudo labnet doctor "+g.asked, "leases can't be read: %v", f.leasesErr)
 		return out.list
 	case !g.network.DHCP:
 		out.ok("DHCP isn't served here")
@@ -116,7 +125,7 @@ func (g *guest) leased(f *facts) []Finding {
 		}
 		return out.list
 	case g.mac == nil:
-		out.warn("name the guest by its MAC, or its port", "there is none")
+		out.warn("name the guest by its MAC or its address", "whether it has one isn't known, since its MAC isn't")
 		return out.list
 	}
 	if static := g.foreign(); len(static) > 0 {
@@ -219,7 +228,11 @@ func (g *guest) address() []Finding {
 			others = append(others, mac.String())
 		}
 	}
-	holds := g.lease != nil && g.lease.State == "bound"
+	holds := g.lease != nil && (g.lease.State == "bound" || g.lease.State == "observed")
+	look := "is it on, and has it set the address? labnet trace dhcp --mac " + macOr(g)
+	if !g.network.routed() {
+		look = "is it on, and has it the address still? tcpdump -ni " + g.bridgeName() + " arp and host " + g.addr.String()
+	}
 	switch {
 	case len(others) > 0 && own:
 		out.fail("take the address from one of them; labnet leases --filter address="+g.addr.String(), "%s is used by %s too", g.addr, few(others))
@@ -228,7 +241,7 @@ func (g *guest) address() []Finding {
 	case !own && !holds:
 		// What it should have and hasn't: the lease's finding.
 	case !own:
-		out.fail("is it on, and has it set the address? labnet trace dhcp --mac "+macOr(g), "%s doesn't answer ARP", g.addr)
+		out.fail(look, "%s doesn't answer ARP", g.addr)
 	case !g.pings:
 		out.warn("its own firewall may drop that", "%s answers ARP, but no ping from the gateway", g.addr)
 	default:
@@ -270,7 +283,7 @@ func (g *guest) named(f *facts) []Finding {
 	case r.err != nil:
 		out.fail("labnet explain dns "+full, "DNS doesn't answer for %s: %v", full, r.err)
 	case !slices.Contains(r.answers, l.Address):
-		out.fail("labnet explain dns "+full, "%s doesn't resolve to %s: %s %s", full, l.Address, r.rcode, join(r.answers))
+		out.fail("labnet explain dns "+full, "%s doesn't resolve to %s: %s", full, l.Address, strings.TrimSpace(r.rcode+" "+join(r.answers)))
 	case l.Hostname != "" && !strings.EqualFold(l.Name, strings.SplitN(l.Hostname, ".", 2)[0]) && g.host == nil:
 		out.warn("labnet explain dhcp "+macOr(g), "%s resolves, but it asked for %s, which another has", full, l.Hostname)
 	default:
@@ -283,10 +296,9 @@ func (g *guest) named(f *facts) []Finding {
 func (g *guest) dropped() []Finding {
 	out := about("drops", g.networkName())
 	for _, name := range slices.Sorted(maps.Keys(g.moved)) {
-		if name == "inet masqueraded" {
-			continue
+		if text, ok := dropWords[name]; ok {
+			out.warn("tcpdump -eni "+g.bridgeName()+" shows whose", "dropped meanwhile, of all guests: %d %s (%s)", g.moved[name], text, name)
 		}
-		out.warn("labnet trace, or tcpdump -ni "+g.bridgeName()+", shows whose", "dropped meanwhile: %d (%s)", g.moved[name], name)
 	}
 	if len(out.list) == 0 && g.moved != nil {
 		out.ok("labnet's rules dropped nothing meanwhile")
@@ -297,6 +309,10 @@ func (g *guest) dropped() []Finding {
 // out says how the guest would leave.
 func (g *guest) out() []Finding {
 	out := about("way out", g.networkName())
+	if g.network.Mode == isolated {
+		out.ok("there is none, as meant: the network is isolated")
+		return out.list
+	}
 	if !g.addr.IsValid() || g.lease == nil && len(g.owners) == 0 {
 		return nil
 	}
@@ -309,7 +325,7 @@ func (g *guest) out() []Finding {
 		tracked = ", " + count(g.tracked, "connection")
 	}
 	if g.way.err != nil {
-		out.fail("labnet doctor", "there is none: %v", g.way.err)
+		out.fail(fmt.Sprintf("labnet doctor; ip route get %s from %s iif %s", somewhere, g.addr, g.bridgeName()), "there is none: %v", g.way.err)
 		return out.list
 	}
 	router := ""

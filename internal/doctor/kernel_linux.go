@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,6 +25,9 @@ func readKernel() (kernel, error) {
 			index: a.Index, master: a.MasterIndex, name: a.Name, kind: l.Type(), mac: a.HardwareAddr,
 			up: a.RawFlags&unix.IFF_UP != 0, carrier: a.RawFlags&unix.IFF_LOWER_UP != 0, noARP: a.RawFlags&unix.IFF_NOARP != 0,
 		})
+	}
+	if err := k.readPorts(); err != nil {
+		return k, err
 	}
 	addresses, err := netlink.AddrList(nil, netlink.FAMILY_V4)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -55,6 +60,52 @@ func readKernel() (kernel, error) {
 		}
 	}
 	return k, nil
+}
+
+// readPorts adds what bridges know of their ports.
+func (k *kernel) readPorts() error {
+	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	request.AddData(nl.NewIfInfomsg(unix.AF_BRIDGE))
+	messages, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return fmt.Errorf("listing the ports of bridges: %w", err)
+	}
+	for _, m := range messages {
+		attributes, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
+		if err != nil {
+			return fmt.Errorf("listing the ports of bridges: %w", err)
+		}
+		index := int(nl.DeserializeIfInfomsg(m).Index)
+		for _, a := range attributes {
+			if a.Attr.Type&^unix.NLA_F_NESTED != unix.IFLA_PROTINFO {
+				continue
+			}
+			info, err := nl.ParseRouteAttr(a.Value)
+			if err != nil {
+				continue // of a bridge itself, which has none
+			}
+			for i := range k.links {
+				if k.links[i].index == index {
+					k.links[i].readPort(info)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (l *link) readPort(info []syscall.NetlinkRouteAttr) {
+	for _, a := range info {
+		if len(a.Value) != 1 {
+			continue
+		}
+		switch a.Attr.Type {
+		case nl.IFLA_BRPORT_STATE:
+			l.state = a.Value[0]
+		case nl.IFLA_BRPORT_ISOLATED:
+			l.apart = a.Value[0] != 0
+		}
+	}
 }
 
 func toAddr(ip net.IP) (netip.Addr, bool) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"labnet/internal/control"
 )
 
@@ -40,7 +42,7 @@ func (f *facts) dhcp(n Network) []Finding {
 		out.ok("served: %d of %d addresses leased", s.Leased, s.Addresses)
 	}
 	for _, other := range s.OtherServers {
-		who, fix := other.Server.String(), "labnet leases and bridge fdb show br "+n.Bridge+" tell whose it is"
+		who, fix := other.Server.String(), "tcpdump -eni "+n.Bridge+" udp src port 67 shows its MAC, and bridge fdb show br "+n.Bridge+" the port of that"
 		if other.MAC != "" {
 			who += " (" + other.MAC + ")"
 			for _, station := range f.kernel.stations {
@@ -62,7 +64,7 @@ func (f *facts) dns(n Network) []Finding {
 	out := about("dns", n.Name)
 	switch r := f.local[n.Name]; {
 	case r.err != nil:
-		out.fail("labnet status; systemctl restart labnet", "%s doesn't answer: %v", n.Address.Addr(), r.err)
+		out.fail("ss -lnup 'sport = :53' shows who has the port; labnet status; systemctl restart labnet", "%s doesn't answer: %v", n.Address.Addr(), r.err)
 	case !slices.Contains(r.answers, n.Address.Addr()):
 		out.fail("labnet explain dns gateway."+n.Domain, "%s says %s of its own name gateway.%s", n.Address.Addr(), r.says(), n.Domain)
 	default:
@@ -85,7 +87,7 @@ func (f *facts) outsideNames() []Finding {
 		}
 	}
 	for _, u := range f.upstreams {
-		fix := fmt.Sprintf("dig @%s %s; see whether this host reaches it, or name another in `resolver`", u.server.Addr(), u.name)
+		fix := u.dig() + "; see whether this host reaches it, or name another in `resolver`"
 		switch {
 		case u.reply.err == nil && u.reply.fine():
 			out.ok("%s (%s) answers in %s", server(u.server), u.group, round(u.reply.took))
@@ -123,6 +125,19 @@ func (f *facts) outsideNames() []Finding {
 	return out.list
 }
 
+// dig is the command that asks a server what it was asked.
+func (u upstream) dig() string {
+	text := "dig @" + u.server.Addr().String()
+	if u.server.Port() != 53 {
+		text += fmt.Sprintf(" -p %d", u.server.Port())
+	}
+	text += " " + u.name
+	if u.kind != 0 && u.kind != dns.TypeA {
+		text += " " + dns.TypeToString[u.kind]
+	}
+	return text
+}
+
 // server is a DNS server's address, with its port where that isn't the usual one.
 func server(at netip.AddrPort) string {
 	if at.Port() == 53 {
@@ -136,6 +151,8 @@ func (f *facts) uplink(n Network) []Finding {
 	out := about("uplink", n.Name)
 	w := f.ways[n.Name]
 	switch {
+	case n.Mode == isolated:
+		return nil // apart says so
 	case w.err != nil:
 		out.fail("ip route add default via ROUTER dev INTERFACE, or bring the uplink up", "there is no way out: the host has no default route (%v)", w.err)
 	case w.out.name == n.Bridge:
@@ -146,7 +163,7 @@ func (f *facts) uplink(n Network) []Finding {
 	case !w.out.up:
 		out.fail("ip link set "+w.out.name+" up", "%s is down", w.out.name)
 	case !w.out.carrier:
-		out.fail("plug the cable in", "%s has no carrier", w.out.name)
+		out.fail("plug the cable in, or look at the other end of it; ethtool "+w.out.name, "%s has no carrier", w.out.name)
 	case w.unasked:
 		out.ok("%s", strings.TrimSpace(fmt.Sprintf("%s %s", w.out.name, w.by())))
 	case !w.answers:

@@ -40,16 +40,19 @@ func openPacket(index int, protocol uint16) (int, error) {
 	return fd, nil
 }
 
-// receive gives frames to f until that returns false, or the time is over.
+// receive gives frames that come in to f until that returns false, or the time is over.
 func receive(fd int, until time.Time, f func(frame []byte) bool) error {
 	buffer := make([]byte, 2048)
 	for time.Now().Before(until) {
-		n, _, err := unix.Recvfrom(fd, buffer, 0)
+		n, from, err := unix.Recvfrom(fd, buffer, 0)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
 			return err
+		}
+		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
+			continue
 		}
 		if !f(buffer[:n]) {
 			return nil
@@ -141,25 +144,33 @@ func ping(source, addr netip.Addr) (bool, error) {
 	}
 }
 
-// sources listens to a machine for a while and returns the IPv4 addresses that it sends from, by ARP and by IP. It needs CAP_NET_RAW.
-func sources(on link, mac net.HardwareAddr) ([]netip.Addr, error) {
+// sender is a machine and an IPv4 address that it sends from.
+type sender struct {
+	mac  [6]byte
+	addr netip.Addr
+}
+
+// senders listens to a link for a while and returns who sends from which IPv4 addresses, by ARP and by IP: of one machine alone if mac is
+// given. It needs CAP_NET_RAW.
+func senders(on link, mac net.HardwareAddr) ([]sender, error) {
 	fd, err := openPacket(on.index, unix.ETH_P_ALL)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	var found []netip.Addr
+	var found []sender
 	err = receive(fd, time.Now().Add(listenTime), func(b []byte) bool {
-		const headers = 34
-		if len(b) < headers || net.HardwareAddr(b[6:12]).String() != mac.String() {
+		const headers, most = 34, 8
+		if len(b) < headers || mac != nil && net.HardwareAddr(b[6:12]).String() != mac.String() {
 			return true
 		}
 		addr, _, isARP := arpSender(b)
 		if !isARP && binary.BigEndian.Uint16(b[12:]) == unix.ETH_P_IP {
 			addr, _ = netip.AddrFromSlice(b[26:30])
 		}
-		if addr.IsValid() && !addr.IsUnspecified() && !slices.Contains(found, addr) && len(found) < 8 {
-			found = append(found, addr)
+		s := sender{[6]byte(b[6:12]), addr}
+		if addr.IsValid() && !addr.IsUnspecified() && !slices.Contains(found, s) && len(found) < most {
+			found = append(found, s)
 		}
 		return true
 	})
