@@ -81,6 +81,7 @@ func TestALeasedBridgeComesBack(t *testing.T) {
 	for _, c := range []struct{ harm, says string }{
 		{"ip link del br0", "+ link br0"},
 		{"ip link set eth0 nomaster", "+ port eth0 on br0"},
+		{"ip address del " + uplinkAddr + "/24 dev br0", "+ address " + uplinkAddr + "/24 on br0"},
 	} {
 		was := d.output()
 		start := time.Now()

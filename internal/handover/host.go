@@ -22,7 +22,8 @@ type Host struct {
 	namespace func(context.Context) (unlock func(), err error)
 	log       *slog.Logger
 	root      string // of the files by which the managers of interfaces are found: "", or a test's
-	stopAfter int    // a test's: the move ends after so many steps, as a crash would end it; 0: it doesn't
+	inForce   inForce
+	stopAfter int // a test's: the move ends after so many steps, as a crash would end it; 0: it doesn't
 }
 
 // Open binds to the network namespace of the calling thread; dir has the state. lock keeps others from changing the kernel's network

@@ -60,6 +60,8 @@ func (h *Host) Lease(ctx context.Context, tell func(dhcpclient.Event)) error {
 	if err != nil {
 		return err
 	}
+	// Whoever comes next finds the address on the bridge, or asks for it.
+	defer h.inForce.set(nil)
 	return client.Run(ctx, func(e dhcpclient.Event) error {
 		if err := t.follow(e); err != nil {
 			return err
@@ -207,6 +209,7 @@ func (t *tenant) take(bridge link, e dhcpclient.Event) error {
 		return err
 	}
 	t.held = e.Lease.Addr.Addr()
+	t.inForce.set(&e.Lease)
 	return t.conn.lead(bridge, t.state.Snapshot.metric(), e.Lease)
 }
 
@@ -218,6 +221,7 @@ func (t *tenant) lose(bridge link, e dhcpclient.Event) error {
 		t.log.Warn("the address from before is refused, and goes when there is another", "addr", addr, "reason", e.Reason)
 		return nil
 	}
+	t.inForce.set(nil)
 	t.known.Addr, t.known.Server = netip.Prefix{}, netip.Addr{}
 	if err := t.save(leaseFile, t.known); err != nil {
 		t.log.Warn("the end of the DHCP lease can't be recorded", "err", err)

@@ -11,14 +11,13 @@ import (
 )
 
 // Mend puts back what others have taken from a bridge that is kept: the bridge itself, its mark, its being up, the uplink's place in it, and the
-// addresses that stay, with the routes that the kernel takes away with those. It returns what it changed, in words. What a DHCP server
-// gives is the business of Lease; an uplink that is gone, or is down, is left alone, and so is a route by itself. Any process may call it.
+// addresses that stay or are leased, with the routes that the kernel takes away with those. It returns what it changed, in words. An uplink that is gone, or is down, is left alone, and so is a route by itself. Any process may call it.
 func (h *Host) Mend(ctx context.Context) ([]string, error) {
 	s, err := h.State()
 	if err != nil || s.Phase != Kept {
 		return nil, err
 	}
-	if found, err := h.conn.amiss(s); err != nil || len(found) == 0 {
+	if found, err := h.amiss(s); err != nil || len(found) == 0 {
 		return nil, err
 	}
 	unlock, err := h.lock(lockFile, 0)
@@ -38,11 +37,48 @@ func (h *Host) Mend(ctx context.Context) ([]string, error) {
 	if s, err = h.State(); err != nil || s.Phase != Kept {
 		return nil, err
 	}
-	found, err := h.conn.amiss(s)
+	found, err := h.amiss(s)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return found, h.conn.mend(s)
+	return found, errors.Join(h.conn.mend(s), h.mendLease(s))
+}
+
+// amiss is what a kept bridge lacks, its lease included.
+func (h *Host) amiss(s State) ([]string, error) {
+	out, err := h.conn.amiss(s)
+	l, ok := h.inForce.get()
+	if err != nil || !ok || !s.Leases() {
+		return out, err
+	}
+	bridge, err := h.conn.current(s.Config.Bridge)
+	if errors.Is(err, unix.ENODEV) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now, err := h.conn.take(bridge)
+	if err != nil {
+		return nil, err
+	}
+	if !now.has(l.Addr.Addr()) {
+		out = append(out, fmt.Sprintf("+ address %v on %s", l.Addr, s.Config.Bridge))
+	}
+	return out, nil
+}
+
+// mendLease puts a lease in force on the bridge again.
+func (h *Host) mendLease(s State) error {
+	l, ok := h.inForce.get()
+	if !ok || !s.Leases() {
+		return nil
+	}
+	bridge, err := h.conn.current(s.Config.Bridge)
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.conn.putAddress(lease(l), bridge), h.conn.lead(bridge, s.Snapshot.metric(), l))
 }
 
 // lasting is the part of a snapshot that is to be on the bridge as long as it is kept: nothing that has a lifetime, and nothing that comes
