@@ -32,7 +32,18 @@ type Guest struct {
 type table struct {
 	mu    sync.Mutex
 	ports map[string]*port // guarded by mu, and all that is in them
+	// early is what servers have sent to machines that weren't heard to ask: what a port hears may be read after what the uplink hears.
+	early map[[6]byte]answer // guarded by mu
 }
+
+// answer is what a server has sent, and when.
+type answer struct {
+	sighting
+	at time.Time
+}
+
+// earlyFor is how long an answer waits for its question.
+const earlyFor = 2 * time.Second
 
 type port struct {
 	guests map[key]*Guest
@@ -51,7 +62,7 @@ type asking struct {
 	at       time.Time
 }
 
-func newTable() *table { return &table{ports: map[string]*port{}} }
+func newTable() *table { return &table{ports: map[string]*port{}, early: map[[6]byte]answer{}} }
 
 // open makes room for what a port shows.
 func (t *table) open(name string) {
@@ -85,6 +96,9 @@ func (t *table) seen(name string, s sighting, now time.Time) {
 			makeRoom(p.asking, func(a *asking) time.Time { return a.at })
 		}
 		p.asking[s.mac] = &asking{s.xid, s.hostname, now}
+		if e, ok := t.early[s.mac]; ok && e.xid == s.xid && now.Sub(e.at) < earlyFor {
+			p.lease(name, e)
+		}
 	}
 }
 
@@ -92,15 +106,27 @@ func (t *table) seen(name string, s sighting, now time.Time) {
 func (t *table) given(s sighting, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	heard, known := answer{s, now}, false
 	for name, p := range t.ports {
-		if a := p.asking[s.mac]; a == nil || a.xid != s.xid {
-			continue
+		if a := p.asking[s.mac]; a != nil && a.xid == s.xid {
+			p.lease(name, heard)
+			known = true
 		}
-		g := p.guest(name, s.mac, s.addr, now)
-		g.Expires = time.Time{}
-		if s.lifetime > 0 {
-			g.Expires = now.Add(s.lifetime)
+	}
+	if !known {
+		if _, ok := t.early[s.mac]; !ok {
+			makeRoom(t.early, func(e answer) time.Time { return e.at })
 		}
+		t.early[s.mac] = heard
+	}
+}
+
+// lease notes that a server has given a machine its address.
+func (p *port) lease(name string, a answer) {
+	g := p.guest(name, a.mac, a.addr, a.at)
+	g.Expires = time.Time{}
+	if a.lifetime > 0 {
+		g.Expires = a.at.Add(a.lifetime)
 	}
 }
 

@@ -39,6 +39,39 @@ func TestTable(t *testing.T) {
 	check(later, []Guest(nil)...) // it isn't remembered again
 }
 
+// What the uplink hears may be read before what the port hears.
+func TestAnAnswerBeforeItsQuestion(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		xid   uint32
+		after time.Duration
+		want  time.Time
+	}{
+		{"soon after", 7, 10 * time.Millisecond, noon.Add(time.Hour)},
+		{"another's question", 8, 10 * time.Millisecond, time.Time{}},
+		{"too late", 7, earlyFor, time.Time{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tab := newTable()
+			tab.open("tap0")
+			tab.given(sighting{kind: given, mac: macA, xid: 7, addr: ip("192.0.2.10"), lifetime: time.Hour}, noon)
+			asked := noon.Add(c.after)
+			tab.seen("tap0", sighting{kind: asks, mac: macA, xid: c.xid, hostname: "web"}, asked)
+			tab.seen("tap0", sighting{kind: uses, mac: macA, addr: ip("192.0.2.10")}, asked)
+			if guests := tab.guests(asked); len(guests) != 1 || !guests[0].Expires.Equal(c.want) || guests[0].Hostname != "web" {
+				t.Errorf("seen are %+v, want one until %v", guests, c.want)
+			}
+		})
+	}
+	tab := newTable()
+	for i := range 10 * share {
+		tab.given(sighting{kind: given, mac: [6]byte{0x52, 0x54, 0, 0, byte(i >> 8), byte(i)}}, noon.Add(time.Duration(i)))
+	}
+	if len(tab.early) != share {
+		t.Errorf("%d answers wait", len(tab.early))
+	}
+}
+
 // A port that shows more than its share loses its own oldest, and takes nothing from others.
 func TestPortsHaveShares(t *testing.T) {
 	tab := newTable()
