@@ -69,7 +69,7 @@ func (r *router) start(ctx context.Context) (time.Duration, error) {
 			r.exited <- err
 			return 0, fmt.Errorf("the daemon ended: %w\n%s", err, r.log)
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return 0, fmt.Errorf("the daemon doesn't serve: %w\n%s", ctx.Err(), r.log)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
