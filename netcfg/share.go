@@ -121,11 +121,15 @@ func (ns *namespace) observeTracking(f *facts) error {
 		return nil
 	}
 	const getStats = unix.NFNL_SUBSYS_CTNETLINK<<8 | 5
-	_, _ = ns.filter.Execute(netlink.Message{
-		Header: netlink.Header{Type: getStats, Flags: netlink.Request},
-		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
-	})
 	return ns.inside(func() error {
+		// The kernel loads the module while it takes the question. The answer isn't waited for: some kernels give none then.
+		if conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil); err == nil {
+			_, _ = conn.Send(netlink.Message{
+				Header: netlink.Header{Type: netlink.HeaderType(getStats), Flags: netlink.Request},
+				Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+			})
+			_ = conn.Close()
+		}
 		found, err := readSysctls([]sysctlKey{conntrackMax})
 		if value, ok := found[conntrackMax]; ok {
 			f.sysctls[conntrackMax] = value
