@@ -34,6 +34,12 @@ func (c conn) addresses() ([]address, error) {
 	return out, nil
 }
 
+// addressesOf are a link's.
+func (c conn) addressesOf(l link) ([]address, error) {
+	all, err := c.addresses()
+	return slices.DeleteFunc(all, func(a address) bool { return a.link() != l.index }), err
+}
+
 func (a address) link() int { return int(native32(a.header[4:])) }
 func (a address) is4() bool { return a.header[0] == unix.AF_INET }
 

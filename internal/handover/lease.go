@@ -111,11 +111,11 @@ func (t *tenant) former() (addr netip.Addr, held bool) {
 	if err != nil {
 		return t.known.Addr.Addr(), false
 	}
-	all, err := t.conn.addresses()
+	all, err := t.conn.addressesOf(bridge)
 	if err != nil {
 		return t.known.Addr.Addr(), false
 	}
-	on := slices.DeleteFunc(all, func(a address) bool { return !a.is4() || a.link() != bridge.index })
+	on := slices.DeleteFunc(all, func(a address) bool { return !a.is4() })
 	first := func(fits func(a address) bool) bool {
 		i := slices.IndexFunc(on, fits)
 		if i >= 0 {
@@ -189,9 +189,6 @@ func (t *tenant) follow(e dhcpclient.Event) error {
 func (t *tenant) take(bridge link, e dhcpclient.Event) error {
 	if e.Kind != dhcpclient.Renewed {
 		t.known.Addr, t.known.Server = e.Lease.Addr, e.Lease.Server
-		if err := t.resolve(e.Lease); err != nil {
-			t.log.Warn("the host's programs don't ask the DNS servers of the lease", "err", err)
-		}
 		if err := t.save(leaseFile, t.known); err != nil {
 			// The host needs its address more than the next start needs the record.
 			t.log.Warn("the DHCP lease can't be recorded", "err", err)
@@ -210,7 +207,14 @@ func (t *tenant) take(bridge link, e dhcpclient.Event) error {
 	}
 	t.held = e.Lease.Addr.Addr()
 	t.inForce.set(&e.Lease)
-	return t.conn.lead(bridge, t.state.Snapshot.metric(), e.Lease)
+	err := t.conn.lead(bridge, t.state.Snapshot.metric(), e.Lease)
+	if e.Kind != dhcpclient.Renewed {
+		// Last, for it may call other programs: neither the address nor its routes wait for them.
+		if err := t.resolve(e.Lease); err != nil {
+			t.log.Warn("the host's programs don't ask the DNS servers of the lease", "err", err)
+		}
+	}
+	return err
 }
 
 // lose takes a lease that has ended off the bridge. An address from before that a server refuses stays until another is there: whoever

@@ -11,7 +11,9 @@ import (
 )
 
 // Mend puts back what others have taken from a bridge that is kept: the bridge itself, its mark, its being up, the uplink's place in it, and the
-// addresses that stay or are leased, with the routes that the kernel takes away with those. It returns what it changed, in words. An uplink that is gone, or is down, is left alone, and so is a route by itself. Any process may call it.
+// addresses that stay or are leased, with the routes that the kernel takes away with those. It returns what it changed, in words.
+// An uplink that is gone, or is down, is left alone, and so is a route by itself. Any process may call it, and often: where nothing is amiss
+// it reads links and addresses, and little else.
 func (h *Host) Mend(ctx context.Context) ([]string, error) {
 	s, err := h.State()
 	if err != nil || s.Phase != Kept {
@@ -58,11 +60,11 @@ func (h *Host) amiss(s State) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := h.conn.take(bridge)
+	now, err := h.conn.addressesOf(bridge)
 	if err != nil {
 		return nil, err
 	}
-	if !now.has(l.Addr.Addr()) {
+	if !slices.ContainsFunc(now, func(a address) bool { return a.prefix().Addr() == l.Addr.Addr() }) {
 		out = append(out, fmt.Sprintf("+ address %v on %s", l.Addr, s.Config.Bridge))
 	}
 	return out, nil
@@ -123,18 +125,16 @@ func (c conn) amiss(s State) ([]string, error) {
 	if !bridge.up {
 		out = append(out, fmt.Sprintf("~ link %s (down -> up)", cfg.Bridge))
 	}
-	now, err := c.take(bridge)
+	now, err := c.addressesOf(bridge)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range want.wantAddresses(cfg) {
-		if !slices.ContainsFunc(now.Addresses, func(b address) bool { return b.prefix() == a.prefix() }) {
+		if !slices.ContainsFunc(now, func(b address) bool { return b.prefix() == a.prefix() }) {
 			out = append(out, fmt.Sprintf("+ address %v on %s", a.prefix(), cfg.Bridge))
 		}
 	}
-	if port, err := readSettings(uplink.name); err != nil {
-		return nil, err
-	} else if want.Settings[disableIPv6] == "0" && port[disableIPv6] == "0" {
+	if want.Settings[disableIPv6] == "0" && readSetting(uplink.name, disableIPv6) == "0" {
 		out = append(out, fmt.Sprintf("~ sysctl net.ipv6.conf.%s.disable_ipv6 0 -> 1", uplink.name))
 	}
 	return out, nil

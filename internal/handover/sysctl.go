@@ -55,6 +55,15 @@ func readSettings(link string) (map[string]string, error) {
 	return values, nil
 }
 
+// readSetting reads one key, "" if it can't be read: the kernel has no IPv6.
+func readSetting(link, key string) string {
+	text, err := os.ReadFile(settingPath(link, key))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
 // writeSetting sets a key, unless it has the value already; a key that doesn't exist is passed over: the kernel has no IPv6.
 func writeSetting(link, key, value string) error {
 	path := settingPath(link, key)
