@@ -26,7 +26,8 @@ func TestLeasedRenewedReleased(t *testing.T) {
 			c := run(t, h, nil)
 
 			bound := c.await(Bound).Lease
-			if !strings.HasPrefix(bound.Addr.String(), "10.0.0.5") || bound.Addr.Bits() != 24 || bound.Server.String() != "10.0.0.1" {
+			a, first, last := bound.Addr.Addr(), netip.MustParseAddr("10.0.0.50"), netip.MustParseAddr("10.0.0.60")
+			if a.Less(first) || last.Less(a) || bound.Addr.Bits() != 24 || bound.Server.String() != "10.0.0.1" {
 				t.Errorf("leased %v of %v", bound.Addr, bound.Server)
 			}
 			if len(bound.Routes) != 1 || bound.Routes[0].Via.String() != "10.0.0.1" || bound.MTU != 1400 || bound.Domain != "example.org" ||
