@@ -14,8 +14,6 @@ import (
 const (
 	defaultCacheSize = 16 << 20 // bytes
 	cacheShards      = 16
-	// entryOverhead is what an entry costs beside its answer's bytes: the entry itself and its place in the table.
-	entryOverhead = 144
 	// maxEntry bounds one answer's share: a few huge ones shall not push out thousands.
 	maxEntry = 16 << 10
 	// minHeads is the least number of chains in a shard; a power of two.
@@ -44,35 +42,15 @@ type shard struct {
 
 	mu      sync.Mutex // guards the rest, and what the table links
 	entries int
-	size    int64
-	limit   int64
-	hand    int    // the chain that CLOCK comes to next
-	evicted uint64 // entries that had to go before they expired
+	size    int64   // of the entries
+	limit   int64   // of the slabs and the table
+	evicted uint64  // entries that had to go before they expired
+	slabs   []*slab // the oldest one first
+	room    int64   // bytes of the slabs and of the table
+	current *slab   // that entries go to; nil: none yet
+	slot    int     // of the current one
+	numbers uint64  // the last slab's
 	_       [64]byte
-}
-
-// table is the heads of chains, a power of two. While a larger one is made, or an entry leaves, who walks a chain may miss an
-// entry that is there: it is looked for under the lock before an upstream is asked.
-type table struct{ heads []atomic.Pointer[entry] }
-
-func (t *table) head(hash uint64) *atomic.Pointer[entry] {
-	return &t.heads[hash/cacheShards&uint64(len(t.heads)-1)]
-}
-
-// entry is an answer and the question that it belongs to; all but the atomic fields is immutable.
-type entry struct {
-	next    atomic.Pointer[entry]
-	hash    uint64
-	group   uint64 // key of the upstreams that gave it
-	expires moment
-	usable  moment // until then it may be served if upstreams don't answer
-	// refresh is when a hit shall have the answer fetched again; never if that is under way or not wanted.
-	refresh atomic.Int64
-	// route is the generation of the configuration by which questions as this one lead here, without anything in their way.
-	route atomic.Uint32
-	used  atomic.Bool
-	flags questionFlags
-	packed
 }
 
 // questionFlags is what makes another answer of the same name and type.
@@ -87,7 +65,7 @@ const (
 func newCache(size int64) *cache {
 	c := &cache{seed: maphash.MakeSeed(), epoch: time.Now().Add(-time.Second)}
 	for i := range c.shards {
-		c.shards[i].table.Store(&table{make([]atomic.Pointer[entry], minHeads)})
+		c.shards[i].table.Store(&table{heads: make([]atomic.Uint64, minHeads)})
 	}
 	c.resize(size)
 	return c
@@ -105,7 +83,9 @@ func (c *cache) resize(size int64) {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.limit = size / cacheShards
-		s.evict(0, 0)
+		for len(s.slabs) > 0 && s.room > s.limit {
+			s.clear(s.victim(), 0)
+		}
 		s.mu.Unlock()
 	}
 }
@@ -146,24 +126,29 @@ func (c *cache) hashOf(a *asked) uint64 {
 
 // chain returns the first entry of the chain in which an answer is, or nil.
 func (c *cache) chain(hash uint64) *entry {
-	return c.shards[hash%cacheShards].table.Load().head(hash).Load()
+	t := c.shards[hash%cacheShards].table.Load()
+	return t.at(t.head(hash))
 }
 
-// find returns the entry of a chain that questions of the configuration's generation lead to, or nil. Question is as hash takes it.
-func (e *entry) find(hash uint64, question []byte, generation uint32) *entry {
-	end := len(question) - 1
-	for ; e != nil; e = e.next.Load() {
-		if e.hash == hash && e.route.Load() == generation && byte(e.flags&^flagLAN) == question[end] &&
-			len(e.data) > headerSize+end && string(e.data[headerSize:headerSize+end]) == string(question[:end]) {
+// find returns the entry of a chain, from e on, that questions of the configuration's generation lead to, or nil. Question is as hash takes it.
+func (c *cache) find(e *entry, hash uint64, question []byte, generation uint32) *entry {
+	for ; e != nil; e = c.shards[hash%cacheShards].table.Load().at(&e.next) {
+		if e.hash == hash && e.route.Load() == generation && e.answers(question) {
 			return e
 		}
 	}
 	return nil
 }
 
+// answers tells whether an entry is for a question as hash takes it.
+func (e *entry) answers(question []byte) bool {
+	end, data := len(question)-1, e.data()
+	return byte(e.flags&^flagLAN) == question[end] && len(data) > headerSize+end && string(data[headerSize:headerSize+end]) == string(question[:end])
+}
+
 // matches tells whether an entry is for a question, whatever the configuration.
 func (e *entry) matches(a *asked, hash uint64) bool {
-	return e.hash == hash && e.group == a.group.key && e.flags == a.flags() && e.asks(a.name, a.qtype)
+	return e.hash == hash && e.group == a.group.key && e.flags == a.flags() && asks(e.data(), a.name, a.qtype)
 }
 
 // get returns the entry for a question, which may have expired, or nil. With mark, the entry has been used.
@@ -172,7 +157,8 @@ func (c *cache) get(a *asked, mark bool) *entry {
 	s := &c.shards[hash%cacheShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for e := s.table.Load().head(hash).Load(); e != nil; e = e.next.Load() {
+	t := s.table.Load()
+	for e := t.at(t.head(hash)); e != nil; e = t.at(&e.next) {
 		if e.matches(a, hash) {
 			if mark {
 				e.touch()
@@ -193,95 +179,57 @@ func (e *entry) touch() {
 // fresh tells whether an entry may still be served.
 func (e *entry) fresh(now moment) bool { return now < e.expires }
 
+// terms is when an entry is what.
+type terms struct{ expires, usable, refresh moment }
+
 // put keeps an answer for ttl, in place of what was there. It returns the entry, nil if the answer isn't kept.
 func (c *cache) put(a *asked, answer *packed, ttl time.Duration, now moment) *entry {
-	e := c.entry(a, answer, now.add(ttl))
+	t := terms{now.add(ttl), now.add(ttl), never}
 	if a.group.key != ours && answer.rcode != dns.RcodeServerFailure {
-		e.usable = e.expires.add(time.Duration(c.stale.Load()))
+		t.usable = t.expires.add(time.Duration(c.stale.Load()))
 		if ttl >= prefetchMin {
-			e.refresh.Store(int64(now.add(ttl - ttl/10)))
+			t.refresh = now.add(ttl - ttl/10)
 		}
 	}
-	if !c.insert(a, e, now, ttl > 0) {
-		return nil
-	}
-	return e
+	return c.insert(a, answer, t, now, ttl > 0)
 }
 
-// keep keeps an answer whose time is over, in place of what was there.
+// keep keeps an answer whose time is over, in place of what was there. The entry may be one that isn't in the cache.
 func (c *cache) keep(a *asked, answer *packed, now, until, usable moment) *entry {
-	e := c.entry(a, answer, min(until, usable))
-	e.usable = usable
-	c.insert(a, e, now, true)
+	t := terms{min(until, usable), usable, never}
+	if e := c.insert(a, answer, t, now, true); e != nil {
+		return e
+	}
+	alone := slab{words: make([]uint64, wordsFor(answer))}
+	e := alone.entry(0)
+	e.fill(a, c.hashOf(a), answer, t)
 	return e
 }
 
-func (c *cache) entry(a *asked, answer *packed, expires moment) *entry {
-	e := &entry{hash: c.hashOf(a), group: a.group.key, expires: expires, usable: expires, flags: a.flags(), packed: *answer}
-	e.refresh.Store(int64(never))
-	return e
+// fill makes an entry of an answer.
+func (e *entry) fill(a *asked, hash uint64, answer *packed, t terms) {
+	e.hash, e.group, e.flags = hash, a.group.key, a.flags()
+	e.expires, e.usable = t.expires, t.usable
+	e.refresh.Store(int64(t.refresh))
+	e.write(answer)
 }
 
-// insert puts an entry in the place of what was there, which it takes away at least, and tells whether it did.
-func (c *cache) insert(a *asked, e *entry, now moment, wanted bool) bool {
-	hash, cost := e.hash, e.cost()
+// insert puts an answer in the place of what was there, which it takes away at least. It returns the entry, nil if the answer isn't kept.
+func (c *cache) insert(a *asked, answer *packed, t terms, now moment, wanted bool) *entry {
+	hash, words := c.hashOf(a), wordsFor(answer)
 	s := &c.shards[hash%cacheShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.removeIf(hash, func(old *entry) bool { return old.matches(a, hash) })
-	if !wanted || cost > maxEntry || cost > s.limit {
-		return false
+	s.sweep(s.table.Load().head(hash), func(old *entry) bool { return old.matches(a, hash) })
+	if !wanted || 8*words > maxEntry || charge(words) > s.limit {
+		return nil
 	}
-	s.evict(cost, now)
+	s.reserve(words, now)
 	s.grow()
-	head := s.table.Load().head(hash)
-	e.next.Store(head.Load())
-	head.Store(e)
-	s.entries++
-	s.size += cost
-	return true
-}
-
-// removeIf takes the entries of one hash's chain out that leave chooses. s.mu is held.
-func (s *shard) removeIf(hash uint64, leave func(*entry) bool) {
-	s.sweep(s.table.Load().head(hash), leave)
-}
-
-func (s *shard) sweep(link *atomic.Pointer[entry], leave func(*entry) bool) {
-	for e := link.Load(); e != nil; e = link.Load() {
-		if !leave(e) {
-			link = &e.next
-			continue
-		}
-		// e.next stays: who stands at e goes on from there.
-		link.Store(e.next.Load())
-		s.entries--
-		s.size -= e.cost()
-	}
-}
-
-// evict makes room for cost bytes: it goes round the chains, and spares once what was asked for since it last came by and
-// hasn't expired. s.mu is held.
-func (s *shard) evict(cost int64, now moment) {
-	heads := s.table.Load().heads
-	for s.size+cost > s.limit && s.entries > 0 {
-		if s.hand >= len(heads) {
-			s.hand = 0
-		}
-		s.sweep(&heads[s.hand], func(e *entry) bool {
-			switch {
-			case s.size+cost <= s.limit:
-				return false
-			case !e.fresh(now):
-				return true
-			case e.used.Swap(false):
-				return false
-			}
-			s.evicted++
-			return true
-		})
-		s.hand++
-	}
+	e, r := s.take(words)
+	e.fill(a, hash, answer, t)
+	s.link(e, r)
+	return e
 }
 
 // grow doubles the table once there is an entry a chain. s.mu is held.
@@ -290,29 +238,21 @@ func (s *shard) grow() {
 	if s.entries < len(old.heads) {
 		return
 	}
-	larger := &table{make([]atomic.Pointer[entry], 2*len(old.heads))}
+	larger := &table{make([]atomic.Uint64, 2*len(old.heads)), old.slots}
 	for i := range old.heads {
-		for e := old.heads[i].Load(); e != nil; {
+		for link := old.heads[i].Load(); ; {
+			e := old.entry(ref(link))
+			if e == nil {
+				break
+			}
 			next := e.next.Load()
 			head := larger.head(e.hash)
 			e.next.Store(head.Load())
-			head.Store(e)
-			e = next
+			head.Store(link)
+			link = next
 		}
 	}
 	s.table.Store(larger)
-	s.hand = 0
-}
-
-// cost is the bytes that an entry takes.
-func (e *entry) cost() int64 { return entryOverhead + allocated(cap(e.data)) + int64(len(e.onward)) }
-
-// allocated is about what the allocator takes for n bytes.
-func allocated(n int) int64 {
-	if n > 256 {
-		n += n / 8
-	}
-	return int64(n+15) &^ 15
 }
 
 // Cache returns how many answers of upstreams are held, and the bytes that they take. Safe for concurrent use.

@@ -44,8 +44,9 @@ func TestTTLCountsDown(t *testing.T) {
 		now := start.add(step.after)
 		got := uint32(0)
 		if e := c.get(a, true); e.fresh(now) {
-			q := query{question: e.wire()[headerSize : headerSize+len(a.name)+4]}
-			reply, _ := q.appendReply(nil, &e.packed, now, maxTCP)
+			p := e.packed()
+			q := query{question: p.wire()[headerSize : headerSize+len(a.name)+4]}
+			reply, _ := q.appendReply(nil, &p, now, maxTCP)
 			m := new(dns.Msg)
 			if err := m.Unpack(reply); err != nil {
 				t.Fatal(err)

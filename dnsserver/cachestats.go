@@ -89,9 +89,9 @@ func (g *CacheGroup) add(e *entry, now moment) {
 func (c *cache) all() iter.Seq[*entry] {
 	return func(yield func(*entry) bool) {
 		for i := range c.shards {
-			heads := c.shards[i].table.Load().heads
-			for i := range heads {
-				for e := heads[i].Load(); e != nil; e = e.next.Load() {
+			t := c.shards[i].table.Load()
+			for i := range t.heads {
+				for e := t.at(&t.heads[i]); e != nil; e = t.at(&e.next) {
 					if !yield(e) {
 						return
 					}
@@ -128,6 +128,7 @@ func (c *cache) flush(leave func(name) bool) int {
 		for i := range heads {
 			s.sweep(&heads[i], func(e *entry) bool { return !e.fixed() && leave(e.asked()) })
 		}
+		s.tidy()
 		before -= s.entries
 		s.mu.Unlock()
 	}
@@ -138,12 +139,12 @@ func (c *cache) flush(leave func(name) bool) int {
 func (e *entry) fixed() bool { return e.group == ours && e.why != blocked && e.why != rebind }
 
 // asked is the name that the answer is to.
-func (p *packed) asked() name {
-	at := headerSize
-	for p.data[at] != 0 {
-		at += 1 + int(p.data[at])
+func (e *entry) asked() name {
+	data, at := e.data(), headerSize
+	for data[at] != 0 {
+		at += 1 + int(data[at])
 	}
-	return name(p.data[headerSize : at+1])
+	return name(data[headerSize : at+1])
 }
 
 // Outcomes is how questions about names of the outside were answered since Listen.

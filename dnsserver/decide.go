@@ -184,7 +184,8 @@ func (s *Server) advance(l *lookup, now time.Time) (p *packed, pending bool) {
 			return answer, pending
 		}
 		direct := l.hops == 0 && l.snap.shortcut(l.target)
-		p, done := s.absorb(l, &e.packed, e.kind(), now)
+		kept := e.packed()
+		p, done := s.absorb(l, &kept, e.kind(), now)
 		if direct && done && l.client.trail == nil {
 			s.direct(l, e, p, s.cache.moment(now))
 		}
@@ -241,7 +242,7 @@ func (s *Server) direct(l *lookup, e *entry, p *packed, now moment) {
 		s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, min(ttl, blockTTL*time.Second), now)
 	case l.why == rebind:
 		s.cache.keepOurs(&l.query, p, l.why, l.snap.generation, min(ttl, rebindTTL*time.Second), now)
-	case e.onward == "":
+	case e.onwardSize == 0:
 		e.route.Store(l.snap.generation)
 	}
 }

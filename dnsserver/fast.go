@@ -71,12 +71,13 @@ func (h *hot) fast(g *glimpse, tcp bool, out []byte) ([]byte, bool) {
 	if g.n == 0 {
 		return out, false
 	}
-	if e := g.chain.find(g.hash, g.question[:g.n+3], h.snap.generation); e != nil {
+	if e := h.server.cache.find(g.chain, g.hash, g.question[:g.n+3], h.snap.generation); e != nil {
 		if !e.fresh(h.now) || h.now >= moment(e.refresh.Load()) {
 			return out, false
 		}
 		e.touch()
-		return h.answer(&g.query, &e.packed, e.kind(), g.limit(tcp), out)
+		p := e.packed()
+		return h.answer(&g.query, &p, e.kind(), g.limit(tcp), out)
 	}
 	n := g.question[:g.n]
 	if z := h.view.zoneAbove(n); z != nil {

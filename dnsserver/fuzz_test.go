@@ -181,7 +181,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		p, ttl := distill(&asked{name: q.name, qtype: q.qtype, do: do}, m, func(name) bool { return true })
-		if !p.asks(q.name, q.qtype) || ttl < 0 || ttl > maxTTL {
+		if !asks(p.data, q.name, q.qtype) || ttl < 0 || ttl > maxTTL {
 			t.Fatalf("kept for %v: %x", ttl, p.wire())
 		}
 		p.made = 1

@@ -103,7 +103,7 @@ func (w *worker) lookAhead(n int) {
 	}
 	for i := range n {
 		if e := w.glimpses[i].chain; e != nil {
-			w.warmth += uint64(e.data[headerSize])
+			w.warmth += uint64(e.data()[headerSize])
 		}
 	}
 }

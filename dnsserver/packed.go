@@ -12,11 +12,16 @@ import (
 // the same length, so that it can be laid over the question here and every compression pointer stays right. Immutable.
 type packed struct {
 	// data is the message, the offsets of its TTLs, and the options that its OPT gets: one piece of memory for an answer.
-	data     []byte
+	data   []byte
+	onward name // the chain goes on at this name; "" if the answer is complete
+	head
+}
+
+// head is what an answer's bytes don't say.
+type head struct {
 	made     moment // the TTLs count from here; 0: they don't
-	onward   name   // the chain goes on at this name; "" if the answer is complete
-	wireEnd  uint16
 	ttlsEnd  uint32
+	wireEnd  uint16
 	rcode    uint16
 	aa, ad   bool
 	negative bool
@@ -32,16 +37,16 @@ func (p *packed) ttls() []byte { return p.data[p.wireEnd:p.ttlsEnd] }
 // options returns what the OPT of an answer says beside the client's own: extended errors.
 func (p *packed) options() []byte { return p.data[p.ttlsEnd:] }
 
-// asks tells whether an answer is for a name and type.
-func (p *packed) asks(n name, qtype uint16) bool {
+// asks tells whether a message is about a name and type.
+func asks(message []byte, n name, qtype uint16) bool {
 	end := headerSize + len(n)
-	return len(p.data) >= end+4 && string(p.data[headerSize:end]) == string(n) && binary.BigEndian.Uint16(p.data[end:]) == qtype
+	return len(message) >= end+4 && string(message[headerSize:end]) == string(n) && binary.BigEndian.Uint16(message[end:]) == qtype
 }
 
 // newPacked makes an answer of a message, at most maxTCP long.
 func newPacked(wire []byte, question int, rcode int, options []byte) (*packed, error) {
 	records := int(binary.BigEndian.Uint16(wire[6:])) + int(binary.BigEndian.Uint16(wire[8:]))
-	p := &packed{data: make([]byte, 0, len(wire)+2*records+len(options)), rcode: uint16(rcode), wireEnd: uint16(len(wire))}
+	p := &packed{data: make([]byte, 0, len(wire)+2*records+len(options)), head: head{rcode: uint16(rcode), wireEnd: uint16(len(wire))}}
 	p.data = append(p.data, wire...)
 	at := headerSize + question
 	for range records {
@@ -84,7 +89,7 @@ func failure(n name, qtype uint16, rcode int, why reason, options []byte) *packe
 	wire = binary.BigEndian.AppendUint16(wire, qtype)
 	wire = binary.BigEndian.AppendUint16(wire, dns.ClassINET)
 	end := len(wire)
-	return &packed{data: append(wire, options...), wireEnd: uint16(end), ttlsEnd: uint32(end), rcode: uint16(rcode), why: why}
+	return &packed{data: append(wire, options...), head: head{wireEnd: uint16(end), ttlsEnd: uint32(end), rcode: uint16(rcode), why: why}}
 }
 
 // age is how many seconds the TTLs have counted down.

@@ -38,7 +38,9 @@ func quick(a *asked, m []byte, stay func(name) bool) (p *packed, ttl time.Durati
 		// Bounded as lifetime does it.
 		binary.BigEndian.PutUint32(data[at:], boundedTTL(binary.BigEndian.Uint32(data[at:]), q.limit))
 	}
-	p = &packed{data: data, wireEnd: uint16(kept), ttlsEnd: uint32(len(data)), rcode: uint16(rcode), ad: m[3]&0x20 != 0, negative: negative, why: forwarded}
+	p = &packed{data: data, head: head{
+		wireEnd: uint16(kept), ttlsEnd: uint32(len(data)), rcode: uint16(rcode), ad: m[3]&0x20 != 0, negative: negative, why: forwarded,
+	}}
 	if negative {
 		p.why = forwardedNegative
 	}

@@ -39,7 +39,8 @@ func (s *Server) remembered(l *lookup, a *asked, now time.Time) (e *entry, answe
 	case repeated:
 		return nil, nil, false
 	case landed:
-		trail.landed(l, &landedWith.packed)
+		p := landedWith.packed()
+		trail.landed(l, &p)
 		return landedWith, nil, false
 	}
 	if stale := s.fallBack(e, a, at); stale != nil {

@@ -73,9 +73,11 @@ func (s *Server) withoutAnswer(f *flight, p *packed, now moment) *packed {
 			ttl = min(2*lasted, maxFailureTTL)
 		}
 	case old.fresh(now):
-		return &old.packed // it was to be renewed ahead of time
+		p := old.packed() // it was to be renewed ahead of time
+		return &p
 	case now < old.usable:
-		return &s.renewStale(old, &f.asked, now).packed
+		p := s.renewStale(old, &f.asked, now).packed()
+		return &p
 	}
 	p.made = now
 	s.cache.put(&f.asked, p, ttl, now)
@@ -84,7 +86,8 @@ func (s *Server) withoutAnswer(f *flight, p *packed, now moment) *packed {
 
 // renewStale lets an answer whose time is over be served for a while, without asking upstreams for it.
 func (s *Server) renewStale(old *entry, a *asked, now moment) *entry {
-	return s.cache.keep(a, old.stale(), now, now.add(staleTTL), old.usable)
+	p := old.packed()
+	return s.cache.keep(a, p.stale(), now, now.add(staleTTL), old.usable)
 }
 
 // appease gives those who wait for a flight a stale answer, if there is one. The flight goes on.
@@ -94,12 +97,12 @@ func (s *Server) appease(f *flight) {
 	if old == nil || !old.fresh(now) && now >= old.usable || old.rcode == dns.RcodeServerFailure {
 		return
 	}
-	p := &old.packed
+	p := old.packed()
 	if !old.fresh(now) {
-		p = &s.renewStale(old, &f.asked, now).packed
+		p = s.renewStale(old, &f.asked, now).packed()
 	}
 	for _, l := range s.flights.dismiss(f, false) {
-		s.deliver(l, p)
+		s.deliver(l, &p)
 	}
 }
 

@@ -30,7 +30,7 @@ func outdate(t testing.TB, s *testServer, n string, qtype uint16, usable time.Du
 	if e == nil {
 		t.Fatalf("%s isn't in the cache", n)
 	}
-	old := e.packed
+	old := e.packed()
 	if old.made != 0 {
 		old.made = now.add(-time.Hour)
 	}
@@ -170,7 +170,7 @@ func TestFailuresAreRememberedLonger(t *testing.T) {
 		}
 		ask(t, "udp", s.at, "www.example.org.", dns.TypeA) // from the cache
 		// Its time is over.
-		old, now := e.packed, s.now()
+		old, now := e.packed(), s.now()
 		old.made = now.add(-lasts - 1)
 		s.cache.keep(a, &old, now, now-1, now-1)
 	}

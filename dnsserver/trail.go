@@ -172,8 +172,8 @@ func (t *trail) cache(l *lookup, a *asked, e *entry, now moment) {
 		if c.Left > 0 {
 			s.Reason = e.kind().String()
 		}
-		if e.onward != "" {
-			s.Says += "; an alias that leads to " + e.onward.String()
+		if e.onwardSize > 0 {
+			s.Says += "; an alias that leads to " + e.onward().String()
 		}
 	}
 	t.note(l, s)
