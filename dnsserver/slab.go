@@ -234,11 +234,12 @@ func (s *shard) victim() *slab {
 }
 
 // move copies those entries of a slab to the current one that shall stay, and gives the slab up: CLOCK's second chance for those that were
-// asked for since they came to lie there, and for all that haven't expired where there is room enough. Spare words are left. s.mu is held.
+// asked for since they came to lie there, and for all that may still be of use where there is room enough. Spare words are left. s.mu is held.
 func (s *shard) move(b *slab, spare int, now moment) {
 	all := s.spacious()
 	s.each(b, func(e *entry) {
-		if e.fresh(now) && (all || e.used.Load()) && s.fits(e.words()+spare) {
+		stays := e.fresh(now) && e.used.Load() || all && now < max(e.expires, e.usable)
+		if stays && s.fits(e.words()+spare) {
 			to, r := s.take(e.words())
 			to.hash, to.group, to.expires, to.usable, to.flags = e.hash, e.group, e.expires, e.usable, e.flags
 			to.refresh.Store(e.refresh.Load())
