@@ -18,7 +18,7 @@ import (
 var imports = map[string][]string{
 	"netcfg":            {"internal/portowner"},
 	"leases":            {"leases/redolog", "leases/sqlitefile"},
-	"dnsserver":         {"dnsserver/blocklist", "internal/portowner", "internal/tracer"},
+	"dnsserver":         {"dnsserver/blocklist", "dnsserver/hostsfile", "internal/portowner", "internal/tracer"},
 	"dhcpserver":        {"leases", "internal/portowner", "internal/tracer"},
 	"internal/config":   nil,
 	"internal/control":  nil,
@@ -35,6 +35,7 @@ var imports = map[string][]string{
 	"internal/portowner":  nil,
 	"internal/tracer":     nil,
 	"dnsserver/blocklist": nil,
+	"dnsserver/hostsfile": nil,
 	"leases/redolog":      nil,
 	"leases/sqlitefile":   nil,
 

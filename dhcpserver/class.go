@@ -58,7 +58,7 @@ func anyMatches(patterns []pattern, b []byte) bool {
 func newClass(c Class) (class, error) {
 	out := class{
 		vendor: newPatterns(c.VendorClasses), user: newPatterns(c.UserClasses), architectures: c.Architectures, macs: c.MACPrefixes,
-		layer: layer{c.LeaseTime, c.Boot, c.Options}, name: c.Name,
+		layer: layer{c.LeaseTime, c.Boot, c.Options, "class " + c.Name}, name: c.Name,
 	}
 	errs := []error{c.Boot.check(), checkOptions(c.Options)}
 	if len(c.VendorClasses)+len(c.UserClasses)+len(c.Architectures)+len(c.MACPrefixes) == 0 {

@@ -56,6 +56,7 @@ type Foretold struct {
 	Name      string     // the DNS label that an offered lease would have
 	LeaseTime time.Duration
 	Options   []Option // of an OFFER or ACK as they would be sent, in this order
+	Origins   []string // of Options: "network", "class NAME", "host NAME", "" where the server makes it itself
 	// UsedBy is another machine that answers ARP for an offered address: the address will rest, and another be offered.
 	UsedBy leases.HWAddr
 	// The fields of the header for booting; empty where they aren't set.
@@ -189,6 +190,9 @@ func (x *explainer) foretell(data []byte) (Foretold, error) {
 	f.LeaseTime, x.classes = out.profile.leaseTime, out.profile.classes
 	wire, _ := x.settings.appendReply(nil, m, out.say(m))
 	f.readOptions(wire)
+	for _, o := range f.Options {
+		f.Origins = append(f.Origins, out.profile.from(o.Code))
+	}
 	return f, nil
 }
 

@@ -225,6 +225,25 @@ func forecasts() []forecast {
 			},
 		},
 		{
+			name: "options of a host, its class and the network", query: Query{HWAddr: leases.HWAddr(macDB), Arch: -1, Vendor: "disk"}, config: func(c *Config) {
+				c.Options = append(c.Options, optString(100, "network"), optString(101, "network"), optString(17, "network"))
+				c.Classes = []Class{{Name: "disks", VendorClasses: []string{"disk"}, Options: []Option{optString(101, "class"), optString(17, "class")}}}
+				c.Hosts = []HostOptions{{Host: "db", Options: []Option{optString(17, "host")}}}
+			},
+			reply: "OFFER", reason: ReasonOfferReservation,
+			check: func(t *testing.T, e Explanation) {
+				got := map[uint8]string{}
+				for i, o := range e.Discover.Options {
+					got[o.Code] = e.Discover.Origins[i] + ": " + string(o.Data)
+				}
+				for code, want := range map[uint8]string{17: "host db: host", 101: "class disks: class", 100: "network: network", 53: ": \x02"} {
+					if got[code] != want {
+						t.Errorf("option %d is %q, want %q", code, got[code], want)
+					}
+				}
+			},
+		},
+		{
 			name: "a lease", query: ask(macA), before: func(p *play) { p.lease(macA, "10.0.0.120") },
 			reply: "OFFER", reason: ReasonOfferBinding, reboot: "ACK", why: ReasonAckInitReboot,
 		},

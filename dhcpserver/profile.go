@@ -21,11 +21,20 @@ type profile struct {
 // has says whether the configuration gives an option to the profile's clients.
 func (p *profile) has(code uint8) bool { return p.index[code] > 0 }
 
+// from says which layer gives an option: "" for one that the server makes itself.
+func (p *profile) from(code uint8) string {
+	if !p.has(code) {
+		return ""
+	}
+	return p.options[p.index[code]-1].from
+}
+
 // wireOption is an option with its header or, if it is long, with those of its pieces (RFC 3396).
 type wireOption struct {
 	code    uint8
 	sending sending
 	wire    []byte
+	from    string // for people: the layer that gives it
 }
 
 // sending says which clients get an option beside those whose parameter request list names it.
@@ -42,6 +51,7 @@ type layer struct {
 	leaseTime time.Duration // 0: not given here
 	boot      Boot
 	options   []Option
+	from      string // what it is, for people
 }
 
 // newProfile lays layers over one another; the first must give a lease time. An option without data is not sent. server is
@@ -49,19 +59,20 @@ type layer struct {
 func newProfile(server netip.Addr, layers ...layer) *profile {
 	p := new(profile)
 	byCode := make(map[uint8]Option)
+	from := make(map[uint8]string)
 	var boot Boot
 	for i, l := range layers {
 		p.leaseTime = cmp.Or(l.leaseTime, p.leaseTime)
 		boot = boot.over(l.boot)
 		// Within a layer an option says it more precisely than what the boot file and server make of it.
 		if l.boot.File != "" {
-			byCode[optBootFile] = boot.fileOption()
+			byCode[optBootFile], from[optBootFile] = boot.fileOption(), l.from
 		}
 		if l.boot.ServerName != "" || l.boot.NextServer.IsValid() {
-			byCode[optTFTPServerName] = boot.serverOption()
+			byCode[optTFTPServerName], from[optTFTPServerName] = boot.serverOption(), l.from
 		}
 		for _, o := range l.options {
-			byCode[o.Code] = o
+			byCode[o.Code], from[o.Code] = o, l.from
 			if o.Code == optVendorSpecific {
 				p.vendorOwn = i > 0 && len(o.Data) > 0
 			}
@@ -77,10 +88,10 @@ func newProfile(server netip.Addr, layers ...layer) *profile {
 		if o.Always {
 			when = sendAlways
 		}
-		p.add(o, when)
+		p.add(o, when, from[o.Code])
 	}
 	if _, own := byCode[optMicrosoftRoutes]; !own {
-		p.add(Option{Code: optMicrosoftRoutes, Data: byCode[optClasslessRoutes].Data}, sendAsked)
+		p.add(Option{Code: optMicrosoftRoutes, Data: byCode[optClasslessRoutes].Data}, sendAsked, from[optClasslessRoutes])
 	}
 	slices.SortFunc(p.options, func(a, b wireOption) int { return cmp.Compare(a.code, b.code) })
 	for i, o := range p.options {
@@ -89,9 +100,9 @@ func newProfile(server netip.Addr, layers ...layer) *profile {
 	return p
 }
 
-func (p *profile) add(o Option, when sending) {
+func (p *profile) add(o Option, when sending, from string) {
 	if len(o.Data) > 0 {
-		p.options = append(p.options, wireOption{o.Code, when, appendOption(nil, o.Code, o.Data)})
+		p.options = append(p.options, wireOption{o.Code, when, appendOption(nil, o.Code, o.Data), from})
 	}
 }
 

@@ -92,7 +92,7 @@ func (s *settings) compileProfiles() error {
 	if s.relays, err = newRelays(cfg.Relays, s.server); err != nil {
 		return err
 	}
-	s.baseLayer = layer{cfg.LeaseTime, cfg.Boot, cfg.Options}
+	s.baseLayer = layer{cfg.LeaseTime, cfg.Boot, cfg.Options, "network"}
 	s.base = newProfile(s.server, s.baseLayer)
 	for _, h := range cfg.Hosts {
 		if h.LeaseTime != 0 && h.LeaseTime < time.Second {
@@ -101,7 +101,7 @@ func (s *settings) compileProfiles() error {
 		if err := errors.Join(h.Boot.check(), checkOptions(h.Options)); err != nil {
 			return fmt.Errorf("host %q: %w", h.Host, err)
 		}
-		s.hostLayers[h.Host] = layer{h.LeaseTime, h.Boot, h.Options}
+		s.hostLayers[h.Host] = layer{h.LeaseTime, h.Boot, h.Options, "host " + h.Host}
 		s.hosts[h.Host] = newProfile(s.server, s.baseLayer, s.hostLayers[h.Host])
 	}
 	if len(cfg.Classes) > maxClasses {

@@ -126,7 +126,7 @@ func (h *hot) blocked(q *query, hash uint64, n, out []byte) ([]byte, bool) {
 
 // outside tells whether nothing here speaks for a name; where it isn't sure, it says no.
 func (snap *snapshot) outside(n []byte) bool {
-	if _, override := snap.overrides.nodes[name(n)]; override || snap.wildcards || n[0] == 0 || n[1+n[0]] == 0 {
+	if _, override := snap.overrides.nodes[name(n)]; override || snap.wildcards || n[0] == 0 || n[1+n[0]] == 0 || snap.hosts.has(n) {
 		return false
 	}
 	for ; n[0] != 0; n = n[1+n[0]:] {
@@ -145,9 +145,9 @@ func newBlocking(cfg *Block, files blockFiles) (blocking, error) {
 	b := blocking{null: cfg.Null}
 	var paths []string
 	for _, path := range cfg.Files {
-		if f := files[path]; f != nil && f.set != nil && !slices.Contains(paths, path) {
+		if f := files[path]; f != nil && f.content.set != nil && !slices.Contains(paths, path) {
 			paths = append(paths, path)
-			b.list = append(b.list, f.set)
+			b.list = append(b.list, f.content.set)
 		}
 	}
 	allow, err := blocklist.Allow(cfg.Allow)

@@ -25,8 +25,10 @@ type Network struct {
 	Address netip.Prefix   // the gateway: listening address, and the subnet whose reverse names are ours
 	Clients []netip.Prefix // prefixes that may ask besides the subnet and the host itself
 	Hosts   []Host
-	Records []Record
-	MaxTTL  time.Duration // of names that come from leases; at most the lease's remainder; 0 means 60 s
+	// HostsFiles are absolute paths of files in the format of hosts(5), read again when they change.
+	HostsFiles []string
+	Records    []Record
+	MaxTTL     time.Duration // of names that come from leases; at most the lease's remainder; 0 means 60 s
 
 	LogQueries bool // each question and its answer, at level info
 }

@@ -26,7 +26,7 @@ func (h *hot) local(q *query, z *zone, n, out []byte) ([]byte, bool) {
 		return out, false
 	}
 	// What the configuration says of a name comes from the cache, or goes together with leases in ways that serve knows.
-	if _, exists := z.nodes[name(n)]; exists {
+	if _, exists := z.nodes[name(n)]; exists || z.hosts.has(n) {
 		return out, false
 	}
 	label := n[1 : 1+n[0]]
@@ -54,7 +54,7 @@ func (h *hot) reverse(q *query, addr netip.Addr, n, out []byte) ([]byte, bool) {
 		if z == nil {
 			continue
 		}
-		if _, exists := z.nodes[name(n)]; exists {
+		if _, exists := z.nodes[name(n)]; exists || len(z.hosts) > 0 {
 			return out, false
 		}
 		v := h.view.zone.leases

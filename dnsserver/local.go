@@ -53,7 +53,9 @@ func (snap *snapshot) zoneFor(n name, qtype uint16) *zone {
 }
 
 // exists tells whether a name is there because a local zone begins there or below.
-func (snap *snapshot) exists(n name) bool { return snap.above[n] || snap.zones[n] != nil }
+func (snap *snapshot) exists(n name) bool {
+	return snap.above[n] || snap.zones[n] != nil || snap.hosts.above(n)
+}
 
 // amended is an upstream's answer about n, which doesn't know that names of ours are below: its NXDOMAIN would take them away from whoever
 // heeds RFC 8020.
@@ -106,13 +108,16 @@ func (z *zone) asRoot(f found) found {
 	return f
 }
 
-// override answers for records whose names lie outside all local zones: the name itself is ours, what is below isn't.
+// override answers for names of records and hosts files that lie outside all local zones: the name itself is ours, what is below isn't.
 func (snap *snapshot) override(n name, qtype uint16, now time.Time) found {
 	z := snap.overrides
-	if len(z.nodes) == 0 {
+	if len(z.nodes) == 0 && len(snap.hosts) == 0 {
 		return found{}
 	}
 	here := z.nodes[n]
+	if len(here) == 0 {
+		here = snap.hosts.node(n)
+	}
 	if len(here) == 0 && n != root {
 		here = z.wildcard(n, now)
 	}
@@ -168,5 +173,5 @@ func (snap *snapshot) speaksFor(n name) bool {
 		return true
 	}
 	s, ok := snap.specialOf(n)
-	return ok && s.strict || len(snap.overrides.nodes[n]) > 0
+	return ok && s.strict || len(snap.overrides.nodes[n]) > 0 || snap.hosts.speaksFor(n)
 }

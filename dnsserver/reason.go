@@ -19,6 +19,7 @@ const (
 	minimalAny                      // ANY, RFC 8482
 	localGateway                    // the gateway's own names and addresses
 	localHost                       // a host of the configuration
+	localFile                       // a hosts file
 	localRecord                     // a record of the configuration
 	localLease                      // a lease
 	localApex                       // SOA or NS of a local zone
@@ -54,7 +55,7 @@ var reasonNames = [reasonCount]string{
 	ignored: "ignored", formatError: "format_error", notImplemented: "not_implemented", badVersion: "bad_version",
 	refusedClient: "refused_client", refusedTransfer: "refused_transfer", refusedSigned: "refused_signed",
 	refusedClass: "refused_class", refusedRecursion: "refused_recursion",
-	cookieAsked: "cookie_asked", minimalAny: "minimal_any", localGateway: "local_gateway", localHost: "local_host",
+	cookieAsked: "cookie_asked", minimalAny: "minimal_any", localGateway: "local_gateway", localHost: "local_host", localFile: "local_file",
 	localRecord: "local_record", localLease: "local_lease", localApex: "local_apex", localNoData: "nodata_local",
 	localNXDomain: "nxdomain_local", specialName: "special_name", blocked: "blocked", rebind: "rebind", cacheHit: "cache_hit", cacheNegative: "cache_negative",
 	cacheFailure: "cache_failure", forwarded: "forwarded", forwardedNegative: "forwarded_negative",

@@ -15,6 +15,7 @@ var reasonTexts = [reasonCount]string{
 	minimalAny:        "ANY gets the least that there is",
 	localGateway:      "a name of this host",
 	localHost:         "a host of the configuration",
+	localFile:         "a hosts file",
 	localRecord:       "a record of the configuration",
 	localLease:        "a lease",
 	localApex:         "the zone itself",

@@ -57,11 +57,11 @@ func parseResolvConf(text string) []netip.AddrPort {
 // their target, files that don't exist yet, other file systems.
 const followEvery = time.Second
 
-// follow reads followed files, and block lists, again whenever one changes, and looks for upstreams that loop, until ctx ends.
+// follow reads followed files, block lists and hosts files again whenever one changes, and looks for upstreams that loop, until ctx ends.
 func (s *Server) follow(ctx context.Context) {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
-	looks := map[string]string{} // how the block lists were at the last look
+	looks := fileLooks{map[string]string{}, map[string]string{}}
 	for {
 		select {
 		case <-ctx.Done():

@@ -40,6 +40,7 @@ type Server struct {
 	cfg       Config
 	followed  string // fingerprint of the followed files that snap knows
 	blocks    blockFiles
+	hosts     hostsFiles
 	known     upstreams
 	listeners map[netip.AddrPort]*listener
 	retiring  map[netip.AddrPort]chan struct{} // closed when the last listener there has let its address go
@@ -84,13 +85,13 @@ func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 // has changed. It waits, for two seconds at most, for an address that an earlier change took away. Call it in the network namespace
 // of the networks; safe for concurrent use.
 func (s *Server) Reconfigure(cfg Config) error {
-	blocks := s.readBlocks(cfg.Block.Files)
+	read := filesRead{s.readBlocks(cfg.Block.Files), s.readHosts(cfg.hostsFiles())}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stopped {
 		return errStopped
 	}
-	snap, followed, err := s.compile(&cfg, blocks)
+	snap, followed, err := s.compile(&cfg, read)
 	if err != nil {
 		return err
 	}
@@ -112,7 +113,8 @@ func (s *Server) Reconfigure(cfg Config) error {
 		}
 		opened = append(opened, l)
 	}
-	s.replaceBlocks(blocks)
+	s.replaceBlocks(read.blocks)
+	s.hosts = read.hosts
 	s.cfg, s.followed = cfg, followed
 	s.snap.Store(snap)
 	s.lost.Store(false)
@@ -135,37 +137,58 @@ func (s *Server) Reconfigure(cfg Config) error {
 }
 
 // compile makes the snapshot of a configuration. s.mu is held.
-func (s *Server) compile(cfg *Config, blocks blockFiles) (snap *snapshot, followed string, err error) {
+func (s *Server) compile(cfg *Config, read filesRead) (snap *snapshot, followed string, err error) {
 	// Before the files are read: a change in between is then seen as one.
 	followed = cfg.fingerprint()
 	if snap, err = compile(cfg, s.names, time.Now()); err != nil {
 		return nil, "", err
 	}
-	if snap.block, err = newBlocking(&cfg.Block, blocks); err != nil {
+	if snap.block, err = newBlocking(&cfg.Block, read.blocks); err != nil {
 		return nil, "", err
 	}
+	snap.addHostsFiles(cfg, read.hosts)
 	s.generation++
 	snap.generation = s.generation
 	return snap, followed, snap.addGroups(cfg, s.known, s.log)
 }
 
-// refollow reads the followed files and the block lists again if they have changed. looks is changedBlocks's.
-func (s *Server) refollow(looks map[string]string) error {
-	blocks, reread := s.changedBlocks(looks, time.Now())
+// filesRead is what a snapshot has of files.
+type filesRead struct {
+	blocks blockFiles
+	hosts  hostsFiles
+}
+
+// fileLooks is how files were at the last look.
+type fileLooks struct{ blocks, hosts map[string]string }
+
+// refollow reads the followed files, the block lists and the hosts files again if they have changed.
+func (s *Server) refollow(looks fileLooks) error {
+	s.mu.Lock()
+	read := filesRead{s.blocks, s.hosts}
+	s.mu.Unlock()
+	var rereadBlocks, rereadHosts bool
+	now := time.Now()
+	read.blocks, rereadBlocks = read.blocks.changed(looks.blocks, now, s.readBlock)
+	read.hosts, rereadHosts = read.hosts.changed(looks.hosts, now, s.readHostsFile)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	moved := s.cfg.fingerprint() != s.followed
-	if s.state == stopped || !reread && !moved {
+	if s.state == stopped || !rereadBlocks && !rereadHosts && !moved {
 		return nil
 	}
-	if !reread || !blocks.covers(s.cfg.Block.Files) {
-		blocks = s.blocks // the configuration has changed meanwhile
+	// The configuration may have changed meanwhile.
+	if !rereadBlocks || !read.blocks.covers(s.cfg.Block.Files) {
+		read.blocks = s.blocks
 	}
-	snap, followed, err := s.compile(&s.cfg, blocks)
+	if !rereadHosts || !read.hosts.covers(s.cfg.hostsFiles()) {
+		read.hosts = s.hosts
+	}
+	snap, followed, err := s.compile(&s.cfg, read)
 	if err != nil {
 		return err
 	}
-	s.replaceBlocks(blocks)
+	s.replaceBlocks(read.blocks)
+	s.hosts = read.hosts
 	s.followed = followed
 	s.snap.Store(snap)
 	s.forgetUpstreams(snap)

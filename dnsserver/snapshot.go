@@ -20,6 +20,7 @@ type snapshot struct {
 	wildcards bool  // there are some among these
 	special   map[name]special
 	above     map[name]bool // names that local zones stand below
+	hosts     hosts         // the hosts files of all networks
 	groups    map[name]*group
 	fallback  *group // for every other name; nil without a default group
 	block     blocking
@@ -303,5 +304,5 @@ func (snap *snapshot) admits(v *view, client netip.Addr) bool {
 // shortcut tells whether nothing but the configuration decides that a question about n goes to the upstreams, and what they say is the
 // answer: no lease, and no network that the client is in.
 func (snap *snapshot) shortcut(n name) bool {
-	return !n.single() && snap.zoneOf(n) == nil && !snap.above[n]
+	return !n.single() && snap.zoneOf(n) == nil && !snap.above[n] && !snap.hosts.above(n)
 }

@@ -80,7 +80,10 @@ func (t *trail) local(l *lookup, f found, lan bool, now time.Time) {
 		if f.star {
 			says += ", by a wildcard"
 		}
-		parts = append(parts, strings.TrimSpace(says+" "+where))
+		if f.why == localFile {
+			says += ", " + l.snap.hosts.lines(cmp.Or(f.full, l.target)) + ","
+		}
+		parts = append(parts, strings.TrimSuffix(strings.TrimSpace(says+" "+where), ","))
 	case noData:
 		s.Reason = f.why.String()
 		says := f.why.text()
@@ -93,6 +96,9 @@ func (t *trail) local(l *lookup, f found, lan bool, now time.Time) {
 		says := f.why.text()
 		if f.why == localNXDomain {
 			says = "no lease, host or record has the name"
+			if len(l.snap.hosts) > 0 {
+				says = "no lease, host, record or hosts file has the name"
+			}
 		}
 		parts = append(parts, strings.TrimSpace(says+" "+where))
 	}

@@ -36,6 +36,7 @@ type zone struct {
 	nodes  map[name]node
 	leases *leaseView     // of a forward zone
 	ranges []reverseRange // of a reverse zone
+	hosts  hosts          // the hosts files of all networks
 	whole  bool           // a reverse zone whose every address is ours
 	wild   bool           // there is a wildcard right below the origin
 	cut    bool           // another zone is below the origin
@@ -88,7 +89,7 @@ func (z *zone) lookup(n name, qtype uint16, now time.Time) found {
 	f := z.choose(here, n, qtype)
 	// A name that has an address, or a record of that type, is no matter of leases; wildcards are, since a lease may take the name.
 	static := z.nodes[n]
-	f.fixed = f.next == "" && qtype != dns.TypeANY && (static.addressed() || len(static[qtype].records) > 0)
+	f.fixed = f.next == "" && qtype != dns.TypeANY && (static.addressed() || len(static[qtype].records) > 0 || z.hosts.speaksFor(n))
 	f.star = !exists
 	return f
 }
@@ -121,15 +122,18 @@ func (z *zone) negative(s status, why reason) found {
 // at returns what n holds now, wildcards aside; exists without records means an empty non-terminal.
 func (z *zone) at(n name, now time.Time) (node, bool) {
 	static, exists := z.nodes[n]
-	set, qtype, ok := z.lease(n, now)
-	if !ok {
-		return static, exists || z.ranges != nil && z.between(n)
-	}
-	// What the configuration says about a name's address goes before a lease.
+	// What the configuration says about a name's address goes before hosts files, and these before a lease.
 	if static.addressed() {
 		return static, true
 	}
-	merged := node{qtype: set}
+	merged := z.hosts.node(n)
+	if merged == nil {
+		set, qtype, ok := z.lease(n, now)
+		if !ok {
+			return static, exists || z.ranges != nil && z.between(n) || z.hosts.above(n)
+		}
+		merged = node{qtype: set}
+	}
 	for t, s := range static {
 		merged[t] = s
 	}
@@ -161,7 +165,8 @@ func (z *zone) lease(n name, now time.Time) (set rrset, qtype uint16, ok bool) {
 		if !ok {
 			continue
 		}
-		if target, ok := r.leases.domain.child(label); ok {
+		// A lease doesn't get a name that a hosts file has: the name leads to another address.
+		if target, ok := r.leases.domain.child(label); ok && !z.hosts.speaksFor(target) {
 			ttl := r.leases.ttl(remaining)
 			return rrset{records: []dns.RR{pointer(n, target, ttl)}, why: localLease}, dns.TypePTR, true
 		}

@@ -204,7 +204,11 @@ func writeExplanation(text *strings.Builder, q control.DHCPQuery, e control.DHCP
 		if i == 0 {
 			key = "options"
 		}
-		line(key, "%3d %-22s %s", o.Code, o.Name, printable(o.Value))
+		value := printable(o.Value)
+		if o.From != "" && o.From != "network" {
+			value += ", of " + printable(o.From)
+		}
+		line(key, "%3d %-22s %s", o.Code, o.Name, value)
 	}
 	p := e.Pool
 	line("pool", "%s for all: %d leased, %d offered, %d in quarantine", addresses(int(p.Addresses)), p.Leased, p.Offered, p.Quarantined)

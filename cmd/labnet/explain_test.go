@@ -41,9 +41,9 @@ func exampleExplanations() []control.DHCPExplanation {
 				NextServer: addr("10.0.0.1"), ServerName: "boot", BootFile: "\x1b[31mundionly.kpxe",
 				Options: []control.DHCPOption{
 					{Code: 53, Name: "message_type", Value: "OFFER", Hex: "02"},
-					{Code: 3, Name: "routers", Value: "10.0.0.1", Hex: "0a000001"},
-					{Code: 67, Name: "bootfile_name", Value: "\x1b]0;x\x07", Hex: "1b5d303b7807"},
-					{Code: 224, Value: "01:02", Hex: "0102"},
+					{Code: 3, Name: "routers", Value: "10.0.0.1", Hex: "0a000001", From: "network"},
+					{Code: 67, Name: "bootfile_name", Value: "\x1b]0;x\x07", Hex: "1b5d303b7807", From: "class pxe\x1b[31m"},
+					{Code: 224, Value: "01:02", Hex: "0102", From: "host builder"},
 				},
 			},
 			Reboot:      &control.DHCPAnswer{Reply: "ACK", Reason: "ack_init_reboot", Text: "restarted with the address it holds", Address: addr("10.0.0.57"), LeaseTime: "12h0m0s"},

@@ -70,6 +70,7 @@ func exampleStatus() control.Status {
 			{File: "/etc/labnet/ads.hosts", Names: 131072, Bad: 3},
 			{File: "/etc/labnet/\x1b[31mmore", Error: "open /etc/labnet/\x1b[31mmore: no such file or directory"},
 		},
+		HostsFiles: []control.HostsFile{{File: "/etc/labnet/printers.hosts", Names: 12, Bad: 1, Error: "is a directory"}},
 		Hooks: []control.Hook{
 			{Name: "inventory", Target: "/usr/local/bin/on-lease", Delivered: 41, Waiting: 2},
 			{

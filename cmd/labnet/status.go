@@ -100,6 +100,7 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 		fmt.Fprintf(&text, "  %-8s %s\n", "cache", cacheUse(s.Cache))
 	}
 	writeBlockLists(&text, s.Block)
+	writeHostsFiles(&text, s.HostsFiles)
 	writeHooks(&text, s.Hooks, now)
 	for _, p := range s.Problems {
 		text.WriteString("\n" + problemLine(p) + "\n")
@@ -180,4 +181,20 @@ func addresses(n int) string {
 		return "1 address"
 	}
 	return fmt.Sprintf("%d addresses", n)
+}
+
+func writeHostsFiles(text *strings.Builder, files []control.HostsFile) {
+	if len(files) > 0 {
+		text.WriteString("\nhosts files\n")
+	}
+	for _, f := range files {
+		fmt.Fprintf(text, "  %s, %s", visible(f.File), count(f.Names, "name"))
+		if f.Bad > 0 {
+			fmt.Fprintf(text, ", %s passed over", count(f.Bad, "line"))
+		}
+		if f.Error != "" {
+			text.WriteString(", can't be read now")
+		}
+		text.WriteString("\n")
+	}
 }

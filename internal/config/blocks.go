@@ -204,6 +204,7 @@ func dnsBlock() *block {
 				name: "query_log", kind: boolean(), fallback: "false", example: "true",
 				doc: "a line in the log for each question and its answer, which makes answers slower",
 			},
+			hostsFilesArgument(),
 		},
 		blocks: []*block{{
 			name: "record", many: true, needs: []string{"type", "value"},

@@ -180,6 +180,7 @@ func (b *builder) dnsOf(p *networkParts) {
 		NameConflict: get[string](n, "name_conflict"),
 		Clients:      list[netip.Prefix](n, "clients"),
 		QueryLog:     get[bool](n, "query_log"),
+		HostsFiles:   b.hostsFilesOf(n),
 	}
 	for _, e := range n.elems("clients") {
 		if e.v.(netip.Prefix).Bits() == 0 {

@@ -123,6 +123,7 @@ type DNS struct {
 	NameConflict string // first_wins, suffix, reject
 	Clients      []netip.Prefix
 	QueryLog     bool
+	HostsFiles   []string // absolute paths, each once
 	Records      []Record
 }
 

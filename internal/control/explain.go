@@ -66,6 +66,7 @@ type DHCPOption struct {
 	Name  string `json:"name" doc:"As in the configuration where it has one there"`
 	Value string `json:"value" doc:"For people"`
 	Hex   string `json:"hex" doc:"The bytes"`
+	From  string `json:"from,omitempty" doc:"What gives it: network, class NAME or host NAME; absent where the server makes it for each message"`
 }
 
 // DHCPReservation is the host block that is for the client, or what was reserved for it at run time.

@@ -27,8 +27,10 @@ type Status struct {
 	DNS       Counters    `json:"dns" doc:"Answers so far, by reason code"`
 	Cache     CacheUse    `json:"dns_cache" doc:"How full the cache of the upstreams' answers is"`
 	Block     []BlockList `json:"block_lists" nullable:"false"`
-	Hooks     []Hook      `json:"hooks" nullable:"false"`
-	Problems  []Problem   `json:"problems" nullable:"false"`
+
+	HostsFiles []HostsFile `json:"hosts_files" nullable:"false"`
+	Hooks      []Hook      `json:"hooks" nullable:"false"`
+	Problems   []Problem   `json:"problems" nullable:"false"`
 }
 
 // Counters counts decisions since the start, by reason code.
@@ -77,6 +79,14 @@ type BlockList struct {
 	File  string `json:"file"`
 	Names int    `json:"names" doc:"How many count now"`
 	Bad   int    `json:"bad_lines" doc:"Lines that can't be understood and are passed over; the log has the first"`
+	Error string `json:"error,omitempty" doc:"Why the file can't be read now; what it had before still counts"`
+}
+
+// HostsFile is a file of addresses and names.
+type HostsFile struct {
+	File  string `json:"file"`
+	Names int    `json:"names" doc:"How many it has now"`
+	Bad   int    `json:"bad_lines" doc:"Lines of which something can't be understood and is passed over; the log has the first"`
 	Error string `json:"error,omitempty" doc:"Why the file can't be read now; what it had before still counts"`
 }
 

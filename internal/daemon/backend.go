@@ -66,6 +66,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		}
 		status.Block = append(status.Block, list)
 	}
+	status.HostsFiles = hostsFiles(d.dns.HostsFiles())
 	if len(status.Problems) > 0 {
 		status.State = control.Degraded
 	}
@@ -154,6 +155,7 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	}
 	found = append(found, loops(d.dns.Upstreams())...)
 	found = append(found, blockProblems(d.dns.BlockLists())...)
+	found = append(found, hostsFileProblems(d.dns.HostsFiles())...)
 	found = append(found, publishProblems(p.host)...)
 	return controlProblems(append(found, d.hooks.problems(p.hooks)...))
 }

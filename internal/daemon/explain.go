@@ -94,9 +94,9 @@ func answer(f dhcpserver.Foretold) control.DHCPAnswer {
 	default:
 		out.LeaseTime = f.LeaseTime.String()
 	}
-	for _, o := range f.Options {
+	for i, o := range f.Options {
 		name, value := config.DescribeOption(o.Code, o.Data)
-		out.Options = append(out.Options, control.DHCPOption{Code: o.Code, Name: name, Value: value, Hex: hex.EncodeToString(o.Data)})
+		out.Options = append(out.Options, control.DHCPOption{Code: o.Code, Name: name, Value: value, Hex: hex.EncodeToString(o.Data), From: f.Origins[i]})
 	}
 	return out
 }

@@ -261,6 +261,7 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		MaxTTL:  leaseNameTTL,
 
 		LogQueries: n.DNS.QueryLog,
+		HostsFiles: n.DNS.HostsFiles,
 	}
 	for _, h := range n.Hosts {
 		// A host without an address gets its name with its lease; one without a name was reserved at run time.
