@@ -66,7 +66,7 @@ func TestTAPs(t *testing.T) {
 	if diff := cmp.Diff([]NewTAPs{want}, b.newTAPs); diff != "" {
 		t.Error(diff)
 	}
-	if len(b.callers) != 1 || b.callers[0] != (Caller{UID: uint32(os.Geteuid()), PID: os.Getpid()}) {
+	if len(b.callers) != 1 || b.callers[0] != (Caller{UID: uint32(os.Geteuid()), PID: os.Getpid(), Admin: os.Geteuid() == 0}) {
 		t.Errorf("callers: %+v", b.callers)
 	}
 	if _, err := c.AddTAPs(t.Context(), NewTAPs{Names: []string{"x"}, Owner: "alice"}); err == nil || err.Error() != "not for alice" {
