@@ -46,6 +46,37 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 	_ = json.NewEncoder(w).Encode(p) // who went away needs no answer
 }
 
+// elsewhere answers with a problem where there is no route of mux, or none for the method.
+func elsewhere(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refusal, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		said := &statusOnly{header: http.Header{}, status: http.StatusNotFound}
+		refusal.ServeHTTP(said, r)
+		if allow := said.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+		}
+		if said.status == http.StatusMethodNotAllowed {
+			writeProblem(w, said.status, r.Method+" isn't for "+r.URL.Path)
+			return
+		}
+		writeProblem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path+"; /openapi.json says what there is")
+	})
+}
+
+// statusOnly keeps the status and the header of an answer.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
+func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
+
 // problem is err for the client. The status says of what kind it is, so the words need not.
 func problem(err error) error {
 	detail := func(kind error) string { return strings.TrimPrefix(err.Error(), kind.Error()+": ") }

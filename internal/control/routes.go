@@ -14,6 +14,14 @@ type body[T any] struct{ Body T }
 
 func respond[T any](v T) *body[T] { return &body[T]{Body: v} }
 
+// respondList is respond for a list, which is never null.
+func respondList[T any](v []T) *body[[]T] {
+	if v == nil {
+		v = []T{}
+	}
+	return respond(v)
+}
+
 // handler is the API's routes. Streams end with stopping.
 func handler(backend Backend, version string, log *slog.Logger, stopping context.Context) http.Handler {
 	mux := http.NewServeMux()
@@ -41,10 +49,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 		if err != nil {
 			return nil, problem(err)
 		}
-		if changes == nil {
-			changes = []Change{}
-		}
-		return respond(changes), nil
+		return respondList(changes), nil
 	}))
 	registerLeases(api, backend, log, stopping)
 	registerImport(api, backend, log)
@@ -59,7 +64,8 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerExplainDNS(api, backend)
 	registerCache(api, backend, log)
 	registerApply(api, backend, log)
-	return mux
+	describe(api)
+	return elsewhere(mux)
 }
 
 // onlyRoot is what those hear who may look only.

@@ -107,7 +107,7 @@ func registerTAPs(api huma.API, backend TAPsBackend, log *slog.Logger, stopping 
 		if err != nil {
 			return nil, problem(err)
 		}
-		return respond(made), nil
+		return respondList(made), nil
 	}))
 	huma.Register(api, huma.Operation{
 		OperationID: "delete-taps", Method: http.MethodDelete, Path: "/v1/taps",
@@ -117,7 +117,7 @@ func registerTAPs(api huma.API, backend TAPsBackend, log *slog.Logger, stopping 
 		if err != nil {
 			return nil, problem(err)
 		}
-		return respond(gone), nil
+		return respondList(gone), nil
 	}))
 }
 
