@@ -71,6 +71,11 @@ var operationNotes = map[string]notes{
 	"add-taps":    {tag: "taps", problems: []int{http.StatusNotFound, http.StatusConflict}, example: []TAP{exampleTAP}},
 	"delete-taps": {tag: "taps", problems: []int{http.StatusNotFound, http.StatusConflict}, example: []TAP{exampleTAP}},
 
+	"list-ports": {tag: "networks", problems: []int{http.StatusNotFound}, example: []Port{{
+		Network: "lab", Name: "tap0", Bridge: "br0", Sent: 148_022, SentFrames: 1_204, Received: 9_120_441, ReceivedFrames: 6_310, MACs: 1,
+		Guests: []PortGuest{{MAC: "52:54:00:12:34:56", Address: exampleAddr, Name: "vm1"}},
+	}}},
+
 	"trace-dhcp": {tag: "dhcp", problems: []int{http.StatusConflict}, example: traceLine{TraceEvent: exampleEvent}},
 	"explain-dhcp": {tag: "dhcp", problems: []int{http.StatusConflict}, example: []DHCPExplanation{{
 		Network: "lab", Identity: "mac", Client: "52:54:00:12:34:56",

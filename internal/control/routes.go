@@ -57,6 +57,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerWait(api, backend, stopping)
 	registerReservations(api, backend, log, stopping)
 	registerTAPs(api, backend, log, stopping)
+	registerPorts(api, backend, stopping)
 	registerHistory(api, backend, log, stopping)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)

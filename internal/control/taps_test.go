@@ -42,6 +42,8 @@ func (b *table) DeleteTAPs(_ context.Context, caller Caller, names []string, for
 	return gone, nil
 }
 
+func (b *table) Ports(context.Context, string) ([]Port, error) { return nil, nil }
+
 func TestTAPs(t *testing.T) {
 	full := TAP{
 		Name: "tap0", Network: "lab", Origin: OriginFile, Owner: "alice", MAC: "52:54:00:00:00:01", Bridge: "br0", InUse: true, PID: 7, Process: "qemu",
