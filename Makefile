@@ -105,8 +105,9 @@ bench-nat: build ## NAT beside a plain iptables masquerade, in namespaces, as ro
 	tools/test-deps $(BENCH_NAT_PACKAGES)
 	go run ./bench/nat $(BENCH_FLAGS)
 
-docs: ## the configuration reference, from the schema
+docs: ## the configuration reference, from the schema, and the description of the API
 	go test ./internal/config -run TestReferenceIsCurrent -update
+	go test ./internal/control -run TestTheDescriptionIsCurrent -update
 
 clean:
 	rm -rf bin dist

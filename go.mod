@@ -14,6 +14,7 @@ require (
 	github.com/mattn/go-runewidth v0.0.23
 	github.com/mdlayher/netlink v1.11.2
 	github.com/miekg/dns v1.1.73
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 	github.com/spf13/cobra v1.10.2
 	github.com/vishvananda/netlink v1.3.2-0.20260629151558-4e35dc940f49
 	github.com/zclconf/go-cty v1.20.0

@@ -221,3 +221,8 @@ hook "chat" {
   secret_file = "/etc/labnet/chat.secret"
   token_file  = "/etc/labnet/chat.token"
 }
+
+# Who may change things over the control socket, beside root.
+api {
+  admins = ["netadmin"]
+}

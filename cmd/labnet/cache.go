@@ -43,7 +43,7 @@ func newCacheFlush(g *global) *cobra.Command {
 		Use:   "flush [NAME]",
 		Short: "Take answers out of the DNS cache",
 		Long: `Take answers out of the DNS cache: all, or those to questions about a name, of every type. An alias of that name has an answer of its own,
-which stays. Needs root.`,
+which stays. Root may, and who is of a group of api.admins.`,
 		Example: `  labnet cache flush
   labnet cache flush www.example.org
   labnet cache flush example.org --below`,

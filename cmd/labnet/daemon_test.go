@@ -24,6 +24,7 @@ import (
 
 // fake is a daemon of fixed answers.
 type fake struct {
+	ports    []control.Port
 	leases   []control.Lease
 	happens  []control.LeaseEvent
 	reserved []control.Reservation

@@ -16,7 +16,7 @@ func newLeasesRelease(g *global) *cobra.Command {
 		Short: "End a lease at once",
 		Long: `End a lease at once: its address and its name are free for others. Before that ARP is asked whether a machine still uses the address: a
 guest that runs isn't told, and would go on using it until it renews. Then the lease stays; shut the guest down first, or release the lease from within
-it, or use --force. Needs root.`,
+it, or use --force. Root may, and who is of a group of api.admins.`,
 		Example: `  labnet leases release builder
   labnet leases release 10.0.0.57 --force`,
 		Args: exactArgs(1, "an address, a name or a MAC"),

@@ -21,7 +21,7 @@ func newLeasesReserve(g *global) *cobra.Command {
 		Short: "Reserve an address and a name for a guest, at run time",
 		Long: `Reserve an address and a name for a guest, without the file: for labs that are made by programs. Of a guest that has a lease it is that
 address and that name, unless they are given, and of one that had one the address; a guest that is yet to come is named by its MAC. The reservation is
-kept with the leases. Where the file says otherwise, the file counts. --hcl changes nothing: it prints the block to put into the file instead. Needs root.`,
+kept with the leases. Where the file says otherwise, the file counts. --hcl changes nothing: it prints the block to put into the file instead. Root may, and who is of a group of api.admins.`,
 		Example: `  labnet leases reserve builder
   labnet leases reserve 52:54:00:12:34:56 --address 10.0.0.10 --name db
   labnet leases reserve 10.0.0.57 --hcl >> /etc/labnet/labnet.hcl`,
@@ -122,7 +122,7 @@ func newLeasesUnreserve(g *global) *cobra.Command {
 		Use:   "unreserve ADDRESS|NAME|MAC",
 		Short: "End a reservation that was made at run time",
 		Long: `End a reservation that was made at run time. With its next renewal the guest gets the name that it asks for, and another address if that of the
-reservation is in no range. What the file reserves the file ends. Needs root.`,
+reservation is in no range. What the file reserves the file ends. Root may, and who is of a group of api.admins.`,
 		Example: `  labnet leases unreserve db`,
 		Args:    exactArgs(1, "an address, a name or a MAC"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -173,7 +173,7 @@ func newTAPsDel(g *global) *cobra.Command {
 		Use:   "del NAME…",
 		Short: "Remove TAP devices that were made at run time",
 		Long: `Remove TAP devices that were made at run time, all or none. One that a program has open stays, unless --force is given: the machine's cable is pulled
-then. What the file makes the file removes. Root removes any, others their own.`,
+then. What the file makes the file removes. Root and api.admins remove any, others their own.`,
 		Example: `  labnet taps del tap0
   labnet taps del tap1 tap2 tap3`,
 		Args: someArgs("the names of TAPs"),

@@ -18,6 +18,8 @@ func (f *fake) TAPs(_ context.Context, network string) ([]control.TAP, error) {
 	return slices.DeleteFunc(exampleTAPs(), func(t control.TAP) bool { return network != "" && t.Network != network }), nil
 }
 
+func (f *fake) Ports(context.Context, string) ([]control.Port, error) { return f.ports, nil }
+
 func (f *fake) AddTAPs(_ context.Context, _ control.Caller, n control.NewTAPs) ([]control.TAP, error) {
 	f.newTAPs = append(f.newTAPs, n)
 	made := make([]control.TAP, len(n.Names))

@@ -53,6 +53,7 @@ func (b *builder) config(root *node) *Config {
 	b.publishes(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
+	cfg.API = b.api(b.only(root, "api"))
 	for _, p := range b.networks {
 		cfg.Networks = append(cfg.Networks, p.Network)
 	}

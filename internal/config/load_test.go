@@ -151,6 +151,9 @@ func TestEverythingArrives(t *testing.T) {
 			SecretFile: "/etc/labnet/chat.secret", TokenFile: "/etc/labnet/chat.token",
 		},
 	}
+	if diff := cmp.Diff(API{Admins: []string{"netadmin"}}, got.API); diff != "" {
+		t.Error(diff)
+	}
 	if diff := cmp.Diff(wantHooks, got.Hooks); diff != "" {
 		t.Error(diff)
 	}

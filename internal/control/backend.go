@@ -20,6 +20,7 @@ type Backend interface {
 	LeasesBackend
 	ReservationsBackend
 	TAPsBackend
+	PortsBackend
 	ImportBackend
 	HistoryBackend
 	// Trace starts to show DHCP messages. The error is ErrInvalid for a network or a reason that doesn't exist, or ErrConflict

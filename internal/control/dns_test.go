@@ -180,7 +180,7 @@ func TestCache(t *testing.T) {
 func TestOnlyRootFlushes(t *testing.T) {
 	h := handler(&table{}, "test", slog.New(slog.DiscardHandler), t.Context())
 	for uid, want := range map[uint32]int{0: http.StatusOK, 1000: http.StatusForbidden} {
-		ctx := context.WithValue(t.Context(), peerKey{}, peer{pid: os.Getpid(), uid: uid})
+		ctx := context.WithValue(t.Context(), peerKey{}, peer{pid: os.Getpid(), uid: uid, access: newAccess()})
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodDelete, "/v1/dns/cache", nil))
 		if answer.Code != want {

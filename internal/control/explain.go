@@ -116,7 +116,7 @@ func registerExplain(api huma.API, backend Backend) {
 		if err != nil {
 			return nil, problem(err)
 		}
-		return respond(found), nil
+		return respondList(found), nil
 	})
 }
 

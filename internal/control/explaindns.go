@@ -84,7 +84,7 @@ func registerExplainDNS(api huma.API, backend Backend) {
 		if err != nil {
 			return nil, problem(err)
 		}
-		return respond(found), nil
+		return respondList(found), nil
 	})
 }
 

@@ -73,7 +73,7 @@ func TestImportIsRoots(t *testing.T) {
 	handler := handler(&table{}, "test", slog.New(slog.DiscardHandler), t.Context())
 	body := &counter{Reader: strings.NewReader(`{"leases": []}`)}
 	for uid, want := range map[uint32]int{0: http.StatusOK, 1000: http.StatusForbidden} {
-		ctx := context.WithValue(t.Context(), peerKey{}, peer{pid: os.Getpid(), uid: uid})
+		ctx := context.WithValue(t.Context(), peerKey{}, peer{pid: os.Getpid(), uid: uid, access: newAccess()})
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://labnet/v1/leases/import", body)
 		if err != nil {
 			t.Fatal(err)

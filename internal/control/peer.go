@@ -2,9 +2,11 @@ package control
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os/user"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,12 +15,14 @@ type peerKey struct{}
 
 // peer is who stands at the other end of a connection.
 type peer struct {
-	pid int
-	uid uint32
+	pid    int
+	uid    uint32
+	groups []uint32 // the first is the process's own
+	access *access  // what it may do
 }
 
 // withPeer remembers the peer's credentials with its connection; they are those of the moment it connected.
-func withPeer(ctx context.Context, conn net.Conn) context.Context {
+func (a *access) withPeer(ctx context.Context, conn net.Conn) context.Context {
 	unixConn, ok := conn.(*net.UnixConn)
 	if !ok {
 		return ctx
@@ -27,19 +31,44 @@ func withPeer(ctx context.Context, conn net.Conn) context.Context {
 	if err != nil {
 		return ctx
 	}
-	var cred *unix.Ucred
+	p := peer{access: a}
 	if controlErr := raw.Control(func(fd uintptr) {
-		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		var cred *unix.Ucred
+		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err != nil {
+			return
+		}
+		p.pid, p.uid = int(cred.Pid), cred.Uid
+		var more []uint32
+		more, err = peerGroups(int(fd))
+		p.groups = append([]uint32{cred.Gid}, more...)
 	}); controlErr != nil || err != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, peerKey{}, peer{pid: int(cred.Pid), uid: cred.Uid})
+	return context.WithValue(ctx, peerKey{}, p)
 }
 
-// mayChange reports whether the caller may change things: root may. Members of the socket's group may read.
+// peerGroups is the supplementary groups that the peer of a Unix socket had when it connected (SO_PEERGROUPS of unix(7)). What /proc says of a
+// process is no answer: it may be another one by now, or have other groups.
+func peerGroups(fd int) ([]uint32, error) {
+	groups := make([]uint32, 32)
+	for {
+		size := uint32(4 * len(groups))
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(unsafe.SliceData(groups))), uintptr(unsafe.Pointer(&size)), 0)
+		switch {
+		case errno == 0:
+			return groups[:size/4], nil
+		case !errors.Is(errno, unix.ERANGE) || int(size/4) <= len(groups):
+			return nil, errno
+		}
+		groups = make([]uint32, size/4) // as many as the kernel says there are
+	}
+}
+
+// mayChange reports whether the caller may change things: root may, and the members of api.admins.
 func mayChange(ctx context.Context) bool {
 	p, ok := ctx.Value(peerKey{}).(peer)
-	return ok && p.uid == 0
+	return ok && p.access.mayChange(p)
 }
 
 // who names the caller for the log.

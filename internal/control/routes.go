@@ -2,10 +2,8 @@ package control
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -16,6 +14,14 @@ type body[T any] struct{ Body T }
 
 func respond[T any](v T) *body[T] { return &body[T]{Body: v} }
 
+// respondList is respond for a list, which is never null.
+func respondList[T any](v []T) *body[[]T] {
+	if v == nil {
+		v = []T{}
+	}
+	return respond(v)
+}
+
 // handler is the API's routes. Streams end with stopping.
 func handler(backend Backend, version string, log *slog.Logger, stopping context.Context) http.Handler {
 	mux := http.NewServeMux()
@@ -24,6 +30,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	config.DocsPath = ""
 	config.SchemasPath = ""
 	config.CreateHooks = nil
+	config.Transformers = []huma.Transformer{withType}
 	config.RejectUnknownQueryParameters = true
 	api := humago.New(mux, config)
 
@@ -42,10 +49,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 		if err != nil {
 			return nil, problem(err)
 		}
-		if changes == nil {
-			changes = []Change{}
-		}
-		return respond(changes), nil
+		return respondList(changes), nil
 	}))
 	registerLeases(api, backend, log, stopping)
 	registerImport(api, backend, log)
@@ -53,6 +57,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerWait(api, backend, stopping)
 	registerReservations(api, backend, log, stopping)
 	registerTAPs(api, backend, log, stopping)
+	registerPorts(api, backend, stopping)
 	registerHistory(api, backend, log, stopping)
 	registerTrace(api, backend, stopping)
 	registerExplain(api, backend)
@@ -60,11 +65,12 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerExplainDNS(api, backend)
 	registerCache(api, backend, log)
 	registerApply(api, backend, log)
-	return mux
+	describe(api)
+	return elsewhere(mux)
 }
 
 // onlyRoot is what those hear who may look only.
-const onlyRoot = "only root may do this; run the command with sudo"
+const onlyRoot = "only root, and members of the groups of api.admins, may do this; run the command with sudo"
 
 // changing lets only those call f who may change things, and logs who did.
 func changing[I, O any](log *slog.Logger, op string, f func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
@@ -74,22 +80,5 @@ func changing[I, O any](log *slog.Logger, op string, f func(context.Context, *I)
 		}
 		log.Info("asked over the control socket", "op", op, "by", who(ctx))
 		return f(ctx, in)
-	}
-}
-
-// problem is err for the client. The status says of what kind it is, so the words need not.
-func problem(err error) error {
-	detail := func(kind error) string { return strings.TrimPrefix(err.Error(), kind.Error()+": ") }
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return huma.Error404NotFound(detail(ErrNotFound))
-	case errors.Is(err, ErrInvalid):
-		return huma.Error422UnprocessableEntity(detail(ErrInvalid))
-	case errors.Is(err, ErrForbidden):
-		return huma.Error403Forbidden(detail(ErrForbidden))
-	case errors.Is(err, ErrConflict):
-		return huma.Error409Conflict(detail(ErrConflict))
-	default:
-		return huma.Error500InternalServerError(err.Error())
 	}
 }

@@ -25,6 +25,7 @@ type Server struct {
 	listener net.Listener
 	path     string
 	http     *http.Server
+	access   *access
 	log      *slog.Logger
 	stop     context.CancelFunc // ends the streams
 }
@@ -52,15 +53,23 @@ func Listen(path string, backend Backend, version string, log *slog.Logger) (*Se
 			}
 		}
 	}
+	access := newAccess()
+	gid, err := groupOf(path)
+	if err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("looking at the control socket: %w", err)
+	}
+	access.readers.Store(gid)
 	stopping, stop := context.WithCancel(context.Background())
 	s := &Server{
 		stop:     stop,
 		listener: listener,
 		path:     path,
+		access:   access,
 		log:      log,
 		http: &http.Server{
-			Handler:           handler(backend, version, log, stopping),
-			ConnContext:       withPeer,
+			Handler:           onlyThose(handler(backend, version, log, stopping)),
+			ConnContext:       access.withPeer,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			IdleTimeout:       time.Minute,

@@ -182,7 +182,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		"get /v1/trace/dhcp trace-dhcp": true, "get /v1/explain/dhcp explain-dhcp": true,
 		"get /v1/trace/dns trace-dns": true, "get /v1/explain/dns explain-dns": true,
 		"post /v1/apply apply": true, "post /v1/apply/{token} commit": true,
-		"get /v1/dns/cache dns-cache": true, "delete /v1/dns/cache flush-dns-cache": true,
+		"get /v1/dns/cache dns-cache": true, "get /v1/ports list-ports": true, "delete /v1/dns/cache flush-dns-cache": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(document.OpenAPI, "3.1") {
 		t.Errorf("OpenAPI %s:\n%s", document.OpenAPI, diff)

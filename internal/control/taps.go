@@ -47,8 +47,9 @@ const (
 
 // Caller is who asks.
 type Caller struct {
-	UID uint32
-	PID int // 0 if it is in another process namespace
+	UID   uint32
+	PID   int  // 0 if it is in another process namespace
+	Admin bool // root, or a member of api.admins: may change what is others'
 }
 
 // NewTAPs is a wish for TAPs that differ in their names only.
@@ -100,23 +101,23 @@ func registerTAPs(api huma.API, backend TAPsBackend, log *slog.Logger, stopping 
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "add-taps", Method: http.MethodPost, Path: "/v1/taps",
-		Summary: "Make TAPs, for the caller or, by root, for others", DefaultStatus: http.StatusOK,
+		Summary: "Make TAPs, for the caller or, by who may change things, for others", DefaultStatus: http.StatusOK,
 	}, asCaller(log, "add-taps", func(ctx context.Context, caller Caller, in *addTAPsInput) (*body[[]TAP], error) {
 		made, err := backend.AddTAPs(ctx, caller, in.Body)
 		if err != nil {
 			return nil, problem(err)
 		}
-		return respond(made), nil
+		return respondList(made), nil
 	}))
 	huma.Register(api, huma.Operation{
 		OperationID: "delete-taps", Method: http.MethodDelete, Path: "/v1/taps",
-		Summary: "Remove TAPs that were made at run time: the caller's own or, by root, any", DefaultStatus: http.StatusOK,
+		Summary: "Remove TAPs that were made at run time: the caller's own or, by who may change things, any", DefaultStatus: http.StatusOK,
 	}, asCaller(log, "delete-taps", func(ctx context.Context, caller Caller, in *deleteTAPsInput) (*body[[]TAP], error) {
 		gone, err := backend.DeleteTAPs(ctx, caller, in.Names, in.Force)
 		if err != nil {
 			return nil, problem(err)
 		}
-		return respond(gone), nil
+		return respondList(gone), nil
 	}))
 }
 
@@ -128,7 +129,7 @@ func asCaller[I, O any](log *slog.Logger, op string, f func(context.Context, Cal
 			return nil, huma.Error403Forbidden("it can't be seen who asks")
 		}
 		log.Info("asked over the control socket", "op", op, "by", who(ctx))
-		return f(ctx, Caller{UID: p.uid, PID: p.pid}, in)
+		return f(ctx, Caller{UID: p.uid, PID: p.pid, Admin: p.access.mayChange(p)}, in)
 	}
 }
 

@@ -42,6 +42,8 @@ func (b *table) DeleteTAPs(_ context.Context, caller Caller, names []string, for
 	return gone, nil
 }
 
+func (b *table) Ports(context.Context, string) ([]Port, error) { return nil, nil }
+
 func TestTAPs(t *testing.T) {
 	full := TAP{
 		Name: "tap0", Network: "lab", Origin: OriginFile, Owner: "alice", MAC: "52:54:00:00:00:01", Bridge: "br0", InUse: true, PID: 7, Process: "qemu",
@@ -66,7 +68,7 @@ func TestTAPs(t *testing.T) {
 	if diff := cmp.Diff([]NewTAPs{want}, b.newTAPs); diff != "" {
 		t.Error(diff)
 	}
-	if len(b.callers) != 1 || b.callers[0] != (Caller{UID: uint32(os.Geteuid()), PID: os.Getpid()}) {
+	if len(b.callers) != 1 || b.callers[0] != (Caller{UID: uint32(os.Geteuid()), PID: os.Getpid(), Admin: os.Geteuid() == 0}) {
 		t.Errorf("callers: %+v", b.callers)
 	}
 	if _, err := c.AddTAPs(t.Context(), NewTAPs{Names: []string{"x"}, Owner: "alice"}); err == nil || err.Error() != "not for alice" {

@@ -302,6 +302,11 @@ func TestLinesOfTheStream(t *testing.T) {
 func serveWith(t *testing.T, backend Backend, prepare func(*Server)) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "run", "labnet.sock")
+	return path, serveAt(t, path, backend, prepare)
+}
+
+func serveAt(t *testing.T, path string, backend Backend, prepare func(*Server)) (stop func()) {
+	t.Helper()
 	server, err := Listen(path, backend, "test", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -319,5 +324,5 @@ func serveWith(t *testing.T, backend Backend, prepare func(*Server)) (path strin
 		}
 	})
 	t.Cleanup(stop)
-	return path, stop
+	return stop
 }

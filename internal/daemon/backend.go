@@ -147,6 +147,7 @@ func (d *daemon) problems(cfg *config.Config) []control.Problem {
 	}
 	d.mu.Lock()
 	obstacle := d.obstacle
+	found = append(found, d.notAdmitted...)
 	d.mu.Unlock()
 	found = append(found, handoverProblems(d.hand, cfg, obstacle)...)
 	if want, _, ok := handoverOf(cfg); ok {

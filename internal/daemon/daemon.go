@@ -62,11 +62,14 @@ type daemon struct {
 	cfg  *config.Config           // as it is served: file with kept
 	taps []keptTAP                // that were made at run time
 
+	notAdmitted []netcfg.Problem // who may change things over the socket, and yet can't
+
 	host  *netcfg.Host
 	hand  *handover.Host
 	store *leases.SQLite
 	table *leases.Table
 	dns   *dnsserver.Server
+	api   *control.Server
 	links *links
 
 	observers observers
@@ -183,6 +186,9 @@ func (d *daemon) start(ctx context.Context) (err error) {
 			_ = api.Close()
 		}
 	}()
+
+	d.api = api
+	d.admit(d.cfg.API)
 
 	undo, err := d.bringUp(ctx, p.host)
 	if err != nil {

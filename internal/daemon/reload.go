@@ -60,6 +60,7 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 	d.file, d.cfg = file, cfg
 	d.mu.Unlock()
 	d.warnOfTAPs()
+	d.admit(cfg.API)
 	return nil
 }
 

@@ -72,8 +72,8 @@ func checkNewTAPs(caller control.Caller, n control.NewTAPs) error {
 		if slices.Contains(n.Names[:i], name) {
 			return invalid("%s is named twice", name)
 		}
-		if caller.UID != 0 && !strings.HasPrefix(name, tapPrefix) {
-			return fmt.Errorf("%w: who isn't root makes TAPs whose names begin with %q, such as %s: other names may mean something to this host's firewall",
+		if !caller.Admin && !strings.HasPrefix(name, tapPrefix) {
+			return fmt.Errorf("%w: who may not change things makes TAPs whose names begin with %q, such as %s: other names may mean something to this host's firewall",
 				control.ErrForbidden, tapPrefix, suggestedTAP(name))
 		}
 	}
@@ -84,12 +84,12 @@ func checkNewTAPs(caller control.Caller, n control.NewTAPs) error {
 		return invalid("a TAP for a program is its caller's")
 	case n.MAC != "" && n.Host != "":
 		return invalid("give either a mac or a host")
-	case caller.UID != 0 && n.Group != "":
-		return fmt.Errorf("%w: only root gives a TAP to a group", control.ErrForbidden)
-	case caller.UID != 0 && n.Host != "":
-		return fmt.Errorf("%w: only root says which host's TAP it is", control.ErrForbidden)
-	case caller.UID != 0 && n.Owner != "" && !isUser(n.Owner, caller.UID):
-		return fmt.Errorf("%w: only root makes TAPs for others; this one would be for %s", control.ErrForbidden, n.Owner)
+	case !caller.Admin && n.Group != "":
+		return fmt.Errorf("%w: only root and api.admins give a TAP to a group", control.ErrForbidden)
+	case !caller.Admin && n.Host != "":
+		return fmt.Errorf("%w: only root and api.admins say which host's TAP it is", control.ErrForbidden)
+	case !caller.Admin && n.Owner != "" && !isUser(n.Owner, caller.UID):
+		return fmt.Errorf("%w: only root and api.admins make TAPs for others; this one would be for %s", control.ErrForbidden, n.Owner)
 	}
 	return nil
 }
@@ -108,14 +108,14 @@ func isUser(name string, uid uint32) bool {
 func (d *daemon) newTAP(caller control.Caller, name string, n control.NewTAPs, kept []keptTAP) (keptTAP, error) {
 	k := keptTAP{
 		Name: name, Network: n.Network, Owner: n.Owner, Group: n.Group, Host: strings.ToLower(n.Host), MultiQueue: n.MultiQueue, VnetHdr: !n.NoVnetHdr,
-		// Who isn't root doesn't take a guest's place that hasn't been heard yet.
-		Pinned: n.MAC != "" || n.Host != "" || caller.UID != 0,
+		// Who may not change things doesn't take a guest's place that hasn't been heard yet.
+		Pinned: n.MAC != "" || n.Host != "" || !caller.Admin,
 		Maker:  caller.UID, Run: n.Run, Made: time.Now().UTC().Truncate(time.Second),
 	}
 	conflict := func(format string, args ...any) (keptTAP, error) {
 		return keptTAP{}, fmt.Errorf("%w: "+format, append([]any{control.ErrConflict}, args...)...)
 	}
-	if k.Owner == "" && k.Group == "" || caller.UID != 0 {
+	if k.Owner == "" && k.Group == "" || !caller.Admin {
 		k.Owner = strconv.FormatUint(uint64(caller.UID), 10)
 	}
 	network, err := d.networkOf(n.Network)
@@ -136,7 +136,7 @@ func (d *daemon) newTAP(caller control.Caller, name string, n control.NewTAPs, k
 	if exists && !ours {
 		return conflict("there is already a link %s, which labnet didn't make", name)
 	}
-	if caller.UID != 0 {
+	if !caller.Admin {
 		if other, ok := attachedElsewhere(d.cfg, k); ok {
 			return keptTAP{}, fmt.Errorf("%w: TAPs of such names belong to network %q", control.ErrForbidden, other)
 		}
@@ -147,7 +147,7 @@ func (d *daemon) newTAP(caller control.Caller, name string, n control.NewTAPs, k
 			}
 		}
 		if own >= tapsOfMember {
-			return conflict("you have %d TAPs already, as many as one may have who isn't root; `labnet taps del` removes them", own)
+			return conflict("you have %d TAPs already, as many as one may have who may not change things; `labnet taps del` removes them", own)
 		}
 	}
 	k.MAC, err = d.macFor(caller, network, k, n.MAC, kept)
@@ -178,7 +178,7 @@ func (d *daemon) DeleteTAPs(ctx context.Context, caller control.Caller, names []
 			if i < 0 {
 				return d.noTAP(name)
 			}
-			if caller.UID != 0 && kept[i].Maker != caller.UID {
+			if !caller.Admin && kept[i].Maker != caller.UID {
 				return fmt.Errorf("%w: the TAP %s isn't yours", control.ErrForbidden, name)
 			}
 			kept = slices.Delete(kept, i, i+1)

@@ -71,12 +71,12 @@ func (d *daemon) macFor(caller control.Caller, n config.Network, k keptTAP, said
 	}
 	for _, h := range n.Hosts {
 		// Whoever may say so gives the host's MAC to the host's TAP.
-		if h.MAC != "" && caller.UID != 0 {
+		if h.MAC != "" && !caller.Admin {
 			taken[net.HardwareAddr(h.MAC).String()] = true
 		}
 	}
 	// Another machine's lease is not to go with this one's TAP.
-	if caller.UID != 0 || k.Run {
+	if !caller.Admin || k.Run {
 		for l := range d.table.Snapshot(n.Name).All() {
 			if l.State == leases.Bound {
 				taken[l.HWAddr.String()] = true

@@ -75,7 +75,7 @@ func (d *daemon) tapForRun(caller control.Caller, name, network string) (there b
 		}
 	}
 	if i := slices.IndexFunc(d.taps, func(k keptTAP) bool { return k.Name == name }); i >= 0 && at == "" {
-		if k := d.taps[i]; k.Run && caller.UID != 0 && k.Maker != caller.UID {
+		if k := d.taps[i]; k.Run && !caller.Admin && k.Maker != caller.UID {
 			return false, fmt.Errorf("%w: the TAP %s was made for a program of somebody else", control.ErrForbidden, name)
 		}
 		at, run = d.taps[i].Network, d.taps[i].Run

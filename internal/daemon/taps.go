@@ -94,7 +94,7 @@ func attachedElsewhere(cfg *config.Config, k keptTAP) (network string, ok bool) 
 // nobody who may not configure the host must take one of those.
 const tapPrefix = "tap"
 
-// tapsOfMember is how many TAPs one who isn't root may have at a time.
+// tapsOfMember is how many TAPs one may have who may not change things at a time.
 const tapsOfMember = 64
 
 // checkTAPName returns why a TAP that was asked for can't have its name.

@@ -144,10 +144,10 @@ func TestWhoMayMakeWhichTAPs(t *testing.T) {
 		{"root", 0, control.NewTAPs{Names: []string{"vm1"}, Owner: "1000", Group: "kvm"}, ""},
 		{"a member", 1000, control.NewTAPs{Names: []string{"tap0", "tap1"}}, ""},
 		{"a member that says who it is", 1000, control.NewTAPs{Names: []string{"tap0"}, Owner: "1000"}, ""},
-		{"a member for another", 1000, control.NewTAPs{Names: []string{"tap0"}, Owner: "1001"}, "only root makes TAPs for others"},
-		{"a member for root", 1000, control.NewTAPs{Names: []string{"tap0"}, Owner: "root"}, "only root makes TAPs for others"},
-		{"a member for a group", 1000, control.NewTAPs{Names: []string{"tap0"}, Group: "kvm"}, "only root gives a TAP to a group"},
-		{"a member for a host", 1000, control.NewTAPs{Names: []string{"tap0"}, Host: "builder"}, "only root says which host's"},
+		{"a member for another", 1000, control.NewTAPs{Names: []string{"tap0"}, Owner: "1001"}, "only root and api.admins make TAPs for others"},
+		{"a member for root", 1000, control.NewTAPs{Names: []string{"tap0"}, Owner: "root"}, "only root and api.admins make TAPs for others"},
+		{"a member for a group", 1000, control.NewTAPs{Names: []string{"tap0"}, Group: "kvm"}, "only root and api.admins give a TAP to a group"},
+		{"a member for a host", 1000, control.NewTAPs{Names: []string{"tap0"}, Host: "builder"}, "only root and api.admins say which host's"},
 		{"a member with a name like the host's", 1000, control.NewTAPs{Names: []string{"eth1"}}, `begin with "tap", such as tap-eth1`},
 		{"with a long one", 1000, control.NewTAPs{Names: []string{"wireguard-15678"}}, `such as tap-wireguard-1:`},
 		{"no interface's name", 0, control.NewTAPs{Names: []string{"tap/0"}}, "can't name an interface"},
@@ -160,7 +160,7 @@ func TestWhoMayMakeWhichTAPs(t *testing.T) {
 		{"MAC and host", 0, control.NewTAPs{Names: []string{"tap0"}, MAC: "52:54:00:00:00:01", Host: "builder"}, "either a mac or a host"},
 		{"a program's with an owner", 0, control.NewTAPs{Names: []string{"tap0"}, Owner: "1000", Run: true}, "its caller's"},
 	} {
-		err := checkNewTAPs(control.Caller{UID: c.uid}, c.n)
+		err := checkNewTAPs(control.Caller{UID: c.uid, Admin: c.uid == 0}, c.n)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
