@@ -17,8 +17,8 @@ import (
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
 	"netcfg":            {"internal/portowner"},
-	"leases":            {"leases/redolog", "leases/sqlitefile"},
-	"dnsserver":         {"dnsserver/blocklist", "internal/portowner", "internal/tracer"},
+	"leases":            {"internal/histogram", "leases/redolog", "leases/sqlitefile"},
+	"dnsserver":         {"dnsserver/blocklist", "internal/histogram", "internal/portowner", "internal/tracer"},
 	"dhcpserver":        {"leases", "internal/portowner", "internal/tracer"},
 	"internal/config":   nil,
 	"internal/control":  nil,
@@ -32,6 +32,7 @@ var imports = map[string][]string{
 	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate"},
 
 	"internal/dhcpclient": nil,
+	"internal/histogram":  nil,
 	"internal/portowner":  nil,
 	"internal/tracer":     nil,
 	"dnsserver/blocklist": nil,
