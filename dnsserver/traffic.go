@@ -69,9 +69,15 @@ func place[N comparable](counted []N, value N) int {
 	return 0
 }
 
-func answerPlace(why reason, rcode int) int {
-	return int(why.source())*rcodeCount + place(countedRcodes[:], rcode)
-}
+func answerPlace(why reason, rcode int) int { return int(answerRows[why]) + place(countedRcodes[:], rcode) }
+
+// answerRows are the first places of the answers with each reason.
+var answerRows = func() (rows [reasonCount]uint8) {
+	for r := range reasonCount {
+		rows[r] = uint8(int(r.source()) * rcodeCount)
+	}
+	return rows
+}()
 
 // ledger counts the questions and answers of one reader, whoever counts: mostly that reader, so that no other processor has its memory.
 type ledger struct {
