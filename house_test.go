@@ -24,11 +24,12 @@ var imports = map[string][]string{
 	"internal/control":  nil,
 	"internal/migrate":  nil,
 	"internal/hooks":    nil,
+	"internal/metrics":  {"internal/histogram", "internal/portowner"},
 	"internal/observe":  nil,
 	"internal/handover": {"internal/dhcpclient"},
 	"internal/demo":     {"internal/control"},
 	"internal/doctor":   {"internal/config", "internal/control"},
-	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/handover", "internal/hooks", "internal/observe", "internal/portowner"},
+	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/handover", "internal/hooks", "internal/metrics", "internal/observe", "internal/portowner"},
 	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate"},
 
 	"internal/dhcpclient": nil,

@@ -53,6 +53,7 @@ func (b *builder) config(root *node) *Config {
 	b.publishes(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
+	cfg.Metrics = b.metrics(root)
 	for _, p := range b.networks {
 		cfg.Networks = append(cfg.Networks, p.Network)
 	}

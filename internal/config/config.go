@@ -11,6 +11,7 @@ type Config struct {
 	Networks []Network // in the order of the file
 	Resolver Resolver
 	Hooks    []Hook // in the order of the file
+	Metrics  Metrics
 }
 
 // Daemon is where the daemon keeps things, how long, and how it logs.

@@ -60,6 +60,8 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerExplainDNS(api, backend)
 	registerCache(api, backend, log)
 	registerApply(api, backend, log)
+	registerHealth(api, backend)
+	handleMetrics(mux, backend, log)
 	return mux
 }
 
