@@ -14,7 +14,7 @@ type acknowledger struct {
 }
 
 func (s *Server) newAcknowledger() (*acknowledger, error) {
-	t, err := newTransmitter(s.sockets)
+	t, err := newTransmitter(s.sockets, &s.traffic.acknowledged)
 	return &acknowledger{s: s, transmit: t}, err
 }
 

@@ -58,7 +58,7 @@ func (s *Server) newReplayer() (*receiver, error) {
 	r := &receiver{s: s}
 	r.decider = decider{table: s.table, probe: s.probe, cloned: r.cloned}
 	var err error
-	r.transmit, err = newTransmitter(s.sockets)
+	r.transmit, err = newTransmitter(s.sockets, &s.traffic.replayed)
 	return r, err
 }
 

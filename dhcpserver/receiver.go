@@ -19,6 +19,7 @@ type receiver struct {
 	reader   *reader
 	transmit *transmitter
 	decider  decider
+	received *traffic // nil where messages are decided that came before
 	msg      message
 	now      time.Time
 
@@ -37,13 +38,13 @@ const (
 )
 
 func (s *Server) newReceiver() (*receiver, error) {
-	r := &receiver{s: s}
+	r := &receiver{s: s, received: &s.traffic.received}
 	r.decider = decider{table: s.table, probe: s.probe, cloned: r.cloned}
 	var err error
 	if r.reader, err = newReader(s.sockets.udp); err != nil {
 		return nil, err
 	}
-	r.transmit, err = newTransmitter(s.sockets)
+	r.transmit, err = newTransmitter(s.sockets, &s.traffic.direct)
 	return r, err
 }
 
@@ -115,12 +116,14 @@ func (r *receiver) serve(s *settings, d datagram) {
 		reason = r.msg.parse(d.data)
 	}
 	if reason != "" {
+		r.received.count(0)
 		r.s.counters.add(reason, 1)
 		r.s.journal.garbage(d, reason, r.now)
 		r.s.traceGarbage(d, &r.msg, reason, r.now)
 		return
 	}
 	m := &r.msg
+	r.received.count(m.kind)
 	if m.malformed {
 		r.beside = append(r.beside, ReasonMalformedServed)
 		if !r.decider.waited.addr.IsValid() { // else it was counted when it came

@@ -34,6 +34,7 @@ type Server struct {
 	table     *leases.Table
 	journal   *journal
 	counters  counters
+	traffic   traffics
 	sockets   *sockets
 	pools     *pools
 	tracer    *Tracer

@@ -12,13 +12,14 @@ import (
 // transmitter sends batches of replies. It belongs to one goroutine; several may share the sockets.
 type transmitter struct {
 	sockets *sockets
+	sent    *traffic
 	framed  sender
 	routed  sender
 	relayed sender
 }
 
-func newTransmitter(s *sockets) (*transmitter, error) {
-	t := &transmitter{sockets: s}
+func newTransmitter(s *sockets, sent *traffic) (*transmitter, error) {
+	t := &transmitter{sockets: s, sent: sent}
 	if err := t.framed.init(s.packet); err != nil {
 		return nil, err
 	}
@@ -48,6 +49,11 @@ func (t *transmitter) send(packets []*packet) (failed int, last error) {
 			failed += f
 			if err != nil {
 				last = err
+			}
+		}
+		for _, p := range packets[:n] {
+			if p.unsent == nil {
+				t.sent.count(p.reply.messageType())
 			}
 		}
 		packets = packets[n:]

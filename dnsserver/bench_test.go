@@ -39,7 +39,7 @@ func BenchmarkServe(b *testing.B) {
 		b.Run("fast/"+bench.what, func(b *testing.B) {
 			out := make([]byte, 0, replyRoom)
 			s.serve(packet, c, nil) // which knows the way then
-			h, g := hot{server: s}, glimpse{}
+			h, g := hot{server: s, ledger: new(ledger)}, glimpse{}
 			b.ReportAllocs()
 			for b.Loop() {
 				if !h.begin(c.at) {
@@ -49,6 +49,7 @@ func BenchmarkServe(b *testing.B) {
 				if _, ok := h.fast(&g, false, out); !ok {
 					b.Fatal("no answer")
 				}
+				h.end()
 			}
 		})
 		b.Run(bench.what, func(b *testing.B) {

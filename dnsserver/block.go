@@ -120,7 +120,7 @@ func (h *hot) blocked(q *query, hash uint64, n, out []byte) ([]byte, bool) {
 	if q.edns {
 		out = q.appendOPT(out, start, rcode, blockedOptions, plainSize)
 	}
-	h.tally[blocked]++
+	h.tally.count(q.qtype, blocked, rcode)
 	return out, true
 }
 

@@ -21,6 +21,8 @@ type client struct {
 	back answerer
 	// trail notes the decision of a question that is explained: nil for those of clients.
 	trail *trail
+	// ledger counts the question and its answer; nil: nobody does.
+	ledger *ledger
 }
 
 // answerer takes the answer to a question that was left pending, once for each. It must not block. *udpSocket and *connection are
@@ -74,6 +76,7 @@ func (s *Server) serve(packet []byte, c client, out []byte) (reply []byte, pendi
 		s.stats.count(ignored)
 		return out, false
 	}
+	c.ledger.ask(q.qtype)
 	now := time.Now()
 	if q.cookied {
 		s.cookies.complete(&q, c.addr.Addr(), now)
@@ -337,6 +340,7 @@ func (s *Server) decided(l *lookup, rcode int, reply []byte) {
 		return
 	}
 	s.stats.count(l.why)
+	l.client.ledger.answer(l.why, rcode)
 	if s.tracer.Watched() {
 		s.publish(l, rcode, reply)
 	}

@@ -16,8 +16,9 @@ type hot struct {
 	view   *view
 	clock  time.Time
 	now    moment
-	// tally counts decisions until they are added to the server's.
-	tally [reasonCount]uint32
+	// tally counts decisions until they are added to the server's and the reader's own counters.
+	tally  tally
+	ledger *ledger
 }
 
 // glimpse is a question of a batch as far as fast has come with it.
@@ -43,12 +44,7 @@ func (h *hot) begin(at netip.AddrPort) bool {
 // end adds the batch's decisions to the server's counters, and lets the configuration go: there may be another one before the next batch.
 func (h *hot) end() {
 	h.snap, h.view = nil, nil
-	for r, n := range h.tally {
-		if n > 0 {
-			h.server.stats[r].Add(uint64(n))
-			h.tally[r] = 0
-		}
-	}
+	h.tally.flush(&h.server.stats, h.ledger)
 }
 
 // look is the first half of fast: it reads a message, and finds out where in memory the answer is looked for.
@@ -98,7 +94,7 @@ func (h *hot) answer(q *query, p *packed, why reason, limit int, out []byte) ([]
 	if int(p.wireEnd)+q.optRoom()+len(p.options()) > limit {
 		return out, false
 	}
-	h.tally[why]++
+	h.tally.count(q.qtype, why, int(p.rcode))
 	out, _ = q.appendReply(out, p, h.now, limit)
 	return out, true
 }

@@ -33,7 +33,7 @@ func (h *hot) local(q *query, z *zone, n, out []byte) ([]byte, bool) {
 	if addr, remaining, ok := z.leases.names.AddrOf(z.leases.network, label, h.clock); ok {
 		if q.qtype == dns.TypeA && addr.Is4() {
 			a := addr.As4()
-			h.tally[localLease]++
+			h.tally.count(q.qtype, localLease, dns.RcodeSuccess)
 			return q.appendRecord(out, z.leases.ttl(remaining), a[:]), true
 		}
 		if addr.Is4() {
@@ -67,7 +67,7 @@ func (h *hot) reverse(q *query, addr netip.Addr, n, out []byte) ([]byte, bool) {
 		size := 1 + copy(target[1:], label)
 		lower(target[1:size])
 		size += copy(target[size:], v.domain)
-		h.tally[localLease]++
+		h.tally.count(q.qtype, localLease, dns.RcodeSuccess)
 		return q.appendRecord(out, v.ttl(remaining), target[:size]), true
 	}
 	return out, false

@@ -31,6 +31,9 @@ func bothPaths(t testing.TB, s *Server, packet []byte, c client) bool {
 		}
 		return false
 	}
+	first, second := new(ledger), new(ledger)
+	h.tally.flush(&s.stats, first)
+	c.ledger = second
 	slow, pending := s.serve(packet, c, nil)
 	if pending {
 		// Unless it has just expired.
@@ -41,9 +44,12 @@ func bothPaths(t testing.TB, s *Server, packet []byte, c client) bool {
 		}
 		return false
 	}
-	first, second := unpacked(t, quick), unpacked(t, slow)
-	alignTTLs(first, second)
-	if diff := cmp.Diff(readable(slow, second), readable(quick, first)); diff != "" {
+	if diff := cmp.Diff(countedBy(second), countedBy(first)); diff != "" {
+		t.Fatalf("%x: counted by serve (-), by fast (+):\n%s", packet, diff)
+	}
+	one, other := unpacked(t, quick), unpacked(t, slow)
+	alignTTLs(one, other)
+	if diff := cmp.Diff(readable(slow, other), readable(quick, one)); diff != "" {
 		t.Fatalf("%x: serve's answer (-), fast's (+):\n%s", packet, diff)
 	}
 	return true

@@ -48,6 +48,7 @@ func (u *upstream) mayComplain(what complaint, now moment) bool {
 
 // heard notes an answer of an upstream.
 func (s *Server) heard(u *upstream, rtt time.Duration, detour bool, now moment) {
+	u.times.Observe(rtt)
 	if u.answered(rtt, detour, now) {
 		s.log.Info("an upstream answers again", "upstream", u.addr)
 	}
@@ -58,6 +59,7 @@ func (s *Server) missed(u *upstream, sent moment, err error, now moment) {
 	if s.base.Err() != nil {
 		return // we are stopping: it says nothing about upstreams
 	}
+	u.lost.Add(1)
 	if u.failed(sent, err, now) {
 		u.probeSoon(now)
 		s.log.Warn("an upstream doesn't answer; others are asked first, if there are any", "upstream", u.addr, "err", err)

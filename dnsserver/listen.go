@@ -28,6 +28,9 @@ type listener struct {
 	pending atomic.Int64   // questions that were left to flights
 	done    chan struct{}
 	conns   connections
+
+	ledger ledger      // of what came over TCP
+	gone   atomic.Bool // nothing is counted any more
 }
 
 // open opens the sockets at an address, which an interface may get later.

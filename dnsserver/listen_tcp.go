@@ -70,7 +70,7 @@ func (l *listener) accept() {
 			continue
 		}
 		c := &connection{
-			hot: hot{server: l.server}, listener: l, conn: conn, from: from, stranger: stranger,
+			hot: hot{server: l.server, ledger: &l.ledger}, listener: l, conn: conn, from: from, stranger: stranger,
 			replies: make(chan []byte, maxPipelined), room: make(chan struct{}, maxPipelined),
 		}
 		l.conns.add(c)
@@ -194,7 +194,7 @@ func (c *connection) serve(message []byte) {
 		}
 	}
 	c.end()
-	reply, pending := c.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, back: c}, nil)
+	reply, pending := c.server.serve(message, client{addr: c.from, at: c.listener.at, tcp: true, back: c, ledger: &c.listener.ledger}, nil)
 	if !pending {
 		c.answer(reply, c.from)
 	}

@@ -20,7 +20,7 @@ type worker struct {
 
 // serveUDP answers what comes to a socket until the listener stops; what needs an upstream is left to flights.
 func (l *listener) serveUDP(socket *udpSocket) {
-	w := &worker{hot: hot{server: l.server}, batch: newBatch(socket.fd), listener: l, socket: socket}
+	w := &worker{hot: hot{server: l.server, ledger: &socket.ledger}, batch: newBatch(socket.fd), listener: l, socket: socket}
 	for since := 0; !l.stopping(); {
 		n, errno := w.receive()
 		switch errno {
@@ -74,7 +74,7 @@ func (w *worker) turn(n int) {
 		}
 		// Counted before it may be answered: an answer never meets a listener that believes to have none under way.
 		w.listener.pending.Add(1)
-		reply, pending := w.server.serve(packet, client{addr: from, at: w.listener.at, back: w.socket}, w.room())
+		reply, pending := w.server.serve(packet, client{addr: from, at: w.listener.at, back: w.socket, ledger: w.ledger}, w.room())
 		if pending {
 			continue
 		}

@@ -44,6 +44,7 @@ type Server struct {
 	known     upstreams
 	listeners map[netip.AddrPort]*listener
 	retiring  map[netip.AddrPort]chan struct{} // closed when the last listener there has let its address go
+	departed  map[string]*departed             // by network
 	state     state
 
 	generation uint32 // of the newest snapshot; the first is 1
@@ -64,7 +65,7 @@ var errStopped = errors.New("the DNS server has been stopped")
 func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		names: names, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
-		listeners: map[netip.AddrPort]*listener{}, retiring: map[netip.AddrPort]chan struct{}{}, tcp: newTCPBounds(),
+		listeners: map[netip.AddrPort]*listener{}, retiring: map[netip.AddrPort]chan struct{}{}, departed: map[string]*departed{}, tcp: newTCPBounds(),
 		ports: readSourcePorts(), limits: newLimits(), probes: probes{names: map[name]*probed{}},
 	}
 	var err error
@@ -116,7 +117,7 @@ func (s *Server) Reconfigure(cfg Config) error {
 	s.replaceBlocks(read.blocks)
 	s.hosts = read.hosts
 	s.cfg, s.followed = cfg, followed
-	s.snap.Store(snap)
+	old := s.snap.Swap(snap)
 	s.lost.Store(false)
 	s.cache.resize(cfg.CacheSize)
 	s.cache.stale.Store(int64(cfg.ServeStale))
@@ -130,9 +131,11 @@ func (s *Server) Reconfigure(cfg Config) error {
 	for at, l := range s.listeners {
 		if snap.views[at] == nil {
 			delete(s.listeners, at)
+			s.depart(l, old.views[at].network)
 			s.retire(l)
 		}
 	}
+	s.settleDeparted(snap)
 	return nil
 }
 
@@ -277,6 +280,7 @@ func (s *Server) stop() {
 func (s *Server) retire(l *listener) {
 	if s.state != serving {
 		l.close() // nothing has begun
+		l.gone.Store(true)
 		return
 	}
 	gone := make(chan struct{})
@@ -284,5 +288,6 @@ func (s *Server) retire(l *listener) {
 	s.work.Go(func() {
 		defer close(gone)
 		l.drain()
+		l.gone.Store(true)
 	})
 }

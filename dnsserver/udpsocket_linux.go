@@ -31,6 +31,8 @@ type udpSocket struct {
 
 	mu     sync.RWMutex // guards closed, and the descriptor while an answer is sent that was waited for
 	closed bool
+
+	ledger ledger
 }
 
 const (

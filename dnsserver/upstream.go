@@ -8,12 +8,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"labnet/internal/histogram"
 )
 
 // upstream is one server, and what has been learnt about it. Shared by all groups and snapshots that name it.
 type upstream struct {
 	addr    netip.AddrPort
 	looping atomic.Bool // it asks us what we ask it
+
+	times *histogram.Histogram // of its answers
+	lost  atomic.Uint64        // messages that came to nothing
 
 	mu       sync.Mutex // guards the rest
 	rtt      time.Duration
@@ -200,7 +205,7 @@ type upstreams map[netip.AddrPort]*upstream
 func (all upstreams) get(addr netip.AddrPort) *upstream {
 	u := all[addr]
 	if u == nil {
-		u = &upstream{addr: addr}
+		u = &upstream{addr: addr, times: newUpstreamTimes()}
 		all[addr] = u
 	}
 	return u

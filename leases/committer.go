@@ -127,9 +127,11 @@ func (c *committer) round(ctx context.Context, now time.Time) time.Duration {
 
 	err := before
 	if len(c.leases) > 0 || before != nil {
+		began := time.Now()
 		if err = t.store.Commit(ctx, c.leases); err != nil {
 			err = fmt.Errorf("committing leases: %w", err)
 		}
+		t.noteCommit(time.Since(began), len(c.leases), err)
 		c.resolve(err)
 	}
 	switch {

@@ -240,6 +240,9 @@ func (n *netTable) consistent() error {
 	if resting != n.resting {
 		return fmt.Errorf("%d addresses rest, not %d", resting, n.resting)
 	}
+	if err := n.countedWell(); err != nil {
+		return err
+	}
 	for name, c := range n.names {
 		if c.owner != named[name] || c.published != namedCommitted[name] {
 			return fmt.Errorf("name %q: owner or published is wrong", name)

@@ -81,6 +81,7 @@ func (t *Table) restore(l Lease) (s *slot, reason string) {
 	}
 	s.cur = t.clock.record(l)
 	s.committed = s.cur
+	s.net.recount(s, nil, s.committed)
 	return s, ""
 }
 
@@ -112,5 +113,6 @@ func (t *Table) adopt(s *slot, now int64) {
 	if r != s.cur {
 		t.late = append(t.late, lateWrite{s, r})
 	}
+	n.recount(s, s.committed, r)
 	s.cur, s.committed = r, r
 }

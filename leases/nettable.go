@@ -25,6 +25,8 @@ type netTable struct {
 	virgin  uint64
 	resting uint64 // declined addresses
 	blank   int    // slots without a record: of an address that was offered at most
+
+	tally tally // of committed leases
 }
 
 func newNetwork(name string, timers *timers, feed *feed, clock *clock) *netTable {
@@ -55,6 +57,7 @@ func (n *netTable) configure(p *pool) {
 	for _, addr := range slices.Sorted(maps.Keys(n.slots)) {
 		n.place(n.slots[addr])
 	}
+	n.recountAll()
 }
 
 func (n *netTable) slotAt(addr uint32) *slot {

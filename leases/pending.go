@@ -146,6 +146,7 @@ func (p *pending) publish() {
 func (s *slot) publish(r *record) {
 	n, old := s.net, s.committed
 	s.committed = r
+	n.recount(s, old, r)
 	n.feed.add(s, old, r)
 	if old != nil && old.name() != "" && old.name() != r.name() {
 		if c := n.names[old.name()]; c != nil && c.published == s {

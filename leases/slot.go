@@ -127,6 +127,7 @@ func ceilUnix(at time.Time) int64 {
 // list is a queue of slots, by links inside them.
 type list struct {
 	front, back *slot
+	length      int
 }
 
 func (l *list) pushBack(s *slot) {
@@ -137,6 +138,7 @@ func (l *list) pushBack(s *slot) {
 		l.back.next = s
 	}
 	l.back = s
+	l.length++
 }
 
 func (l *list) pushFront(s *slot) {
@@ -147,6 +149,7 @@ func (l *list) pushFront(s *slot) {
 		l.front.prev = s
 	}
 	l.front = s
+	l.length++
 }
 
 func (l *list) remove(s *slot) {
@@ -161,6 +164,7 @@ func (l *list) remove(s *slot) {
 		s.next.prev = s.prev
 	}
 	s.list, s.prev, s.next = nil, nil, nil
+	l.length--
 }
 
 // key returns the map key of an address, if it is an IPv4 one.

@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"labnet/internal/histogram"
 )
 
 // Why a table refuses an address to a client. The DHCP server's decisions branch on them.
@@ -57,6 +60,9 @@ type Table struct {
 
 	refusedNames, declines chatter
 
+	commitTimes              *histogram.Histogram
+	committed, commitsFailed atomic.Uint64 // leases, transactions
+
 	mu       sync.Mutex // guards everything below, and everything that it leads to
 	networks map[string]*netTable
 	timers   timers
@@ -80,6 +86,8 @@ func NewTable(cfg Config, store Store, log *slog.Logger) (*Table, error) {
 		wake:     make(chan struct{}, 1),
 		networks: make(map[string]*netTable),
 		clock:    newClock(),
+
+		commitTimes: newCommitTimes(),
 	}
 	pools, err := newPools(cfg)
 	if err != nil {

@@ -11,7 +11,12 @@ import (
 // Counters tells how many packets our rules have counted since they were made, by the family of the table and the name of the counter,
 // as "inet spoofed". It needs CAP_NET_ADMIN.
 func (h *Host) Counters() (map[string]uint64, error) {
-	if err := h.enter(context.Background()); err != nil {
+	return h.CountersWithin(context.Background())
+}
+
+// CountersWithin is Counters for who doesn't want to wait beyond ctx for a change that is being made.
+func (h *Host) CountersWithin(ctx context.Context) (map[string]uint64, error) {
+	if err := h.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer h.leave()

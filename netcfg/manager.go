@@ -23,6 +23,7 @@ type Host struct {
 	alarm  atomic.Pointer[alarm]   // the last fight
 	edits  atomic.Int64            // changes of the follower whose events haven't come yet
 
+	stats    stats
 	follower follower
 	rests    atomic.Bool // Run looks on, see Rest
 
@@ -108,6 +109,12 @@ func (h *Host) PlanDown() (Plan, error) { return h.Plan(Config{}) }
 // Apply brings the kernel to cfg and returns what it changed. If it fails half way, it goes back to what was before. It
 // refuses, with all reasons, what Check calls fatal.
 func (h *Host) Apply(ctx context.Context, cfg Config) (Plan, error) {
+	p, err := h.apply(ctx, cfg)
+	h.stats.noteApply(err)
+	return p, err
+}
+
+func (h *Host) apply(ctx context.Context, cfg Config) (Plan, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return Plan{}, err

@@ -53,6 +53,7 @@ func (h *Host) reconcile(ctx context.Context, k *keeper) time.Duration {
 	case ctx.Err() != nil:
 		return 0
 	default:
+		h.stats.failures.Add(1)
 		k.retry = min(max(2*k.retry, retryFirst), retryMost)
 		wait = k.retry
 		h.log.Error("can't keep the host's network in order", "err", err, "retry", wait)
@@ -110,6 +111,7 @@ func (h *Host) keep(ctx context.Context, k *keeper) (time.Duration, error) {
 	h.endStale(p, cfg, f)
 	h.tell(p, drifted)
 	if strayed && !resting {
+		h.stats.repaired.Add(1)
 		h.log.Warn("repaired", "change", "~ the sets of guests' addresses", "by", h.editor.Load().String())
 	}
 	for _, index := range k.take(p, f) {
@@ -132,10 +134,14 @@ func (h *Host) tell(p Plan, drifted bool) {
 			h.log.Info("port", "change", c.String())
 		case !drifted:
 			h.log.Info("followed the host", "change", c.String())
+			continue
 		case c.Group() == groupFirewall:
 			h.log.Warn("repaired", "change", c.String(), "by", h.editor.Load().String())
 		default:
 			h.log.Warn("repaired", "change", c.String())
+		}
+		if c.Group() != groupPorts {
+			h.stats.repaired.Add(1)
 		}
 	}
 }

@@ -129,6 +129,14 @@ func TestDriftIsRepaired(t *testing.T) {
 			if strings.Contains(log.String(), "ERROR") {
 				t.Errorf("log:\n%s", log)
 			}
+			// A repair is counted behind its line.
+			nettest.Eventually(t, patience, func() error {
+				said := uint64(strings.Count(log.String(), "msg=repaired"))
+				if got := h.Stats(); got.Repaired != said || got.Failures != 0 || got.Resting || got.Failed || got.Applied.IsZero() {
+					return fmt.Errorf("%d repairs are said, counted: %+v", said, got)
+				}
+				return nil
+			})
 		})
 	}
 }
@@ -244,6 +252,9 @@ func TestFightIsGivenUp(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "repairs rest"); n != 1 {
 		t.Errorf("%d alarms", n)
+	}
+	if !h.Stats().Resting {
+		t.Error("that repairs rest isn't told")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -66,6 +67,10 @@ func (f *fake) Release(_ context.Context, network string, addr netip.Addr, _ boo
 	}
 	return control.Lease{}, fmt.Errorf("%w: nobody leases %v", control.ErrNotFound, addr)
 }
+
+func (f *fake) Health() control.Health { return control.Health{State: control.Ready} }
+
+func (f *fake) Metrics() http.Handler { return http.NotFoundHandler() }
 
 // WatchLeases lists the leases, and ends with what the test says of them.
 func (f *fake) WatchLeases(_ context.Context, w control.LeaseWatch, emit func(control.LeaseEvent) error) error {

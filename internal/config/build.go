@@ -54,6 +54,7 @@ func (b *builder) config(root *node) *Config {
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
 	cfg.API = b.api(b.only(root, "api"))
+	cfg.Metrics = b.metrics(root)
 	for _, p := range b.networks {
 		cfg.Networks = append(cfg.Networks, p.Network)
 	}

@@ -12,6 +12,7 @@ type Config struct {
 	Resolver Resolver
 	Hooks    []Hook // in the order of the file
 	API      API
+	Metrics  Metrics
 }
 
 // Daemon is where the daemon keeps things, how long, and how it logs.

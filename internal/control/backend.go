@@ -17,6 +17,7 @@ var (
 // Backend is what the server asks. Implementations: the daemon, and a table in tests.
 type Backend interface {
 	Status(ctx context.Context) Status
+	HealthBackend
 	LeasesBackend
 	ReservationsBackend
 	TAPsBackend

@@ -85,6 +85,7 @@ func TestTheDescriptionIsWhole(t *testing.T) {
 						if err := schema.Validate(example); err != nil {
 							t.Errorf("%s: the example: %v", id, err)
 						}
+					case id == "health" && code == "503": // the same answer, for probes that look at nothing else
 					case kind != "application/problem+json" || response["description"] == problemPrefix:
 						t.Errorf("%s: status %s is %s, %q", id, code, kind, response["description"])
 					}

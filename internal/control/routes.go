@@ -65,7 +65,9 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerExplainDNS(api, backend)
 	registerCache(api, backend, log)
 	registerApply(api, backend, log)
+	registerHealth(api, backend)
 	describe(api)
+	handleMetrics(mux, backend, log)
 	return elsewhere(mux)
 }
 

@@ -36,6 +36,7 @@ type table struct {
 	traces   chan *reel // what Trace returned
 	imports  []ImportRequest
 	history  func(HistoryQuery) (iter.Seq2[Tenancy, error], error)
+	health   Health
 }
 
 func (b *table) Status(context.Context) Status {
@@ -174,7 +175,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 	}
 	want := map[string]bool{
 		"post /v1/leases/import import-leases": true,
-		"get /v1/status status":                true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
+		"get /v1/status status":                true, "get /v1/health health": true, "get /v1/leases list-leases": true, "get /v1/leases/history lease-history": true, "post /v1/down down": true,
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/taps add-taps": true, "delete /v1/taps delete-taps": true, "get /v1/taps list-taps": true,

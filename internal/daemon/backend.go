@@ -39,7 +39,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		DNS:       d.dns.Stats(),
 		Cache:     d.cacheUse(),
 		Hooks:     d.hooks.status(),
-		Problems:  d.problems(cfg),
+		Problems:  d.troubles(cfg).problems(),
 	}
 	routes, err := returnRoutes(d.host, compile(cfg, hostName()).host)
 	if err != nil {
@@ -126,39 +126,42 @@ func rangeSize(r config.AddrRange) int {
 	return size
 }
 
-// problems is what a person should look at now.
-func (d *daemon) problems(cfg *config.Config) []control.Problem {
+// troubles is what a person should look at now.
+func (d *daemon) troubles(cfg *config.Config) (found troubles) {
 	p := d.compile(cfg)
-	found, err := d.host.Check(p.host)
+	host, err := d.host.Check(p.host)
 	if err != nil {
-		found = append(found, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
+		host = append(host, netcfg.Problem{Summary: "the host's network can't be read: " + err.Error()})
 	}
-	found = append(found, d.host.Alarms()...)
+	found.add(ofHost, host...)
+	found.add(ofDrift, d.host.Alarms()...)
 	if err := d.table.StoreErr(); err != nil {
-		found = append(found, netcfg.Problem{
+		found.add(ofStore, netcfg.Problem{
 			Summary: "leases can't be made durable: " + err.Error(),
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; new leases wait until then, and it recovers by itself",
 		})
 	} else if err := d.table.StoreWarning(); err != nil {
-		found = append(found, netcfg.Problem{
+		found.add(ofStore, netcfg.Problem{
 			Summary: "leases can't be moved from the redo log into the database: " + err.Error(),
 			Remedy:  "make room, or mend the disk, where " + d.opts.Paths.StateDir + " is; nothing is lost, but the log holds a few thousand leases only",
 		})
 	}
 	d.mu.Lock()
 	obstacle := d.obstacle
-	found = append(found, d.notAdmitted...)
+	notAdmitted := d.notAdmitted
 	d.mu.Unlock()
-	found = append(found, handoverProblems(d.hand, cfg, obstacle)...)
+	found.add(ofAccess, notAdmitted...)
+	found.add(ofUplink, handoverProblems(d.hand, cfg, obstacle)...)
 	if want, _, ok := handoverOf(cfg); ok {
 		state, _ := d.hand.State() // why it can't be read is said above
-		found = append(found, d.tenant.problems(want.Network, d.hand.Address(state))...)
+		found.add(ofUplink, d.tenant.problems(want.Network, d.hand.Address(state))...)
 	}
-	found = append(found, loops(d.dns.Upstreams())...)
-	found = append(found, blockProblems(d.dns.BlockLists())...)
-	found = append(found, hostsFileProblems(d.dns.HostsFiles())...)
-	found = append(found, publishProblems(p.host)...)
-	return controlProblems(append(found, d.hooks.problems(p.hooks)...))
+	found.add(ofUpstreams, loops(d.dns.Upstreams())...)
+	found.add(ofBlockLists, blockProblems(d.dns.BlockLists())...)
+	found.add(ofHostsFiles, hostsFileProblems(d.dns.HostsFiles())...)
+	found.add(ofPublish, publishProblems(p.host)...)
+	found.add(ofHooks, d.hooks.problems(p.hooks)...)
+	return found
 }
 
 // loops are the upstreams that aren't asked because they would ask us.

@@ -19,6 +19,7 @@ import (
 	"labnet/internal/config"
 	"labnet/internal/control"
 	"labnet/internal/handover"
+	"labnet/internal/metrics"
 	"labnet/leases"
 	"labnet/netcfg"
 )
@@ -71,6 +72,13 @@ type daemon struct {
 	dns   *dnsserver.Server
 	api   *control.Server
 	links *links
+
+	metrics  *metrics.Server
+	handlers metrics.Handlers
+	looks    recent[look]
+	mended   atomic.Uint64 // changes to a bridge that has taken over
+	reloaded atomic.Int64  // when the configuration that is served was read, Unix nanoseconds
+	unread   atomic.Bool   // the file could not be reloaded since then
 
 	observers observers
 	tenant    tenant
@@ -177,6 +185,14 @@ func (d *daemon) start(ctx context.Context) (err error) {
 			closeDNS.Close()
 		}
 	}()
+	if err := d.listenMetrics(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.metrics.Close()
+		}
+	}()
 	api, err := control.Listen(d.opts.Paths.Socket, d, d.opts.Version, d.log.With("part", "control"))
 	if err != nil {
 		return err
@@ -276,6 +292,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	base.Go(func() error { return d.host.Run(baseCtx) })
 	base.Go(func() error { return d.rules.run(baseCtx) })
 	base.Go(func() error { return api.Run(baseCtx) })
+	base.Go(func() error { return d.metrics.Run(baseCtx) })
 
 	front, frontCtx := group(baseCtx)
 	front.Go(func() error { return d.dns.Run(frontCtx) })

@@ -60,6 +60,7 @@ func (d *daemon) mend(ctx context.Context, m *mending) {
 	if len(changes) == 0 {
 		return
 	}
+	d.mended.Add(uint64(len(changes)))
 	for _, change := range changes {
 		d.log.Warn("repaired", "change", change)
 	}

@@ -29,6 +29,7 @@ func (d *daemon) reload(ctx context.Context, front *errgroup.Group) {
 		err = d.reconfigure(ctx, front, file)
 	}
 	if err != nil {
+		d.unread.Store(true)
 		d.log.Error("the configuration is not reloaded; what runs stays as it is", "config", d.opts.ConfigPath, "err", err)
 		return
 	}
@@ -59,6 +60,7 @@ func (d *daemon) reconfigure(ctx context.Context, front *errgroup.Group, file *c
 	d.mu.Lock()
 	d.file, d.cfg = file, cfg
 	d.mu.Unlock()
+	d.noteReload()
 	d.warnOfTAPs()
 	d.admit(cfg.API)
 	return nil
@@ -79,6 +81,7 @@ func (d *daemon) restore(ctx context.Context, front *errgroup.Group) error {
 func (d *daemon) steps(ctx context.Context, front *errgroup.Group, cfg *config.Config, p parts) []func() error {
 	return []func() error{
 		func() error { return d.dns.Reconfigure(p.dns) },
+		func() error { return d.metrics.Reconfigure(cfg.Metrics.Listen) },
 		func() error {
 			// Before the rules that go by it are there.
 			d.rules.reconfigure(cfg)
