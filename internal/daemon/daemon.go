@@ -277,6 +277,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	d.links.run(frontCtx, front.Group)
 	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))
 	front.Go(func() error { return d.followHandover(frontCtx) })
+	front.Go(func() error { return d.watchdog(frontCtx) })
 
 	notify(d.log, sdnotify.SdNotifyReady)
 	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))
