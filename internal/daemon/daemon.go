@@ -104,6 +104,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer func() { _ = instance.Close() }()
+	defer func() { err = errors.Join(err, opts.Paths.entrust()) }()
 
 	if err := os.MkdirAll(opts.Paths.StateDir, 0o750); err != nil {
 		return fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
