@@ -22,12 +22,14 @@ BENCH_NAT_PACKAGES := iperf3 iptables conntrack
 BENCH_DNS_PACKAGES := dnsmasq-base unbound knot-resolver dnsdist bind9 dnsperf gcc libc6-dev
 
 # Emulated machines with their firmware and disks, and Kea's tester: for test-long alone.
-LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf e2fsprogs kea-admin
+LONG_PACKAGES := qemu-system-x86 ipxe-qemu ovmf e2fsprogs kea-admin debootstrap lintian man-db
 # Those of internal/e2e with the build tag long that need no kernel of their own.
 LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRealClientsRenewAndRebind|TestPerfdhcp|TestGivenBackIsGivenOnce|TestNetworkBootInFirmware|TestKilledTwoHundredTimes|TestAMillionBlockedNames|TestBlockedNamesCostWhatCachedOnesDo
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 KERNEL_TESTS := TestDebianKernel|TestMissingModules|TestKernelsOnTAPs|TestKernelsOnTheLAN
+# The Debian package, in a fresh Debian 12.
+PACKAGE_TESTS := TestPackage
 # What labnet's state outlives, in an emulated machine with the last of these kernels.
 STATE_TESTS := TestPowerCuts|TestTheClockIsSet
 
@@ -38,10 +40,13 @@ SEQUENTIAL := ^(TestRecover|TestRandomSequences|TestInterruptedRecovery|TestALon
 FUZZTIME ?= 10m
 FUZZ_IN ?= .
 
-.PHONY: build run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns bench-nat clean
+.PHONY: build package run test test-deps test-long lint fuzz docs bench bench-dhcp bench-dns bench-nat clean
 
 build: ## the binary, bin/labnet
 	go build $(GOFLAGS_BUILD) -o bin/labnet ./cmd/labnet
+
+package: ## the Debian package, dist/labnet_VERSION_ARCH.deb
+	tools/package $(VERSION)
 
 run: build ## bring up examples/routed.hcl on this machine
 	$(ROOT) bin/labnet run -c examples/routed.hcl
@@ -68,6 +73,10 @@ test-long: build ## a million hostile guests, ten million forged answers, boot R
 	go test -tags long -count=1 -timeout 10m -v -run 'TestSpoofing' ./dnsserver
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
 	cd internal/e2e && LABNET_BINARY="$(CURDIR)/bin/labnet" ../../bin/e2e-long.test -test.v -test.timeout 30m -test.run "$(LONG_TESTS)"
+	package="$$PWD/$$(tools/package $(VERSION) | tail -n 1)"; \
+	lintian --fail-on error,warning "$$package"; \
+	export LABNET_BINARY="$$PWD/bin/labnet" LABNET_PACKAGE="$$package" TESTS="$(PACKAGE_TESTS)"; \
+	tools/with-debian-root sh -c 'cd internal/e2e && exec ../../bin/e2e-long.test -test.v -test.timeout 30m -test.run "$$TESTS"'
 	for release in $(KERNELS); do \
 		tests="$(KERNEL_TESTS)"; \
 		[ $$release != $(lastword $(KERNELS)) ] || tests="$$tests|$(STATE_TESTS)"; \
@@ -78,6 +87,7 @@ test-long: build ## a million hostile guests, ten million forged answers, boot R
 lint:
 	go vet ./...
 	go vet -tags long ./internal/e2e ./dnsserver
+	go vet -tags man ./cmd/labnet
 	$(TOOL) staticcheck ./...
 	@out="$$($(TOOL) gofumpt -l .)"; [ -z "$$out" ] || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
 

@@ -65,7 +65,9 @@ func (r *receiver) run() error {
 			}
 			continue
 		}
+		r.s.pulse.Add(1)
 		r.batch(n)
+		r.s.pulse.Add(1)
 	}
 }
 

@@ -45,6 +45,7 @@ type Server struct {
 	rogues    rogues
 	clones    warnings[clonePair]
 	crowds    warnings[struct{}]
+	pulse     atomic.Uint64 // see Pulse; only the receiver writes it
 }
 
 // clonePair is two machines with one client identifier.

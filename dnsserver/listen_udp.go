@@ -36,7 +36,9 @@ func (l *listener) serveUDP(socket *udpSocket) {
 			}
 			continue
 		}
+		socket.pulse.Add(1)
 		w.turn(n)
+		socket.pulse.Add(1)
 		socket.busy()
 		// Raw calls don't let others in: without this, a busy socket would keep answers of upstreams and leases waiting until the
 		// scheduler takes the processor away, 10 ms later.

@@ -31,6 +31,7 @@ type pump struct {
 	fd     int
 	events [pumpBatch]unix.EpollEvent
 	inbox  inbox
+	pulse  atomic.Uint64 // see Pulses; only run writes it
 
 	armed    atomic.Bool // the next tick is set; written with timing held
 	stopping atomic.Bool
@@ -118,10 +119,12 @@ func (p *pump) run() {
 			p.server.log.Error("waiting for upstreams", "err", err)
 			time.Sleep(tick)
 		}
+		p.pulse.Add(1)
 		p.disarm()
 		if p.server.flights.advance(p.server.cache.moment(time.Now())) {
 			p.arm()
 		}
+		p.pulse.Add(1)
 	}
 	p.server.flights.abandon()
 }
@@ -136,11 +139,13 @@ func (p *pump) drain(fd uintptr) (done bool) {
 		if errno != 0 {
 			return true
 		}
+		p.pulse.Add(1)
 		for i := range int(n) {
 			if at := p.attempt(&p.events[i]); at != nil {
 				p.receive(at)
 			}
 		}
+		p.pulse.Add(1)
 		if n < pumpBatch {
 			return false
 		}

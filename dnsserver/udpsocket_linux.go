@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -28,6 +29,7 @@ type udpSocket struct {
 	asleep  bool // ready has armed it
 	wakeful int  // turns since the worker last slept
 	tryWake func(fd uintptr) bool
+	pulse   atomic.Uint64 // see Pulses; only the worker writes it
 
 	mu     sync.RWMutex // guards closed, and the descriptor while an answer is sent that was waited for
 	closed bool

@@ -41,7 +41,7 @@ func findTakers(cfg Config, f *facts) []taker {
 		bridge, _ := f.link(n.Bridge)
 		look := func(protocol, service string, port uint16) {
 			for _, h := range holders[fmt.Sprint(protocol, port)] {
-				ours := h.PID == os.Getpid() || h.Process == strings.TrimSpace(string(self)) && (h.UID == 0 || int(h.UID) == os.Geteuid())
+				ours := h.PID == os.Getpid() || h.Process == strings.TrimSpace(string(self)) && TrustedUser(h.UID)
 				elsewhere := h.Link != portowner.AnyLink && h.Link != portowner.UnknownLink && h.Link != bridge.index
 				if ours || elsewhere || !h.Receives(n.Address.Addr()) {
 					continue

@@ -66,6 +66,9 @@ func (ns *namespace) createTAP(name string, t tap) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV):
 			return fmt.Errorf("opening %s: %w; load the module by `modprobe tun`, or give this container the device", tunDevice, err)
+		case errors.Is(err, unix.EACCES):
+			// Not for want of a capability of the network's.
+			return fmt.Errorf("this user may not open %[1]s, which udev lets everybody open, since it does nothing by itself: `chmod 0666 %[1]s` as root", tunDevice)
 		case err != nil:
 			return fmt.Errorf("opening %s: %w", tunDevice, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,9 @@ import (
 // standBy leaves a process behind that takes the change of a token back in time, whatever becomes of this one, of its terminal and of
 // the daemon, and returns when it stands by.
 func standBy(ctx context.Context, g *global, stateDir, token string) error {
+	if done, err := standByUnit(ctx, g, token); done || err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -51,7 +55,7 @@ func waitToRollBack(cmd *cobra.Command, g *global, token string) error {
 	log := slog.New(slog.DiscardHandler)
 	return daemon.StandBy(cmd.Context(), g.quietPaths(), token, func() error {
 		_, err := io.WriteString(cmd.OutOrStdout(), ready)
-		return err
+		return errors.Join(err, tellSystemd())
 	}, log)
 }
 

@@ -46,12 +46,8 @@ func Listen(path string, backend Backend, version string, log *slog.Logger) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("opening the control socket: %w", err)
 	}
-	if group, err := user.LookupGroup(SocketGroup); err == nil {
-		if gid, err := strconv.Atoi(group.Gid); err == nil {
-			if err := os.Chown(path, -1, gid); err != nil {
-				log.Warn("the control socket stays with root's group", "path", path, "err", err)
-			}
-		}
+	if err := giveToGroup(path, SocketGroup); err != nil {
+		log.Warn("the control socket keeps the group that it was made with", "path", path, "err", err)
 	}
 	access := newAccess()
 	gid, err := groupOf(path)
@@ -78,6 +74,27 @@ func Listen(path string, backend Backend, version string, log *slog.Logger) (*Se
 		},
 	}
 	return s, nil
+}
+
+// giveToGroup makes a file a group's, where that group exists.
+func giveToGroup(path, name string) error {
+	group, err := user.LookupGroup(name)
+	if err != nil {
+		return nil
+	}
+	gid, err := strconv.Atoi(group.Gid)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	// The service's own group has it already, and the service may not call chown.
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Gid) == gid {
+		return nil
+	}
+	return os.Chown(path, -1, gid)
 }
 
 // Run serves until ctx ends, then lets the requests under way finish for up to five seconds.

@@ -115,6 +115,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer func() { _ = instance.Close() }()
+	defer func() { err = errors.Join(err, opts.Paths.entrust()) }()
 
 	if err := os.MkdirAll(opts.Paths.StateDir, 0o750); err != nil {
 		return fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
@@ -300,6 +301,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	d.links.run(frontCtx, front.Group)
 	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))
 	front.Go(func() error { return d.followHandover(frontCtx) })
+	front.Go(func() error { return d.watchdog(frontCtx) })
 
 	notify(d.log, sdnotify.SdNotifyReady)
 	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))

@@ -15,6 +15,7 @@ import (
 // Import imports leases into the store of a configuration that no daemon runs by; a dry run leaves what is stored as it is, and makes no
 // store. The error names the process that has the store, if one has, or is ErrNotFound for a network that doesn't exist.
 func Import(ctx context.Context, file *config.Config, paths Paths, log *slog.Logger, request control.ImportRequest) (answer control.ImportAnswer, err error) {
+	defer func() { err = errors.Join(err, paths.entrust()) }()
 	if !request.DryRun {
 		if err := os.MkdirAll(paths.StateDir, 0o750); err != nil {
 			return answer, fmt.Errorf("making the state directory: %w; name another one with --state-dir", err)
@@ -54,6 +55,7 @@ func StoredLeases(ctx context.Context, paths Paths, log *slog.Logger) (out []con
 	if !stored(paths) {
 		return nil, nil
 	}
+	defer func() { err = errors.Join(err, paths.entrust()) }()
 	store, err := leases.OpenSQLite(leases.SQLiteConfig{Path: paths.leases(), Log: log})
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"labnet/netcfg"
 )
 
 // instanceSocket is held by the one daemon of a network namespace: an abstract socket belongs to the namespace and ends with
@@ -35,7 +37,7 @@ func claim(ctx context.Context) (net.Listener, error) {
 		}
 		if cred, err := holder(); err == nil && !dying(int(cred.Pid)) {
 			if !trusted(cred) {
-				return nil, fmt.Errorf("process %d of user %d holds the socket %s, and is no labnet of root's; end it first", cred.Pid, cred.Uid, instanceSocket)
+				return nil, fmt.Errorf("process %d of user %d holds the socket %s, and is no labnet of root's or of the user %s; end it first", cred.Pid, cred.Uid, instanceSocket, netcfg.ServiceUser)
 			}
 			return nil, fmt.Errorf("another labnet (pid %d) runs in this network namespace; see `labnet status`, or end it first", cred.Pid)
 		}
@@ -71,10 +73,8 @@ func Running() (pid int, ok bool) {
 }
 
 // trusted reports whether the holder can be a daemon: anybody may take an abstract name, but only root brings networks up, or
-// who has the capabilities, as ourselves.
-func trusted(cred *unix.Ucred) bool {
-	return cred.Uid == 0 || int(cred.Uid) == os.Geteuid()
-}
+// who has the capabilities, as the service and ourselves.
+func trusted(cred *unix.Ucred) bool { return netcfg.TrustedUser(cred.Uid) }
 
 // holder is who holds the instance socket: the credentials of a connected socket's peer are those of the process that
 // listens.

@@ -66,6 +66,7 @@ func Plan(cfg *config.Config, paths Paths, log *slog.Logger) (prospect Prospect,
 // Down removes everything of ours from the host without a daemon, by what is marked as ours in the kernel and by what was
 // recorded. The caller makes sure that no daemon runs.
 func Down(ctx context.Context, paths Paths, log *slog.Logger) (removed []control.Change, err error) {
+	defer func() { err = errors.Join(err, paths.entrust()) }()
 	host, err := netcfg.Open(paths.record(), log)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"labnet/leases"
@@ -24,6 +25,7 @@ type Recovery struct {
 // the old files into a directory beside it, if anything is wrong.
 func Recover(ctx context.Context, paths Paths, setAside bool) (Recovery, error) {
 	r, err := leases.Recover(ctx, paths.leases(), setAside, time.Now())
+	err = errors.Join(err, paths.entrust())
 	return Recovery{
 		Database: paths.leases(), Problems: listOf(r.Problems), Lost: listOf(r.Lost), SetAside: r.Dir,
 		Leases: r.Leases, Bound: r.Bound, FromLog: r.FromLog, History: r.History, Reservations: r.Reservations,

@@ -165,16 +165,7 @@ const (
 // newPeople makes the group labnet, which must be there before the daemon starts, lets everybody open TAP devices, as most systems do, and puts labnet and the machine where all can run them.
 func newPeople(t *testing.T, l *lab) *people {
 	t.Helper()
-	file, err := os.OpenFile("/etc/group", os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(read(t, "/etc/group"), "\nlabnet:") {
-		fmt.Fprintf(file, "labnet:x:%d:\n", membersGroup)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
+	makeLabnetGroup(t)
 	dir, err := os.MkdirTemp("/run", "people")
 	if err != nil {
 		t.Fatal(err)
@@ -199,6 +190,22 @@ func newPeople(t *testing.T, l *lab) *people {
 			t.Fatal(err)
 		}
 	}
+	letAllOpenTAPs(t, dir)
+	return p
+}
+
+// makeLabnetGroup makes the group labnet; the tests' /etc is a copy.
+func makeLabnetGroup(t *testing.T) {
+	t.Helper()
+	groups := read(t, "/etc/group")
+	if !strings.Contains(groups, "\nlabnet:") {
+		write(t, "/etc/group", fmt.Sprintf("%slabnet:x:%d:\n", groups, membersGroup))
+	}
+}
+
+// letAllOpenTAPs gives the TAPs' device the mode that udev gives it.
+func letAllOpenTAPs(t *testing.T, dir string) {
+	t.Helper()
 	// In the tests' own mount namespace: the machine's device stays as it is.
 	node := filepath.Join(dir, "tun")
 	if err := unix.Mknod(node, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 200))); err != nil {
@@ -211,7 +218,6 @@ func newPeople(t *testing.T, l *lab) *people {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount("/dev/net/tun", unix.MNT_DETACH) })
-	return p
 }
 
 // as is a command line for a user, with groups besides its own.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +31,9 @@ const (
 // lab is a LAN, a router and what stands behind it.
 type lab struct {
 	lan, router *nettest.Host
-	dir         string // the router's files
-	config      string // path
+	dir         string   // the router's files
+	config      string   // path
+	runAs       []string // what the daemon is started by: none, or asService's
 }
 
 // newLab makes a LAN with an authoritative DNS server for example.org, and a router whose default route and resolver lead there.
@@ -177,7 +179,11 @@ func (l *lab) start(t *testing.T, flags ...string) (*daemon, time.Duration) {
 	t.Helper()
 	d := &daemon{}
 	begin := time.Now()
-	d.cmd, d.output = l.router.Start(t, l.args(t, append([]string{"run", "--log-level", "debug", "--log-format", "text"}, flags...)...)...)
+	run := l.args(t, append([]string{"run", "--log-level", "debug", "--log-format", "text"}, flags...)...)
+	if l.runAs != nil {
+		run[0] = filepath.Join(l.dir, "labnet")
+	}
+	d.cmd, d.output = l.router.Start(t, append(slices.Clone(l.runAs), run...)...)
 	t.Cleanup(func() {
 		for _, sign := range []string{"DATA RACE", "panic"} {
 			if strings.Contains(d.output(), sign) {

@@ -131,7 +131,11 @@ func (t *tenant) writeResolvConf(text []byte) error {
 			return fmt.Errorf("keeping the former %s: %w", resolvConf, err)
 		}
 	}
-	return overwrite(path, text)
+	err = overwrite(path, text)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("%w; only root may write it: docs/operations.md, As a service, has the drop-in for that", err)
+	}
+	return err
 }
 
 // asksItself reports whether a resolv.conf names servers, and all of them are this host.

@@ -126,13 +126,14 @@ func (h *Host) save(file string, v any) error {
 
 func replace(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return err
 	}
 	file, err := os.CreateTemp(dir, filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
+	entrust(file)
 	_, err = file.Write(data)
 	err = errors.Join(err, file.Sync(), file.Close())
 	if err == nil {
@@ -201,13 +202,14 @@ var errLocked = errors.New("another process is at work on the handover")
 
 // lock keeps other processes out until unlock is called, or the process ends.
 func (h *Host) lock(file string, patience time.Duration) (unlock func(), err error) {
-	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+	if err := makeDir(h.dir); err != nil {
 		return nil, fmt.Errorf("making the directory of the handover's state: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(h.dir, file), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	entrust(f)
 	deadline := time.Now().Add(patience)
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
