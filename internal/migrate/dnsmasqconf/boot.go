@@ -6,23 +6,42 @@ import (
 	"strings"
 )
 
-// boot is what dhcp-boot says.
+// boot is what dhcp-boot says, or the options that come to the same.
 type boot struct {
 	file, name string
 	server     netip.Addr
+	option     bool // it was said by options, each a part of it
 	at         int
 }
 
-// over is b with what an earlier one said and b doesn't: the address alone (option server-ip-address) is for whatever file.
+// over is b on top of what an earlier line said. Of options, each says its part; a dhcp-boot is whole.
 func (b *boot) over(earlier *boot) *boot {
-	if earlier == nil {
+	if earlier == nil || !b.option {
 		return b
 	}
-	out := *b
-	if b.file == "" {
-		out.file, out.name = earlier.file, earlier.name
+	out := *earlier
+	if b.file != "" {
+		out.file = b.file
+	}
+	if b.name != "" {
+		out.name = b.name
+	}
+	if b.server.IsValid() {
+		out.server = b.server
 	}
 	return &out
+}
+
+// options are b's parts as options, for where a dhcp-boot has the header's fields.
+func (b *boot) options() []option {
+	var out []option
+	if b.name != "" {
+		out = append(out, option{code: 66, data: []byte(b.name), text: true, at: b.at})
+	}
+	if b.file != "" {
+		out = append(out, option{code: 67, data: []byte(b.file), text: true, at: b.at})
+	}
+	return out
 }
 
 // dhcpBoot reads [tag:…,]file[,server name[,address]].

@@ -135,6 +135,7 @@ func (im *importer) wildcardHost(h hostLine) {
 		im.note(Unsupported, "a host is one machine")
 		return
 	}
+	im.note(Approximated, "machines that have a host block are of the class too")
 	for _, one := range h.macs {
 		prefix, ok := macPrefix(one)
 		if !ok {

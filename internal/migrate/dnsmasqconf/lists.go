@@ -37,7 +37,37 @@ func (im *importer) findLists() {
 		}
 		im.blocked[file] = true
 		f := Finding{File: file, Text: fmt.Sprintf("%d names to block", t.all), Level: Exact}
-		im.resolver.lists = append(im.resolver.lists, list{path: file, finding: f, null: t.null > t.all/2})
+		im.resolver.lists = append(im.resolver.lists, list{path: file, finding: f, names: t.all, null: t.null > t.all/2})
+	}
+}
+
+const oneAnswer = "all blocked names have one answer (answer in block)"
+
+// answersNull tells whether most of the names to block are answered with an address of nothing.
+func (r *resolver) answersNull() bool {
+	null := -len(r.blockLines)
+	for _, l := range r.lists {
+		if l.null {
+			null += l.names
+		} else {
+			null -= l.names
+		}
+	}
+	return null > 0
+}
+
+// settleLists notes the lists that are answered in another way than in dnsmasq.
+func (im *importer) settleLists() {
+	null := im.resolver.answersNull()
+	for i := range im.resolver.lists {
+		if l := &im.resolver.lists[i]; l.null != null {
+			l.finding.Level, l.finding.Notes = Approximated, []string{oneAnswer}
+		}
+	}
+	if null {
+		for _, at := range im.resolver.blockFrom {
+			im.noteAt(at, Approximated, oneAnswer)
+		}
 	}
 }
 
@@ -86,7 +116,7 @@ func (im *importer) address(d Directive) {
 			im.block(domain)
 		}
 		if null {
-			im.note(Approximated, "blocked names have one answer (answer in block): there is no such name")
+			im.note(Approximated, oneAnswer)
 		}
 		return
 	}
@@ -175,7 +205,7 @@ func (im *importer) hostsFile(name, text string) {
 	switch {
 	case all > 0 && sinks == all && strings.HasPrefix(name, "/"):
 		im.note(Approximated, "its names are blocked")
-		im.resolver.lists = append(im.resolver.lists, list{path: name, finding: Finding{File: name, Text: fmt.Sprintf("%d names to block", all), Level: Exact}, null: true})
+		im.resolver.lists = append(im.resolver.lists, list{path: name, finding: Finding{File: name, Text: fmt.Sprintf("%d names to block", all), Level: Exact}, names: all, null: true})
 		return
 	case all > maxInline:
 		im.note(Unsupported, fmt.Sprintf("%d names are too many for record blocks (at most %d)", all, maxInline))

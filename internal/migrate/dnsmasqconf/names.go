@@ -294,7 +294,22 @@ func (im *importer) dnsRR(d Directive) {
 		im.note(Unsupported, "records of this type can't be set")
 		return
 	}
-	im.record(plain(parts[0]), kind, fmt.Sprintf(`\# %d %x`, len(data), data), "")
+	value := fmt.Sprintf(`\# %d %x`, len(data), data)
+	if kind == "TXT" || kind == "SPF" {
+		value = characterStrings(data)
+	}
+	im.record(plain(parts[0]), kind, value, "")
+}
+
+// characterStrings are the texts of RFC 1035 section 3.3.14 as a zone file has them.
+func characterStrings(data []byte) string {
+	var texts []string
+	for len(data) > 0 {
+		n := min(int(data[0]), len(data)-1)
+		texts = append(texts, zoneText(string(data[1:1+n])))
+		data = data[1+n:]
+	}
+	return strings.Join(texts, " ")
 }
 
 func (im *importer) interfaceRecord(d Directive) {

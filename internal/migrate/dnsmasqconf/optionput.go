@@ -64,12 +64,22 @@ func (im *importer) dhcpOption(d Directive) {
 		return
 	}
 	if o.encap != 0 {
-		o.data = append([]byte{o.code, byte(len(o.data))}, o.data...)
+		o.data = append(append([]byte{o.code, byte(len(o.data))}, o.data...), 255)
 		o.code, o.text, o.addrs = o.encap, false, false
-		o.always = o.always || o.vendor == ""
 	}
 	if o.code == 255 {
-		im.place(set, item{boot: &boot{server: addrOf(o.data[:4]), at: im.at}})
+		im.place(set, item{boot: &boot{server: addrOf(o.data[:4]), option: true, at: im.at}})
+		return
+	}
+	if (o.code == 66 || o.code == 67) && o.encap == 0 && o.text && !o.always {
+		// dnsmasq puts them into the header's fields where they aren't asked for as options.
+		b := &boot{option: true, at: im.at}
+		if o.code == 66 {
+			b.name = string(o.data)
+		} else {
+			b.file = string(o.data)
+		}
+		im.place(set, item{boot: b})
 		return
 	}
 	if why, level := owned(o.code); why != "" {

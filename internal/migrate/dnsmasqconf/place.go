@@ -13,10 +13,6 @@ type item struct {
 	boot         *boot
 }
 
-func (i item) same(j item) bool {
-	return i.boot != nil && j.boot != nil || i.option != nil && j.option != nil && i.option.code == j.option.code
-}
-
 // class is a class block that is being made.
 type class struct {
 	condition
@@ -133,14 +129,14 @@ func (im *importer) classFor(n *network, c condition, not []string) *class {
 // give adds an item, or replaces an earlier one: the last line counts.
 func (im *importer) give(g *given, it item) {
 	if it.boot != nil {
-		g.boot = it.boot.over(g.boot)
+		im.giveBoot(g, it.boot)
 		return
 	}
 	o := *it.option
 	if at := slices.IndexFunc(g.options, func(have option) bool { return have.code == o.code }); at >= 0 {
 		if it.encapsulated {
-			// dnsmasq sends the last line first.
-			o.data = append(slices.Clone(o.data), g.options[at].data...)
+			// dnsmasq sends the last line first, and an end behind all.
+			o.data = append(slices.Clone(o.data[:len(o.data)-1]), g.options[at].data...)
 			o.always = o.always || g.options[at].always
 		} else {
 			im.noteAt(g.options[at].at, Ignored, "a later line says it too, and that counts")
@@ -149,6 +145,25 @@ func (im *importer) give(g *given, it item) {
 		return
 	}
 	g.options = append(g.options, o)
+}
+
+// giveBoot adds what is booted. What options say of it goes into options where a dhcp-boot has said it.
+func (im *importer) giveBoot(g *given, b *boot) {
+	byOptions := g.boot
+	switch {
+	case g.boot == nil || g.boot.option && b.option:
+		g.boot = b.over(g.boot)
+		return
+	case b.option && !g.boot.option:
+		byOptions = b
+	case !b.option:
+		g.boot = b
+	}
+	if byOptions.option {
+		for _, o := range byOptions.options() {
+			im.give(g, item{option: &o})
+		}
+	}
 }
 
 // sortClasses puts classes into the order in which later ones count more: by their lines, and who leaves a tag out first.

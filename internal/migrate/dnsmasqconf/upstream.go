@@ -38,7 +38,8 @@ type zone struct {
 type list struct {
 	path    string
 	finding Finding
-	null    bool
+	names   int
+	null    bool // its lines answer with an address of nothing
 }
 
 // typeName is what a record type is called here; "" for those that can't be set.

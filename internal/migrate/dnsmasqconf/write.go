@@ -22,6 +22,7 @@ func (im *importer) finish() {
 		im.deriveHosts(n)
 	}
 	im.settleUpstreams()
+	im.settleLists()
 }
 
 // deriveHosts gives hosts without an address of a network that only knows static ones what dnsmasq gives them: nothing.
@@ -93,7 +94,7 @@ func (w *hclText) network(n *network) {
 		if h.time != 0 {
 			w.set("lease_time", duration(h.time))
 		}
-		w.given(n, h.given, n.given.boot, "host")
+		w.given(n, h.given, "host")
 		w.shut()
 	}
 	w.shut()
@@ -144,10 +145,10 @@ func (w *hclText) dhcp(n *network) {
 	for i, c := range n.classes {
 		w.open("class", className(n.classes, i), c.from...)
 		w.condition(c.condition)
-		w.given(n, c.given, n.given.boot, "class")
+		w.given(n, c.given, "class")
 		w.shut()
 	}
-	w.given(n, n.given, nil, "dhcp")
+	w.given(n, n.given, "dhcp")
 }
 
 // className is the class's name, with a number where another one has it already.
@@ -192,8 +193,8 @@ func architectures(list []string) []string {
 	return slices.Compact(list)
 }
 
-// given writes what clients are told; usual is what they would boot otherwise.
-func (w *hclText) given(n *network, g given, usual *boot, scope string) {
+// given writes what clients are told.
+func (w *hclText) given(n *network, g given, scope string) {
 	if b := g.boot; b != nil {
 		if b.file != "" {
 			w.set("boot_file", b.file, b.at)
@@ -201,7 +202,8 @@ func (w *hclText) given(n *network, g given, usual *boot, scope string) {
 		switch {
 		case b.server.IsValid():
 			w.set("next_server", b.server.String())
-		case usual != nil && (usual.server.IsValid() || usual.name != ""):
+		case scope != "dhcp" && n.namesServer():
+			// The server would be that of another line: dnsmasq's is itself.
 			w.set("next_server", n.host.String())
 		}
 		if b.name != "" {
@@ -224,6 +226,12 @@ func (w *hclText) given(n *network, g given, usual *boot, scope string) {
 		}
 		w.shut()
 	}
+}
+
+// namesServer tells whether the network or a class of it has a boot server that others would inherit.
+func (n *network) namesServer() bool {
+	names := func(g given) bool { return g.boot != nil && (g.boot.server.IsValid() || g.boot.name != "") }
+	return names(n.given) || slices.ContainsFunc(n.classes, func(c *class) bool { return names(c.given) })
 }
 
 func (w *hclText) dns(n *network) {

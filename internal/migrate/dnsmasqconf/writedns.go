@@ -100,18 +100,14 @@ func (w *hclText) block() {
 	}
 	w.open("block", "", r.blockFrom...)
 	var files []string
-	null := 0
 	for _, l := range r.lists {
 		files = append(files, l.path)
-		if l.null {
-			null++
-		}
 	}
 	if len(r.blockLines) > 0 {
 		files = append(files, w.im.o.BlockList)
 	}
 	w.set("files", files)
-	if null > len(files)/2 {
+	if r.answersNull() {
 		w.set("answer", "null")
 	}
 	w.shut()

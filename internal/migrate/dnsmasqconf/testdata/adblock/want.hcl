@@ -35,6 +35,7 @@ resolver {
   # /etc/dnsmasq.conf:9: local=/test/invalid-corp.example/
   # /etc/dnsmasq.conf:10: address=/one-ad.example.com/
   block {
-    files = ["/etc/dnsmasq.d/ads.conf", "/etc/dnsmasq.d/track.conf", "/etc/labnet/labnet.blocked"]
+    files  = ["/etc/dnsmasq.d/ads.conf", "/etc/dnsmasq.d/track.conf", "/etc/labnet/labnet.blocked"]
+    answer = "null"
   }
 }

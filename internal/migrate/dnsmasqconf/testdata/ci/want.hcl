@@ -1277,9 +1277,9 @@ resolver {
     servers = ["192.0.2.53"]
   }
 
-  # /etc/dnsmasq.conf:17: server=/corp.example.com/10.20.0.53
+  # /etc/dnsmasq.conf:17: server=/corp.example.com/10.99.0.53
   upstream "corp-example-com" {
     domains = ["corp.example.com"]
-    servers = ["10.20.0.53"]
+    servers = ["10.99.0.53"]
   }
 }

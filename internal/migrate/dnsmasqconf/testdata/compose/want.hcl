@@ -70,9 +70,9 @@ resolver {
     servers = ["192.0.2.53"]
   }
 
-  # command line: server=/consul/172.30.0.2#8600
+  # command line: server=/consul/172.31.0.2#8600
   upstream "consul" {
     domains = ["consul"]
-    servers = ["172.30.0.2:8600"]
+    servers = ["172.31.0.2:8600"]
   }
 }

@@ -35,6 +35,11 @@ network "lab" {
     option "classless_routes" {
       value = ["10.96.0.0/12 via 10.244.5.10"]
     }
+
+    # /etc/dnsmasq.conf:27: dhcp-option=option:ntp-server,10.244.5.1
+    option "ntp_servers" {
+      value = ["10.244.5.1"]
+    }
   }
 
   # /etc/dnsmasq.conf:5: domain=k3s.test
@@ -92,16 +97,16 @@ resolver {
     servers = ["192.0.2.53"]
   }
 
-  # /etc/dnsmasq.conf:19: server=/cluster.local/10.244.5.10
+  # /etc/dnsmasq.conf:19: server=/cluster.local/10.96.0.10
   upstream "cluster-local" {
     domains = ["cluster.local"]
-    servers = ["10.244.5.10"]
+    servers = ["10.96.0.10"]
   }
 }
 
-# /etc/dnsmasq.conf:23: dhcp-script=/usr/local/bin/inventory
+# /etc/dnsmasq.conf:23: dhcp-script=/var/lib/inventory/hook
 hook "dnsmasq" {
-  command = ["/usr/local/bin/inventory"]
+  command = ["/var/lib/inventory/hook"]
   # /etc/dnsmasq.conf:25: script-on-renewal
   on = ["lease.bound", "lease.changed", "lease.released", "lease.expired", "lease.renewed"]
   # /etc/dnsmasq.conf:24: dhcp-scriptuser=nobody

@@ -54,8 +54,8 @@ network "lab" {
   }
 }
 
-# command line: dhcp-script=/usr/lib/libvirt/libvirt_leaseshelper
+# command line: dhcp-script=/var/lib/libvirt/leaseshelper
 hook "dnsmasq" {
-  command = ["/usr/lib/libvirt/libvirt_leaseshelper"]
+  command = ["/var/lib/libvirt/leaseshelper"]
   on      = ["lease.bound", "lease.changed", "lease.released", "lease.expired"]
 }

@@ -1,4 +1,4 @@
-# Written by `labnet import dnsmasq` from /etc/dnsmasq.conf.cfg01411c, /etc/dnsmasq.conf, /tmp/dnsmasq.d/extra. Each piece says where it comes from.
+# Written by `labnet import dnsmasq` from /etc/dnsmasq.conf.cfg01411c, /etc/dnsmasq.conf, /var/dnsmasq.d/extra. Each piece says where it comes from.
 
 # /etc/dnsmasq.conf.cfg01411c:28: dhcp-range=set:lan,192.168.1.100,192.168.1.249,255.255.255.0,12h
 network "lab" {
@@ -38,25 +38,25 @@ network "lab" {
   dns {
     domain = "lan"
 
-    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/tmp/hosts
+    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/var/hosts
     record "openwrt" {
       type  = "A"
       value = "192.168.1.1"
     }
 
-    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/tmp/hosts
+    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/var/hosts
     record "doorbell" {
       type  = "A"
       value = "192.168.1.40"
     }
 
-    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/tmp/hosts
+    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/var/hosts
     record "40.1.168.192.in-addr.arpa." {
       type  = "PTR"
       value = "doorbell.lan."
     }
 
-    # /tmp/dnsmasq.d/extra:1: cname=bell.lan,doorbell.lan
+    # /var/dnsmasq.d/extra:1: cname=bell.lan,doorbell.lan
     record "bell" {
       type  = "CNAME"
       value = "doorbell.lan."
@@ -93,7 +93,7 @@ resolver {
   # /etc/dnsmasq.conf.cfg01411c:19: rebind-domain-ok=/fritz.box/
   rebind_allow = ["fritz.box"]
 
-  # /etc/dnsmasq.conf.cfg01411c:16: resolv-file=/tmp/resolv.conf.d/resolv.conf.auto
+  # /etc/dnsmasq.conf.cfg01411c:16: resolv-file=/var/resolv.conf.d/resolv.conf.auto
   upstream "default" {
     servers = ["192.0.2.53"]
   }

@@ -4,10 +4,10 @@
 network "lab" {
   address = "192.168.7.1/24"
 
-  # /etc/dnsmasq.d/01-pihole.conf:18: interface=eth0
+  # /etc/dnsmasq.d/01-pihole.conf:17: interface=enp3s0
   bridge {
     name   = "br-lab"
-    attach = ["eth0"]
+    attach = ["enp3s0"]
   }
 
   dhcp {

@@ -26,7 +26,8 @@ network "lab" {
     class "x86-bios" {
       architecture = "x86-bios"
       # /etc/dnsmasq.conf:16: dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe
-      boot_file = "undionly.kpxe"
+      boot_file   = "undionly.kpxe"
+      next_server = "10.9.0.1"
     }
 
     # /etc/dnsmasq.conf:17: dhcp-boot=tag:efi64,tag:!ipxe,ipxe.efi,boot,10.9.0.5
@@ -42,18 +43,17 @@ network "lab" {
     class "arm64-uefi" {
       architecture = "arm64-uefi"
       # /etc/dnsmasq.conf:18: dhcp-boot=tag:arm64,tag:!ipxe,ipxe-arm64.efi
-      boot_file = "ipxe-arm64.efi"
+      boot_file   = "ipxe-arm64.efi"
+      next_server = "10.9.0.1"
     }
 
     # /etc/dnsmasq.conf:20: dhcp-option=tag:http,option:bootfile-name,http://10.9.0.5/ipxe.efi
     # /etc/dnsmasq.conf:21: dhcp-option-force=tag:http,60,HTTPClient
     class "httpclient" {
       vendor_class = "HTTPClient*"
-
       # /etc/dnsmasq.conf:20: dhcp-option=tag:http,option:bootfile-name,http://10.9.0.5/ipxe.efi
-      option "bootfile_name" {
-        value = "http://10.9.0.5/ipxe.efi"
-      }
+      boot_file   = "http://10.9.0.5/ipxe.efi"
+      next_server = "10.9.0.1"
 
       # /etc/dnsmasq.conf:21: dhcp-option-force=tag:http,60,HTTPClient
       option "vendor_class" {
@@ -68,14 +68,14 @@ network "lab" {
     class "ipxe" {
       user_class = "iPXE"
       # /etc/dnsmasq.conf:19: dhcp-boot=tag:ipxe,http://10.9.0.5/boot.ipxe
-      boot_file = "http://10.9.0.5/boot.ipxe"
+      boot_file   = "http://10.9.0.5/boot.ipxe"
+      next_server = "10.9.0.1"
 
       # /etc/dnsmasq.conf:24: dhcp-option=tag:ipxe,encap:175,177,text
       option "option_175" {
-        code   = 175
-        type   = "hex"
-        value  = "b1:04:74:65:78:74:b0:01:01"
-        always = true
+        code  = 175
+        type  = "hex"
+        value = "b1:04:74:65:78:74:b0:01:01:ff"
       }
     }
 
@@ -85,7 +85,7 @@ network "lab" {
 
       # /etc/dnsmasq.conf:25: dhcp-option=vendor:PXEClient,6,2b
       option "vendor_specific" {
-        value = "06:01:02"
+        value = "06:01:02:ff"
       }
     }
 

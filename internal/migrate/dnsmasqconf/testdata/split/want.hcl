@@ -110,7 +110,7 @@ network "lab" {
     # /etc/dnsmasq.conf:22: dns-rr=dev.example.com,99,05:68:65:6c:6c:6f
     record "@" {
       type  = "SPF"
-      value = "\\# 6 0568656c6c6f"
+      value = "\"hello\""
     }
 
     # /etc/dnsmasq.conf:23: txt-record=_acme.dev.example.com,one, two,three

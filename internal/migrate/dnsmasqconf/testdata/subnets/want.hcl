@@ -111,21 +111,14 @@ network "voice" {
     # /etc/dnsmasq.conf:21: dhcp-option=tag:phone,tag:voice,66,http://10.3.0.5/snom
     class "snom" {
       vendor_class = "snom*"
-
-      # /etc/dnsmasq.conf:21: dhcp-option=tag:phone,tag:voice,66,http://10.3.0.5/snom
-      option "tftp_server_name" {
-        value = "http://10.3.0.5/snom"
-      }
+      next_server  = "10.3.0.1"
+      server_name  = "http://10.3.0.5/snom"
     }
+    server_name = "10.3.0.5"
 
     # /etc/dnsmasq.conf:17: dhcp-option=tag:voice,option:tftp-server-address,10.3.0.5
     option "tftp_servers" {
       value = ["10.3.0.5"]
-    }
-
-    # /etc/dnsmasq.conf:18: dhcp-option=tag:voice,option:tftp-server,10.3.0.5
-    option "tftp_server_name" {
-      value = "10.3.0.5"
     }
   }
 
