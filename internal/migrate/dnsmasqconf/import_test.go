@@ -48,6 +48,8 @@ func (c testCase) options(dir string) Options {
 	return o
 }
 
+func netipPrefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
 func report(r *Result) string {
 	var b strings.Builder
 	for _, f := range r.Findings {

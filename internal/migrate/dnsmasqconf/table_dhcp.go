@@ -6,7 +6,7 @@ func dhcpDirectives() []known {
 		{"dhcp-range", "F", needsArg, structure, (*importer).dhcpRange, "exact approximated unsupported", "`range` and `lease_time` in `dhcp`; `static`: `unknown_clients = \"deny\"`. Not ranges for a tag, of relayed subnets, `proxy`, or of IPv6"},
 		{"no-dhcp-interface", "2", needsArg, structure, (*importer).noDHCPInterface, "exact ignored", "`enabled = false` in `dhcp`"},
 		{"dhcp-host", "G", needsArg, machines, (*importer).dhcpHost, "exact approximated ignored unsupported", "`host`; its tags' options stand in it. A host without a name gets one; not `ignore`, nor a second MAC address"},
-		{"read-ethers", "Z", noArg, machines, (*importer).readEthers, "exact unsupported", "`host` blocks, of what `/etc/ethers` has now"},
+		{"read-ethers", "Z", noArg, machines, (*importer).readEthers, "approximated unsupported", "`host` blocks, of what `/etc/ethers` has now"},
 		{"dhcp-vendorclass", "U", needsArg, machines, (*importer).matcher, "approximated unsupported", "`vendor_class` in a `class`: the beginning of what is sent, where dnsmasq looks for the text anywhere in it"},
 		{"dhcp-userclass", "j", needsArg, machines, (*importer).matcher, "approximated", "`user_class` in a `class`, likewise"},
 		{"dhcp-mac", "4", needsArg, machines, (*importer).matcher, "exact unsupported", "`mac` in a `class`, if only the last bytes are `*`"},
