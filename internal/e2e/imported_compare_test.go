@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"labnet/internal/nettest"
 )
 
@@ -60,6 +62,22 @@ func TestImportedServesTheSame(t *testing.T) {
 		if used[i] == 0 {
 			t.Errorf("nothing differs by %q any more: take it off the list, and out of docs/dnsmasq.md", rule.what)
 		}
+	}
+}
+
+// TestDifferencesAreDocumented holds the rules to the table of docs/dnsmasq.md.
+func TestDifferencesAreDocumented(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, "../../docs/dnsmasq.md"), "| what | dnsmasq | labnet |\n| --- | --- | --- |\n")
+	table, _, _ := strings.Cut(section, "\n\n")
+	var documented, ruled []string
+	for line := range strings.Lines(table) {
+		documented = append(documented, strings.TrimSpace(strings.Split(line, "|")[1]))
+	}
+	for _, rule := range importRules() {
+		ruled = append(ruled, rule.what)
+	}
+	if diff := cmp.Diff(ruled, documented); diff != "" {
+		t.Errorf("the rules and the document differ (-rules +document):\n%s", diff)
 	}
 }
 
