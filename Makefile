@@ -115,9 +115,10 @@ bench-nat: build ## NAT beside a plain iptables masquerade, in namespaces, as ro
 	tools/test-deps $(BENCH_NAT_PACKAGES)
 	go run ./bench/nat $(BENCH_FLAGS)
 
-docs: ## the configuration reference, from the schema, and the description of the API
+docs: ## the configuration reference, from the schema, the description of the API, and the list of dnsmasq's directives
 	go test ./internal/config -run TestReferenceIsCurrent -update
 	go test ./internal/control -run TestTheDescriptionIsCurrent -update
+	go test ./internal/migrate/dnsmasqconf -run TestDirectivesAreDocumented -update
 
 clean:
 	rm -rf bin dist

@@ -30,7 +30,9 @@ var imports = map[string][]string{
 	"internal/demo":     {"internal/control"},
 	"internal/doctor":   {"internal/config", "internal/control"},
 	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/handover", "internal/hooks", "internal/metrics", "internal/observe", "internal/portowner"},
-	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate"},
+	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate", "internal/migrate/dnsmasqconf"},
+
+	"internal/migrate/dnsmasqconf": {"internal/config"},
 
 	"internal/dhcpclient": nil,
 	"internal/histogram":  nil,
