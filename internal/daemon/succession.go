@@ -31,8 +31,9 @@ const returnedEnv = "LABNET_RETURNED"
 
 // will is what a daemon leaves to the next one that isn't on disk. Versions differ: what isn't understood is left out.
 type will struct {
-	Version string `json:"version"`
-	Since   int64  `json:"since"` // when it stopped to serve, in nanoseconds of CLOCK_MONOTONIC
+	Version string   `json:"version"`
+	Command []string `json:"command"` // that it was run by
+	Since   int64    `json:"since"`   // when it stopped to serve, in nanoseconds of CLOCK_MONOTONIC
 
 	Offers []byte                          `json:"offers"` // of addresses that weren't requested yet
 	DHCP   map[string][]dhcpserver.Message `json:"dhcp"`   // that wait for ARP, by network
@@ -227,10 +228,10 @@ func (d *daemon) become(program string) error {
 		d.log.Warn("should the other program fail, there is no way back", "err", err)
 	}
 	forgetSignals()
-	err = d.estate.Exec(program, append([]string{program}, d.opts.Args...), os.Environ())
+	err = d.estate.Exec(program, d.command(), os.Environ())
 	d.log.Error("the other program can't be run: this one goes on", "err", err)
 	d.estate.Forget(imageName)
-	return errors.Join(err, d.runAgain(thisImage, err))
+	return errors.Join(err, d.runAgain(thisImage, d.command(), err))
 }
 
 // thisImage is the program that runs, whatever stands at its path by now.
@@ -243,14 +244,20 @@ func (d *daemon) goBack(why error) error {
 			d.log.Warn("the next daemon isn't told what this one knows", "err", err)
 		}
 	}
-	return d.runAgain(fmt.Sprintf("/proc/self/fd/%d", d.former.image.Fd()), why)
+	command := d.former.will.Command
+	if len(command) == 0 {
+		command = d.command()
+	}
+	return d.runAgain(fmt.Sprintf("/proc/self/fd/%d", d.former.image.Fd()), command, why)
 }
 
-func (d *daemon) runAgain(image string, why error) error {
+func (d *daemon) runAgain(image string, command []string, why error) error {
 	forgetSignals()
-	env := append(os.Environ(), returnedEnv+"="+why.Error())
-	return d.estate.Exec(image, append([]string{d.opts.Program}, d.opts.Args...), env)
+	return d.estate.Exec(image, command, append(os.Environ(), returnedEnv+"="+why.Error()))
 }
+
+// command is how this daemon was run.
+func (d *daemon) command() []string { return append([]string{d.opts.Program}, d.opts.Args...) }
 
 // forgetSignals keeps signals that come before the next program listens from ending it. It reads the configuration later anyway.
 func forgetSignals() { signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) }
@@ -258,7 +265,7 @@ func forgetSignals() { signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) }
 // left is what this daemon leaves.
 func (d *daemon) left() will {
 	return will{
-		Version: d.opts.Version, Since: d.since,
+		Version: d.opts.Version, Command: d.command(), Since: d.since,
 		Offers: d.table.Offers(time.Now()), DHCP: d.links.unanswered(), DNS: d.dns.Left(), Events: d.hooks.untold(),
 	}
 }
