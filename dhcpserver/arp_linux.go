@@ -48,18 +48,20 @@ const maxFrame = headersLen + maxMessage
 
 // openEars opens both sockets, deaf until hearOn.
 func (s *sockets) openEars() (err error) {
-	if s.ears.arp, err = s.openEar("arp", arpFilter); err != nil {
+	if s.ears.arp, err = s.openEar(s.ears.arp, "arp", arpFilter); err != nil {
 		return err
 	}
-	s.ears.servers, err = s.openEar("dhcp-servers", serverFilter)
+	s.ears.servers, err = s.openEar(s.ears.servers, "dhcp-servers", serverFilter)
 	return err
 }
 
-func (s *sockets) openEar(what string, filter []unix.SockFilter) (*os.File, error) {
-	// Protocol 0: it hears nothing before the filter is in place.
-	file, err := s.open(what, unix.AF_PACKET, unix.SOCK_RAW, 0)
-	if err != nil {
-		return nil, err
+// openEar opens an ear, or has the one of a former server hear what it shall.
+func (s *sockets) openEar(file *os.File, what string, filter []unix.SockFilter) (_ *os.File, err error) {
+	if file == nil {
+		// Protocol 0: it hears nothing before the filter is in place.
+		if file, err = s.socket(what, unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
+			return nil, err
+		}
 	}
 	err = control(file, func(fd int) error {
 		// Without CAP_NET_ADMIN the usual size has to do.

@@ -49,6 +49,10 @@ func newReader(udp *os.File) (*reader, error) {
 	}
 	r := &reader{conn: conn}
 	r.try = r.receive
+	// A socket of a former server has lost what it has: that was said.
+	if err := conn.Control(func(fd uintptr) { r.drops = memInfo(fd)[unix.SK_MEMINFO_DROPS] }); err != nil {
+		return nil, err
+	}
 	for i := range r.hdrs {
 		r.iovs[i].Base = &r.bufs[i][0]
 		r.iovs[i].SetLen(maxMessage)
@@ -95,12 +99,16 @@ func (r *reader) receive(fd uintptr) bool {
 
 // backlog says whether the socket's queue is filling up. Where the kernel can't tell, its drops do.
 func backlog(fd uintptr) bool {
-	// SO_MEMINFO, uapi/linux/sock_diag.h: what is queued to be received comes first, then how much may be.
-	var info [unix.SK_MEMINFO_VARS]uint32
+	info := memInfo(fd)
+	return info[unix.SK_MEMINFO_RMEM_ALLOC] > info[unix.SK_MEMINFO_RCVBUF]/backlogShare
+}
+
+// memInfo is SO_MEMINFO, uapi/linux/sock_diag.h; zeros where the kernel can't tell.
+func memInfo(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32) {
 	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+	_, _, _ = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	return errno == 0 && info[unix.SK_MEMINFO_RMEM_ALLOC] > info[unix.SK_MEMINFO_RCVBUF]/backlogShare
+	return info
 }
 
 // datagram returns the i-th datagram of the last read.

@@ -44,12 +44,15 @@ func (s *Server) newReceiver() (*receiver, error) {
 	if r.reader, err = newReader(s.sockets.udp); err != nil {
 		return nil, err
 	}
+	r.drops = r.reader.drops
 	r.transmit, err = newTransmitter(s.sockets, &s.traffic.direct)
 	return r, err
 }
 
 // run receives until the sockets are interrupted.
 func (r *receiver) run() error {
+	r.takeUp(r.s.former)
+	r.s.former = nil
 	for {
 		n, err := r.reader.read()
 		r.now = time.Now()

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"labnet/internal/succession"
 	"labnet/leases"
 )
 
@@ -46,6 +47,7 @@ type Server struct {
 	clones    warnings[clonePair]
 	crowds    warnings[struct{}]
 	pulse     atomic.Uint64 // see Pulse; only the receiver writes it
+	former    []Message     // to begin with; the receiver's, once it runs
 }
 
 // clonePair is two machines with one client identifier.
@@ -58,6 +60,11 @@ type clonePair struct {
 // the link, with CAP_NET_RAW and CAP_NET_BIND_SERVICE (and CAP_NET_ADMIN for large queues). Another process that serves
 // DHCP on the link is a *PortTakenError; one that is bound to another link of the host is none of our business.
 func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) {
+	return ListenWith(cfg, table, nil, log)
+}
+
+// ListenWith is Listen for a server that takes over what a former one received by, with the messages in it, and leaves it to the next.
+func ListenWith(cfg Config, table *leases.Table, estate *succession.Estate, log *slog.Logger) (*Server, error) {
 	settings, err := compile(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("configuring DHCP on %s: %w", cfg.Interface, err)
@@ -66,10 +73,20 @@ func Listen(cfg Config, table *leases.Table, log *slog.Logger) (*Server, error) 
 	if err != nil {
 		return nil, fmt.Errorf("looking up interface %s: %w", cfg.Interface, err)
 	}
-	if err := findRival(cfg.Interface, link.Index, settings.server); err != nil {
-		return nil, err
+	sockets := &sockets{iface: cfg.Interface}
+	sockets.inherit(estate, link.Index)
+	if sockets.udp == nil { // who inherits was there before any rival
+		if err := findRival(cfg.Interface, link.Index, settings.server); err != nil {
+			sockets.close()
+			return nil, err
+		}
 	}
-	sockets, err := openSockets(cfg.Interface)
+	err = sockets.open()
+	if err == nil {
+		if err = sockets.keep(estate, cfg.Network); err != nil {
+			sockets.close()
+		}
+	}
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = errors.Join(err, portOwner(cfg.Interface))

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"labnet/internal/succession"
 )
 
 // receiveBuffer is what the receiving socket may queue, some 25,000 messages: in a flood, what arrives in the time for which a busy
@@ -29,6 +31,9 @@ type sockets struct {
 	relays *os.File // the same, to relays: anybody can name one that isn't there, and fill the queue
 	ears   ears
 	link   atomic.Pointer[linkState]
+
+	estate *succession.Estate // where udp is kept under name, which outlives this process
+	name   string
 }
 
 // linkState is what the kernel calls the link at the moment.
@@ -37,48 +42,57 @@ type linkState struct {
 	mac   [6]byte
 }
 
-// openSockets opens the sockets in the network namespace of the calling thread.
-func openSockets(iface string) (_ *sockets, err error) {
-	s := &sockets{iface: iface}
+// open opens those of the sockets that aren't there yet, in the network namespace of the calling thread. After an error all are closed.
+func (s *sockets) open() (err error) {
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.udp, err = s.open("udp", unix.AF_INET, unix.SOCK_DGRAM, 0); err != nil {
-		return nil, err
+	inherited := s.udp != nil
+	if !inherited {
+		if s.udp, err = s.socket("udp", unix.AF_INET, unix.SOCK_DGRAM, 0); err != nil {
+			return err
+		}
 	}
 	link, err := s.lookUp()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.link.Store(&link)
 	if err := control(s.udp, s.prepareUDP); err != nil {
-		return nil, err
+		return err
 	}
-	if s.raw, err = s.open("raw", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
-		return nil, err
+	if !inherited {
+		if err := control(s.udp, bindUDP); err != nil {
+			return err
+		}
+	}
+	if s.raw, err = s.socket("raw", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
+		return err
 	}
 	if err := control(s.raw, s.bindToDevice); err != nil {
-		return nil, err
+		return err
 	}
-	if s.relays, err = s.open("relay", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
-		return nil, err
+	if s.relays, err = s.socket("relay", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
+		return err
 	}
 	if err := control(s.relays, s.bindToDevice); err != nil {
-		return nil, err
+		return err
 	}
 	// Protocol 0: nothing is received.
-	if s.packet, err = s.open("packet", unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
-		return nil, err
+	if s.packet == nil {
+		if s.packet, err = s.socket("packet", unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
+			return err
+		}
 	}
 	if err := s.openEars(); err != nil {
-		return nil, err
+		return err
 	}
-	return s, s.hearOn(link.index)
+	return s.hearOn(link.index)
 }
 
-func (s *sockets) open(what string, family, kind, protocol int) (*os.File, error) {
+func (s *sockets) socket(what string, family, kind, protocol int) (*os.File, error) {
 	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		if errors.Is(err, unix.EPERM) {
@@ -99,9 +113,10 @@ func (s *sockets) close() {
 			_ = f.Close()
 		}
 	}
+	s.estate.Drop(s.name)
 }
 
-// prepareUDP sets the options of the receiving socket and binds it.
+// prepareUDP sets the options of the receiving socket.
 func (s *sockets) prepareUDP(fd int) error {
 	// Another server, on another link, must be able to start after us: with this, and the device, it is.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
@@ -122,6 +137,10 @@ func (s *sockets) prepareUDP(fd int) error {
 			return fmt.Errorf("setting SO_RCVBUF: %w", err)
 		}
 	}
+	return nil
+}
+
+func bindUDP(fd int) error {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: serverPort}); err != nil {
 		if errors.Is(err, unix.EACCES) {
 			return fmt.Errorf("binding UDP port %d: %w: CAP_NET_BIND_SERVICE is missing", serverPort, err)

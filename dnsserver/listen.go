@@ -42,25 +42,33 @@ func (s *Server) open(at netip.AddrPort) (*listener, error) {
 			l.close()
 		}
 	}()
-	// A socket that doesn't share: with SO_REUSEPORT alone, a stranger of the same user would share our clients.
-	config := net.ListenConfig{Control: control(at)}
-	probe, err := config.ListenPacket(context.Background(), "udp", at.String())
-	if err != nil {
-		return nil, taken(at, "udp", err)
+	if err := l.inherit(); err != nil {
+		return nil, err
 	}
-	_ = probe.Close()
-	for range runtime.GOMAXPROCS(0) {
-		socket, err := openUDP(l)
+	config := net.ListenConfig{Control: control(at)}
+	if len(l.udp) == 0 {
+		// A socket that doesn't share: with SO_REUSEPORT alone, a stranger of the same user would share our clients.
+		probe, err := config.ListenPacket(context.Background(), "udp", at.String())
 		if err != nil {
 			return nil, taken(at, "udp", err)
 		}
-		l.udp = append(l.udp, socket)
+		_ = probe.Close()
 	}
-	tcp, err := config.Listen(context.Background(), "tcp", at.String())
-	if err != nil {
-		return nil, taken(at, "tcp", err)
+	for len(l.udp) < runtime.GOMAXPROCS(0) {
+		if err := l.openUDP(-1); err != nil {
+			return nil, taken(at, "udp", err)
+		}
 	}
-	l.tcp = tcp.(*net.TCPListener)
+	if l.tcp == nil {
+		tcp, err := config.Listen(context.Background(), "tcp", at.String())
+		if err != nil {
+			return nil, taken(at, "tcp", err)
+		}
+		l.tcp = tcp.(*net.TCPListener)
+	}
+	if err := l.keep(); err != nil {
+		return nil, err
+	}
 	opened = true
 	return l, nil
 }
@@ -108,6 +116,12 @@ func (l *listener) start() {
 
 // drain stops reading, lets what is under way be answered, and closes the sockets.
 func (l *listener) drain() {
+	l.quiet()
+	l.finish()
+}
+
+// quiet stops reading.
+func (l *listener) quiet() {
 	close(l.done)
 	for _, socket := range l.udp {
 		socket.stop()
@@ -115,8 +129,15 @@ func (l *listener) drain() {
 	_ = l.tcp.SetDeadline(past)
 	l.conns.stopReading()
 	l.workers.Wait()
+}
+
+// finish lets what is under way be answered, and closes the sockets.
+func (l *listener) finish() {
 	for end := time.Now().Add(drainFor); l.pending.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
+	}
+	if l.server.leaving.Load() {
+		l.letReadersLeave()
 	}
 	l.close()
 	l.readers.Wait()
@@ -130,6 +151,7 @@ func (l *listener) close() {
 		_ = l.tcp.Close()
 	}
 	l.conns.close()
+	l.server.estate.Drop(l.name())
 }
 
 // stopping tells whether a reader's error means that it shall end.

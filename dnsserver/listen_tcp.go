@@ -2,10 +2,13 @@ package dnsserver
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -61,24 +64,34 @@ func (l *listener) accept() {
 			}
 			return
 		}
-		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		stranger := l.stranger(from.Addr())
-		if !l.server.tcp.enter(from.Addr(), stranger) {
-			_ = conn.Close()
-			l.server.stats.count(busy)
-			continue
-		}
-		c := &connection{
-			hot: hot{server: l.server, ledger: &l.ledger}, listener: l, conn: conn, from: from, stranger: stranger,
-			replies: make(chan []byte, maxPipelined), room: make(chan struct{}, maxPipelined),
-		}
-		l.conns.add(c)
-		if l.stopping() {
-			c.stopReading()
-		}
-		l.readers.Go(c.run)
+		l.attend(conn, nil)
 	}
+}
+
+// attend serves a connection, of which somebody has read unread already.
+func (l *listener) attend(conn *net.TCPConn, unread []byte) {
+	remote, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok { // it has gone
+		_ = conn.Close()
+		return
+	}
+	from := remote.AddrPort()
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	stranger := l.stranger(from.Addr())
+	if !l.server.tcp.enter(from.Addr(), stranger) {
+		_ = conn.Close()
+		l.server.stats.count(busy)
+		return
+	}
+	c := &connection{
+		hot: hot{server: l.server, ledger: &l.ledger}, listener: l, conn: conn, from: from, stranger: stranger,
+		replies: make(chan []byte, maxPipelined), room: make(chan struct{}, maxPipelined), unread: unread,
+	}
+	l.conns.add(c)
+	if l.stopping() {
+		c.stopReading()
+	}
+	l.readers.Go(c.run)
 }
 
 func (l *listener) stranger(who netip.Addr) bool {
@@ -100,8 +113,13 @@ type connection struct {
 	room    chan struct{} // a token for each question under way
 	replies chan []byte   // has room for each of them
 
-	mu      sync.Mutex // guards stopped, and the read deadline against it
-	stopped bool
+	unread  []byte // that was read before, and is to be read first; at the end, what was read and not served
+	broken  bool   // the client doesn't take answers; the writer's
+	resumes bool   // there may be more to read, by another server; the reader's
+
+	mu       sync.Mutex // guards the rest, and the read deadline against stopped
+	stopped  bool
+	stranded []byte // questions that waited for upstreams when the server ended, as they would come from the client
 }
 
 // stopReading ends the reader after the question that it is at; what is under way is still answered.
@@ -133,15 +151,19 @@ func (c *connection) run() {
 	}
 	close(c.replies)
 	writer.Wait()
+	c.leave()
 }
 
 func (c *connection) read() {
-	in := bufio.NewReaderSize(c.conn, readAhead)
+	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(c.unread), c.conn), readAhead)
+	c.unread = nil
 	var message []byte
 	patience := firstByte
 	for {
 		var err error
 		if message, err = c.next(in, message, patience); err != nil {
+			rest, _ := in.Peek(in.Buffered()) // there is so much
+			c.unread, c.resumes = append(c.unread, rest...), errors.Is(err, os.ErrDeadlineExceeded)
 			return
 		}
 		c.room <- struct{}{}
@@ -178,7 +200,10 @@ func (c *connection) next(in *bufio.Reader, buffer []byte, patience time.Duratio
 		return nil, err
 	}
 	buffer = slices.Grow(buffer[:0], n)[:n]
-	_, err = io.ReadFull(in, buffer)
+	got, err := io.ReadFull(in, buffer)
+	if err != nil {
+		c.unread = append(binary.BigEndian.AppendUint16(nil, uint16(n)), buffer[:got]...)
+	}
 	return buffer, err
 }
 
@@ -208,7 +233,6 @@ func (c *connection) answer(reply []byte, _ netip.AddrPort) {
 
 // write sends the answers as they come, in whatever order (RFC 7766 section 6.2.1.1), those that are there together.
 func (c *connection) write() {
-	broken := false
 	var out []byte
 	for reply := range c.replies {
 		out = appendFramed(out[:0], reply)
@@ -224,10 +248,10 @@ func (c *connection) write() {
 				more = false
 			}
 		}
-		if len(out) > 0 && !broken {
+		if len(out) > 0 && !c.broken {
 			_ = c.conn.SetWriteDeadline(time.Now().Add(messageOut))
 			if _, err := c.conn.Write(out); err != nil {
-				broken = true
+				c.broken = true
 				c.server.stats.count(sendFailed)
 				_ = c.conn.Close()
 			}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"labnet/internal/succession"
 )
 
 // drainFor bounds how long questions under way may still be answered after their listener was told to stop.
@@ -16,6 +18,7 @@ const drainFor = 2 * time.Second
 // Server answers DNS for every network.
 type Server struct {
 	names   LeaseNames
+	estate  *succession.Estate
 	log     *slog.Logger
 	snap    atomic.Pointer[snapshot]
 	cache   *cache
@@ -48,6 +51,11 @@ type Server struct {
 	state     state
 
 	generation uint32 // of the newest snapshot; the first is 1
+
+	leaving atomic.Bool
+	former  Left // to begin with; guarded by mu
+	left    Left
+	leftMu  sync.Mutex // guards left.Connections
 }
 
 type state uint8
@@ -63,8 +71,14 @@ var errStopped = errors.New("the DNS server has been stopped")
 // Listen opens the sockets of every network; Run serves. It must be called in the network namespace of the networks.
 // An address in use gives an error that wraps *PortTakenError. The caller calls Run, or Close if it never will.
 func Listen(cfg Config, names LeaseNames, log *slog.Logger) (*Server, error) {
+	return ListenWith(cfg, names, nil, log)
+}
+
+// ListenWith is Listen for a server that takes over the sockets of a former one, with the questions in them, and leaves its own to the
+// next.
+func ListenWith(cfg Config, names LeaseNames, estate *succession.Estate, log *slog.Logger) (*Server, error) {
 	s := &Server{
-		names: names, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
+		names: names, estate: estate, log: log, cache: newCache(cfg.CacheSize), flights: newFlights(), known: upstreams{},
 		listeners: map[netip.AddrPort]*listener{}, retiring: map[netip.AddrPort]chan struct{}{}, departed: map[string]*departed{}, tcp: newTCPBounds(),
 		ports: readSourcePorts(), limits: newLimits(), probes: probes{names: map[name]*probed{}},
 	}
@@ -237,6 +251,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.listeners {
 		l.start()
 	}
+	s.takeUp()
 	s.mu.Unlock()
 
 	s.work.Go(func() { s.cookies.keepRenewing(ctx) })
@@ -262,9 +277,14 @@ func (s *Server) Close() {
 func (s *Server) stop() {
 	s.mu.Lock()
 	s.state = stopped
+	end := (*listener).drain
+	if s.leaving.Load() {
+		s.leave()
+		end = (*listener).finish
+	}
 	var drained sync.WaitGroup
 	for _, l := range s.listeners {
-		drained.Go(l.drain)
+		drained.Go(func() { end(l) })
 	}
 	s.mu.Unlock()
 	patience := time.AfterFunc(drainFor, s.halt)

@@ -69,7 +69,9 @@ func place[N comparable](counted []N, value N) int {
 	return 0
 }
 
-func answerPlace(why reason, rcode int) int { return int(answerRows[why]) + place(countedRcodes[:], rcode) }
+func answerPlace(why reason, rcode int) int {
+	return int(answerRows[why]) + place(countedRcodes[:], rcode)
+}
 
 // answerRows are the first places of the answers with each reason.
 var answerRows = func() (rows [reasonCount]uint8) {

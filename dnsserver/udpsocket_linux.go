@@ -41,18 +41,22 @@ const (
 	// wakefulTurns is after how many turns without sleep the socket is taken out of the epoll instance.
 	wakefulTurns = 16
 	// receiveBuffer is what a burst may fill before any of it is lost, in bytes.
-	receiveBuffer = 4 << 20
+	receiveBuffer = 16 << 20
 )
 
-// openUDP opens one of the sockets that share an address.
-func openUDP(l *listener) (*udpSocket, error) {
-	u := &udpSocket{listener: l, fd: -1, pollFD: -1}
-	opened := false
-	defer func() {
-		if !opened {
-			u.close()
-		}
-	}()
+// openUDP adds one of the sockets that share an address: a new one, or the one of a former server with the descriptor fd.
+func (l *listener) openUDP(fd int) error {
+	u := &udpSocket{listener: l, fd: fd, pollFD: -1}
+	if err := u.open(); err != nil {
+		u.close()
+		return err
+	}
+	l.udp = append(l.udp, u)
+	return nil
+}
+
+func (u *udpSocket) open() error {
+	l, inherited := u.listener, u.fd >= 0
 	var family int
 	var addr unix.Sockaddr
 	if ip := l.at.Addr(); ip.Is4() {
@@ -61,32 +65,35 @@ func openUDP(l *listener) (*udpSocket, error) {
 		family, addr = unix.AF_INET6, &unix.SockaddrInet6{Port: int(l.at.Port()), Addr: ip.As16(), ZoneId: zoneID(ip.Zone())}
 	}
 	var err error
-	if u.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
-		return nil, fmt.Errorf("opening a socket: %w", err)
+	if !inherited {
+		if u.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("opening a socket: %w", err)
+		}
 	}
 	if err := setOptions(u.fd, family == unix.AF_INET6, true); err != nil {
-		return nil, err
+		return err
 	}
 	// More than the administrator's limit, if we may.
 	if unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
-	if err := unix.Bind(u.fd, addr); err != nil {
-		return nil, os.NewSyscallError("bind", err)
+	if !inherited {
+		if err := unix.Bind(u.fd, addr); err != nil {
+			return os.NewSyscallError("bind", err)
+		}
 	}
 	if u.pollFD, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("waiting for datagrams: %w", err)
+		return fmt.Errorf("waiting for datagrams: %w", err)
 	}
 	if err := unix.SetNonblock(u.pollFD, true); err != nil {
-		return nil, fmt.Errorf("waiting for datagrams: %w", err)
+		return fmt.Errorf("waiting for datagrams: %w", err)
 	}
 	u.poll = os.NewFile(uintptr(u.pollFD), "epoll")
 	if u.raw, err = u.poll.SyscallConn(); err != nil {
-		return nil, fmt.Errorf("waiting for datagrams: %w", err)
+		return fmt.Errorf("waiting for datagrams: %w", err)
 	}
 	u.tryWake = u.wake
-	opened = true
-	return u, nil
+	return nil
 }
 
 // sleep waits until there may be a datagram. The worker's.

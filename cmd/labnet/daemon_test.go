@@ -130,6 +130,12 @@ func (f *fake) Commit(context.Context, string) (control.Applied, error) {
 	return control.Applied{}, fmt.Errorf("%w: nothing is prepared", control.ErrConflict)
 }
 
+func (f *fake) Reload(context.Context) ([]control.Change, error) { return exampleChanges(), nil }
+
+func (f *fake) Upgrade(context.Context) (control.Upgrade, error) {
+	return control.Upgrade{}, fmt.Errorf("%w: bin/labnet isn't fit to take over (exit status 1): unknown flag", control.ErrConflict)
+}
+
 func (f *fake) Down(context.Context) ([]control.Change, error) {
 	f.downs++
 	return exampleChanges(), nil

@@ -16,17 +16,24 @@ import (
 )
 
 func newRun(g *global) *cobra.Command {
-	var ephemeral, confirmed bool
+	var ephemeral, confirmed, test bool
 	var level, logFormat string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Bring the network up and serve it",
 		Long: `Bring the network up and serve it, in the foreground, until SIGTERM or Ctrl-C. The network itself stays up then, so that an
-upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the configuration again.`,
+upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the configuration again; at SIGUSR2 the program that stands where
+this one did takes over, as by 'labnet upgrade'.`,
 		Example: `  labnet run
   labnet run -c ./lab.hcl --ephemeral`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// Before the configuration is read: what it was a moment later is never missed.
+			reload, upgrade := make(chan os.Signal, 1), make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			signal.Notify(upgrade, syscall.SIGUSR2)
+			defer signal.Stop(upgrade)
 			cfg, err := g.load(cmd.ErrOrStderr())
 			if err != nil {
 				return err
@@ -55,9 +62,9 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 					}
 				}
 			}
-			reload := make(chan os.Signal, 1)
-			signal.Notify(reload, syscall.SIGHUP)
-			defer signal.Stop(reload)
+			if test {
+				return selfTest(cmd.OutOrStdout(), cfg)
+			}
 			return daemon.Run(cmd.Context(), daemon.Options{
 				ConfigPath: g.config,
 				Config:     cfg,
@@ -68,6 +75,9 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 				Log:        log,
 				SetLevel:   setLevel,
 				Reload:     reload,
+				Upgrade:    upgrade,
+				Program:    ownProgram(),
+				Args:       os.Args[1:],
 				Load: func() (*config.Config, error) {
 					cfg, diags := config.Load(g.config)
 					if diags.HasErrors() {
@@ -81,6 +91,8 @@ upgrade doesn't cut the guests off; 'labnet down' removes it. SIGHUP reads the c
 	flags := cmd.Flags()
 	flags.BoolVar(&ephemeral, "ephemeral", false, "remove the network when the daemon ends")
 	flags.BoolVar(&confirmed, "confirmed", false, "move the uplink of a bridged network without asking: for machines that nobody is logged into")
+	flags.BoolVar(&test, daemon.SelfTestFlag, false, "load what a start needs, print the version, and end")
+	_ = flags.MarkHidden(daemon.SelfTestFlag) // it fails for flags that don't exist only
 	flags.StringVar(&level, "log-level", "", "debug, info, warn or error (default: the configuration's)")
 	flags.StringVar(&logFormat, "log-format", "", "auto, text, json or journal (default: the configuration's)")
 	return cmd

@@ -31,6 +31,7 @@ type Backend interface {
 	ExplainDHCP(ctx context.Context, q DHCPQuery) ([]DHCPExplanation, error)
 	DNSBackend
 	ApplyBackend
+	UpgradeBackend
 	// Down stops serving, removes everything of ours from the host, and lets the daemon end.
 	Down(ctx context.Context) ([]Change, error)
 }

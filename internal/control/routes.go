@@ -65,6 +65,7 @@ func handler(backend Backend, version string, log *slog.Logger, stopping context
 	registerExplainDNS(api, backend)
 	registerCache(api, backend, log)
 	registerApply(api, backend, log)
+	registerUpgrade(api, backend, log)
 	registerHealth(api, backend)
 	describe(api)
 	handleMetrics(mux, backend, log)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"labnet/internal/succession"
 )
 
 // SocketGroup is the group whose members may read; they can open the socket.
@@ -22,7 +24,8 @@ const SocketGroup = "labnet"
 
 // Server answers the API on a Unix socket.
 type Server struct {
-	listener net.Listener
+	listener *net.UnixListener
+	estate   *succession.Estate
 	path     string
 	http     *http.Server
 	access   *access
@@ -33,6 +36,54 @@ type Server struct {
 // Listen opens the socket at path (0660, group labnet where that group exists) and returns its server; Run serves. A
 // socket file that nobody answers on is taken over; one that somebody answers on is an error.
 func Listen(path string, backend Backend, version string, log *slog.Logger) (*Server, error) {
+	return ListenWith(path, backend, version, nil, log)
+}
+
+// ListenWith is Listen for a server that takes over the socket of a former one, where that stands at path, with the connections that wait there, and
+// leaves it to the next.
+func ListenWith(path string, backend Backend, version string, estate *succession.Estate, log *slog.Logger) (*Server, error) {
+	listener, err := inherit(path, estate)
+	if listener == nil && err == nil {
+		listener, err = open(path, log)
+	}
+	if err == nil {
+		if err = keep(listener, estate); err != nil {
+			_ = listener.Close()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	access := newAccess()
+	gid, err := groupOf(path)
+	if err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("looking at the control socket: %w", err)
+	}
+	access.readers.Store(gid)
+	stopping, stop := context.WithCancel(context.Background())
+	s := &Server{
+		stop:     stop,
+		listener: listener,
+		estate:   estate,
+		path:     path,
+		access:   access,
+		log:      log,
+		http: &http.Server{
+			Handler:           onlyThose(handler(backend, version, log, stopping)),
+			ConnContext:       access.withPeer,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			IdleTimeout:       time.Minute,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}
+	return s, nil
+}
+
+// open opens the socket.
+func open(path string, log *slog.Logger) (*net.UnixListener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
 	}
@@ -49,31 +100,7 @@ func Listen(path string, backend Backend, version string, log *slog.Logger) (*Se
 	if err := giveToGroup(path, SocketGroup); err != nil {
 		log.Warn("the control socket keeps the group that it was made with", "path", path, "err", err)
 	}
-	access := newAccess()
-	gid, err := groupOf(path)
-	if err != nil {
-		_ = listener.Close()
-		return nil, fmt.Errorf("looking at the control socket: %w", err)
-	}
-	access.readers.Store(gid)
-	stopping, stop := context.WithCancel(context.Background())
-	s := &Server{
-		stop:     stop,
-		listener: listener,
-		path:     path,
-		access:   access,
-		log:      log,
-		http: &http.Server{
-			Handler:           onlyThose(handler(backend, version, log, stopping)),
-			ConnContext:       access.withPeer,
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       10 * time.Second,
-			IdleTimeout:       time.Minute,
-			MaxHeaderBytes:    64 << 10,
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		},
-	}
-	return s, nil
+	return listener.(*net.UnixListener), nil
 }
 
 // giveToGroup makes a file a group's, where that group exists.
@@ -122,8 +149,12 @@ func (s *Server) Run(ctx context.Context) error {
 // Close closes the socket of a server that was never run.
 func (s *Server) Close() error {
 	s.stop()
+	s.estate.Drop(socketName)
 	return s.listener.Close()
 }
+
+// Leave has the end of Run leave the socket to the next server: who connects meanwhile waits there.
+func (s *Server) Leave() { s.listener.SetUnlinkOnClose(false) }
 
 // clearStale removes the socket file of a daemon that died.
 func clearStale(path string) error {

@@ -62,6 +62,12 @@ func (b *table) Apply(_ context.Context, r ApplyRequest) (Applied, error) {
 	return Applied{Pending: &Pending{Network: "lan", Uplink: "eth0", Bridge: "br0", Token: "T0KEN", Within: r.ConfirmWithin}}, nil
 }
 
+func (b *table) Reload(context.Context) ([]Change, error) { return nil, nil }
+
+func (b *table) Upgrade(context.Context) (Upgrade, error) {
+	return Upgrade{From: "1", To: "2", Program: "/usr/bin/labnet"}, nil
+}
+
 func (b *table) Commit(_ context.Context, token string) (Applied, error) {
 	if token != "T0KEN" {
 		return Applied{}, fmt.Errorf("%w: nothing is prepared", ErrConflict)
@@ -179,7 +185,7 @@ func TestOpenAPIDescribesEveryOperation(t *testing.T) {
 		"delete /v1/leases/{network}/{address} release-lease": true,
 		"get /v1/leases/watch watch-leases":                   true, "get /v1/leases/wait wait-lease": true,
 		"get /v1/reservations list-reservations": true, "post /v1/taps add-taps": true, "delete /v1/taps delete-taps": true, "get /v1/taps list-taps": true,
-		"post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
+		"post /v1/reload reload": true, "post /v1/upgrade upgrade": true, "post /v1/reservations reserve": true, "delete /v1/reservations unreserve": true,
 		"get /v1/trace/dhcp trace-dhcp": true, "get /v1/explain/dhcp explain-dhcp": true,
 		"get /v1/trace/dns trace-dns": true, "get /v1/explain/dns explain-dns": true,
 		"post /v1/apply apply": true, "post /v1/apply/{token} commit": true,

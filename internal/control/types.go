@@ -31,6 +31,7 @@ type Status struct {
 	HostsFiles []HostsFile `json:"hosts_files" nullable:"false"`
 	Hooks      []Hook      `json:"hooks" nullable:"false"`
 	Problems   []Problem   `json:"problems" nullable:"false"`
+	Takeover   *Takeover   `json:"takeover,omitempty" doc:"How it followed another daemon whose sockets it has; absent if it began anew"`
 }
 
 // Counters counts decisions since the start, by reason code.

@@ -40,6 +40,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		Cache:     d.cacheUse(),
 		Hooks:     d.hooks.status(),
 		Problems:  d.troubles(cfg).problems(),
+		Takeover:  d.former.takeover,
 	}
 	routes, err := returnRoutes(d.host, compile(cfg, hostName()).host)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"labnet/internal/control"
 	"labnet/internal/handover"
 	"labnet/internal/metrics"
+	"labnet/internal/succession"
 	"labnet/leases"
 	"labnet/netcfg"
 )
@@ -38,6 +39,10 @@ type Options struct {
 	// Reload gets a value for each wish to read ConfigPath again; nil: none. Load is called then.
 	Reload <-chan os.Signal
 	Load   func() (*config.Config, error)
+	// Upgrade gets a value for each wish that Program, with Args, take this process over; nil: none.
+	Upgrade <-chan os.Signal
+	Program string
+	Args    []string // without the program's name
 }
 
 // Paths is where a daemon keeps its files.
@@ -99,18 +104,32 @@ type daemon struct {
 	obstacle error                         // what stands against a confirmed change of the uplink; guarded by mu
 
 	ended chan struct{} // closed when nobody takes requests from down and turns any more
+
+	estate   *succession.Estate
+	former   former
+	ready    bool  // it has served
+	takeover bool  // Program shall take over
+	leaves   bool  // its sockets go to whoever comes next
+	since    int64 // when it stopped to serve, see will
 }
 
 // Run brings the network up and serves it until ctx ends, a task fails, or `down` is asked for. It changes nothing on the host
-// if the configuration can't be served. Root, or the capabilities named in the error.
-func Run(ctx context.Context, opts Options) (err error) {
+// if the configuration can't be served. Root, or the capabilities named in the error. Where a process before this one has left its sockets, it
+// goes on with them. It must be called before any program is started, and doesn't return when another program takes the process over.
+func Run(ctx context.Context, opts Options) error {
 	d := &daemon{
 		opts: opts, log: opts.Log, started: time.Now(), instance: newInstance(), file: opts.Config,
 		observers: observers{log: opts.Log.With("part", "observe")},
 		turns:     make(chan turnRequest), down: make(chan downRequest), ended: make(chan struct{}),
+		estate: succession.Receive(opts.Log.With("part", "succession")),
 	}
+	d.readFormer()
+	return d.handOn(ctx, d.run(ctx))
+}
 
-	instance, err := claim(ctx)
+func (d *daemon) run(ctx context.Context) (err error) {
+	opts := d.opts
+	instance, err := claim(ctx, d.estate)
 	if err != nil {
 		return err
 	}
@@ -163,21 +182,17 @@ func (d *daemon) addKept(ctx context.Context) error {
 // start builds the parts in the order in which a failure costs least: what can fail without touching the host comes first.
 func (d *daemon) start(ctx context.Context) (err error) {
 	p := d.compile(d.cfg)
+	if d.guestsWait(p) {
+		return d.resume(ctx, p)
+	}
 	if err := d.check(p); err != nil {
 		return err
 	}
-	if d.table, err = leases.NewTable(p.leases, d.store, d.log.With("part", "leases")); err != nil {
+	if err := d.makeTable(ctx, p); err != nil {
 		return err
 	}
-	if err := d.table.Load(ctx, time.Now()); err != nil {
-		return err
-	}
-	d.rules = newGuestFeed(d.host, d.table, d.log.With("part", "net"))
-	d.rules.reconfigure(d.cfg)
-	d.hooks = newHookFeed(p.hooks, d.table, d.instance, d.log.With("part", "hooks"))
-	boundGarbage()
 	// The DNS sockets bind to addresses that aren't there yet, so that a taken port shows before the host is changed.
-	if d.dns, err = dnsserver.Listen(p.dns, d.table, d.log.With("part", "dns")); err != nil {
+	if d.dns, err = dnsserver.ListenWith(p.dns, d.table, d.estate, d.log.With("part", "dns")); err != nil {
 		return err
 	}
 	closeDNS := d.dns
@@ -194,7 +209,7 @@ func (d *daemon) start(ctx context.Context) (err error) {
 			d.metrics.Close()
 		}
 	}()
-	api, err := control.Listen(d.opts.Paths.Socket, d, d.opts.Version, d.log.With("part", "control"))
+	api, err := control.ListenWith(d.opts.Paths.Socket, d, d.opts.Version, d.estate, d.log.With("part", "control"))
 	if err != nil {
 		return err
 	}
@@ -211,11 +226,26 @@ func (d *daemon) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.links, err = listenLinks(p.dhcp, d.table, d.log.With("part", "dhcp"))
+	d.links, err = listenLinks(p.dhcp, d.table, d.estate, d.log.With("part", "dhcp"))
 	if err != nil {
 		return errors.Join(err, undo())
 	}
-	return d.serve(ctx, api)
+	return d.serve(ctx, func() (*control.Server, error) { return api, nil })
+}
+
+// makeTable makes the lease table, with what is stored, and those that follow it.
+func (d *daemon) makeTable(ctx context.Context, p parts) (err error) {
+	if d.table, err = leases.NewTable(p.leases, d.store, d.log.With("part", "leases")); err != nil {
+		return err
+	}
+	if err := d.table.Load(ctx, time.Now()); err != nil {
+		return err
+	}
+	d.rules = newGuestFeed(d.host, d.table, d.log.With("part", "net"))
+	d.rules.reconfigure(d.cfg)
+	d.hooks = newHookFeed(p.hooks, d.table, d.instance, d.log.With("part", "hooks"))
+	boundGarbage()
+	return nil
 }
 
 // check refuses what the host stands against, all problems at once, and warns of the rest.
@@ -274,8 +304,10 @@ func (d *daemon) bringUp(ctx context.Context, cfg netcfg.Config) (undo func() er
 	}, nil
 }
 
-// serve runs every part until the end, and ends them in order: first those that answer guests, then what they stand on.
-func (d *daemon) serve(ctx context.Context, api *control.Server) error {
+// serve runs every part until the end, and ends them in order: first those that answer guests, then what they stand on. Those that answer
+// guests run already when rest is called for what is to be done then.
+func (d *daemon) serve(ctx context.Context, rest func() (*control.Server, error)) error {
+	d.takeUp()
 	// The hooks are told also what the others do last.
 	last, lastCtx := group(context.WithoutCancel(ctx))
 	known := d.table.LastEvent()
@@ -290,27 +322,42 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 		}
 		return nil
 	})
-	base.Go(func() error { return d.host.Run(baseCtx) })
-	base.Go(func() error { return d.rules.run(baseCtx) })
-	base.Go(func() error { return api.Run(baseCtx) })
-	base.Go(func() error { return d.metrics.Run(baseCtx) })
 
 	front, frontCtx := group(baseCtx)
 	front.Go(func() error { return d.dns.Run(frontCtx) })
-	front.Go(func() error { return d.watchRuns(frontCtx) })
 	d.links.run(frontCtx, front.Group)
+	api, err := rest()
+	if err != nil {
+		front.stop()
+		err = errors.Join(err, front.Wait())
+		base.stop()
+		last.stop()
+		return errors.Join(err, base.Wait(), last.Wait())
+	}
+	base.Go(func() error { return d.host.Run(baseCtx) })
+	base.Go(func() error { return d.rules.run(baseCtx) })
+	front.Go(func() error { return d.watchRuns(frontCtx) })
 	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))
 	front.Go(func() error { return d.followHandover(frontCtx) })
 	front.Go(func() error { return d.watchdog(frontCtx) })
 
+	d.succeed()
+	talk, talkCtx := group(baseCtx)
+	talk.Go(func() error { return api.Run(talkCtx) })
+	talk.Go(func() error { return d.metrics.Run(talkCtx) })
+	base.Go(talk.Wait)
 	notify(d.log, sdnotify.SdNotifyReady)
 	d.log.Info("ready", "after", time.Since(d.started).Round(time.Millisecond).String(), "networks", len(d.cfg.Networks))
 
-	asked := d.wait(ctx, frontCtx, front.Group)
-	notify(d.log, sdnotify.SdNotifyStopping)
-	d.log.Info("stopping")
+	asked, leaves := d.wait(ctx, frontCtx, front.Group)
+	d.sayEnd(leaves)
+	if leaves {
+		// While guests are still served: this may take its time.
+		d.prepareToLeave(turn{frontCtx, front.Group}, api, talk, last)
+	}
+	d.noteLeaving()
 	front.stop()
-	err := front.Wait()
+	err = front.Wait()
 	if asked == nil {
 		// Who asks while the daemon ends anyway must not be left with half of it.
 		select {
@@ -322,7 +369,7 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	close(d.ended)
 	if asked != nil || d.opts.Ephemeral {
 		err = errors.Join(err, d.takeDown(context.WithoutCancel(ctx), asked))
-	} else {
+	} else if !leaves {
 		d.log.Info("the network stays up; `labnet down` removes it")
 	}
 	base.stop()
@@ -331,22 +378,28 @@ func (d *daemon) serve(ctx context.Context, api *control.Server) error {
 	return errors.Join(err, last.Wait())
 }
 
-// wait returns when the daemon shall end: at the end of ctx, when a part failed, or with the request to go down.
-func (d *daemon) wait(ctx, failed context.Context, front *errgroup.Group) *downRequest {
-	for {
+// wait returns when the daemon shall end: at the end of ctx, when a part failed, with the request to go down, or when another program shall
+// take over. leaves tells that its sockets go to whoever comes next.
+func (d *daemon) wait(ctx, failed context.Context, front *errgroup.Group) (asked *downRequest, leaves bool) {
+	for !d.takeover {
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil, d.estate.Stored() && !d.opts.Ephemeral
 		case <-failed.Done():
-			return nil
+			return nil, false
 		case request := <-d.down:
-			return &request
+			return &request, false
 		case request := <-d.turns:
 			request.done <- request.change(turn{failed, front})
 		case <-d.opts.Reload:
-			d.reload(failed, front)
+			_, _ = d.reload(failed, front) // the log has it
+		case <-d.opts.Upgrade:
+			if _, err := d.allowUpgrade(failed); err != nil {
+				d.log.Error("no other program takes over; this one goes on", "program", d.opts.Program, "err", err)
+			}
 		}
 	}
+	return nil, true
 }
 
 // takeDown removes the network and answers who asked for it, if somebody did.

@@ -23,6 +23,7 @@ type hookFeed struct {
 	instance string
 	log      *slog.Logger
 	changed  chan struct{} // has a value when there may be hooks where there were none
+	told     uint64        // the last event that was handed to the hooks; to be read when run has returned
 }
 
 func newHookFeed(cfgs []hooks.Config, table *leases.Table, instance string, log *slog.Logger) *hookFeed {
@@ -37,7 +38,33 @@ func (f *hookFeed) run(ctx context.Context, after uint64) error {
 		after, more = f.read(ctx, after)
 	}
 	runner.stop()
+	f.told = after
 	return runner.Wait()
+}
+
+// untold is what happened since run has returned, for the daemon that comes next.
+func (f *hookFeed) untold() (all []hooks.Event) {
+	none, cancel := context.WithCancel(context.Background())
+	cancel()
+	events := f.table.Events(f.told)
+	for {
+		event, err := events.Next(none)
+		if err != nil {
+			return all // there is no more, or too much
+		}
+		if kind := "lease." + string(event.Kind); f.runner.Wants(kind, event.Lease.Network) {
+			all = append(all, hookEvent(event, kind, f.instance))
+		}
+	}
+}
+
+// takeUp has the hooks told what the daemon before couldn't tell them any more.
+func (f *hookFeed) takeUp(events []hooks.Event) {
+	for _, e := range events {
+		if f.runner.Wants(e.Event, e.Network) {
+			f.runner.Deliver(e)
+		}
+	}
 }
 
 // read delivers events until there are no hooks, events were lost, or ctx has ended and nothing is left (then there is no more). It returns the number

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"labnet/internal/succession"
 	"labnet/netcfg"
 )
 
@@ -24,8 +25,46 @@ const instanceSocket = "@labnet/daemon"
 const dyingTime = 2 * time.Second
 
 // claim makes this process the namespace's daemon until the returned listener is closed. If another one is, the error names
-// its process.
-func claim(ctx context.Context) (net.Listener, error) {
+// its process. What became a daemon by taking one over goes on with its claim: there is no moment in which others could make theirs.
+func claim(ctx context.Context, estate *succession.Estate) (net.Listener, error) {
+	if listener := inheritClaim(estate); listener != nil {
+		return listener, keepClaim(listener, estate)
+	}
+	listener, err := claimAnew(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return listener, keepClaim(listener, estate)
+}
+
+func inheritClaim(estate *succession.Estate) net.Listener {
+	fd, ok := estate.TakeOne(func(s succession.Socket) bool { return s.Path == instanceSocket && s.Listening })
+	if !ok {
+		return nil
+	}
+	file := os.NewFile(uintptr(fd), "instance")
+	defer func() { _ = file.Close() }()
+	listener, err := net.FileListener(file)
+	if err != nil {
+		return nil
+	}
+	return listener
+}
+
+// keepClaim lets the claim outlive this program, not this process: who claims tells its number.
+func keepClaim(listener net.Listener, estate *succession.Estate) error {
+	raw, err := listener.(*net.UnixListener).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var kept error
+	if err := raw.Control(func(fd uintptr) { kept = estate.KeepHere("instance", int(fd)) }); err != nil {
+		return err
+	}
+	return kept
+}
+
+func claimAnew(ctx context.Context) (net.Listener, error) {
 	deadline := time.Now().Add(dyingTime)
 	for {
 		listener, err := net.Listen("unix", instanceSocket)

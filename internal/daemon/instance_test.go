@@ -17,14 +17,14 @@ func TestOneDaemonANamespace(t *testing.T) {
 	if pid, ok := Running(); ok {
 		t.Fatalf("a daemon (%d) runs before the first", pid)
 	}
-	first, err := claim(t.Context())
+	first, err := claim(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if pid, ok := Running(); !ok || pid != os.Getpid() {
 		t.Errorf("Running: %d, %v, want %d", pid, ok, os.Getpid())
 	}
-	if second, err := claim(t.Context()); err == nil {
+	if second, err := claim(t.Context(), nil); err == nil {
 		_ = second.Close()
 		t.Error("a second daemon may run")
 	} else if !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
@@ -32,7 +32,7 @@ func TestOneDaemonANamespace(t *testing.T) {
 	}
 	other := nettest.NewHost(t, "elsewhere")
 	other.Do(t, func() {
-		elsewhere, err := claim(t.Context())
+		elsewhere, err := claim(t.Context(), nil)
 		if err != nil {
 			t.Errorf("in another namespace: %v", err)
 			return
@@ -45,7 +45,7 @@ func TestOneDaemonANamespace(t *testing.T) {
 	if _, ok := Running(); ok {
 		t.Error("it runs still after its end")
 	}
-	again, err := claim(t.Context())
+	again, err := claim(t.Context(), nil)
 	if err != nil {
 		t.Fatalf("after the first has ended: %v", err)
 	}

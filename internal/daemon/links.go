@@ -14,12 +14,14 @@ import (
 
 	"labnet/dhcpserver"
 	"labnet/internal/control"
+	"labnet/internal/succession"
 	"labnet/leases"
 )
 
 // links is the DHCP servers, one a served link.
 type links struct {
 	table  *leases.Table
+	estate *succession.Estate
 	log    *slog.Logger
 	tracer dhcpserver.Tracer
 
@@ -35,8 +37,8 @@ type link struct {
 }
 
 // listenLinks opens the sockets of every link, or of none.
-func listenLinks(cfgs []dhcpserver.Config, table *leases.Table, log *slog.Logger) (*links, error) {
-	l := &links{table: table, log: log, servers: map[string]*link{}}
+func listenLinks(cfgs []dhcpserver.Config, table *leases.Table, estate *succession.Estate, log *slog.Logger) (*links, error) {
+	l := &links{table: table, estate: estate, log: log, servers: map[string]*link{}}
 	for _, cfg := range cfgs {
 		server, err := l.listen(cfg)
 		if err != nil {
@@ -51,7 +53,7 @@ func listenLinks(cfgs []dhcpserver.Config, table *leases.Table, log *slog.Logger
 }
 
 func (l *links) listen(cfg dhcpserver.Config) (*link, error) {
-	server, err := dhcpserver.Listen(cfg, l.table, l.log)
+	server, err := dhcpserver.ListenWith(cfg, l.table, l.estate, l.log)
 	if err != nil {
 		return nil, fmt.Errorf("serving DHCP on %s: %w", cfg.Interface, err)
 	}
@@ -110,6 +112,30 @@ func (l *links) reconfigure(ctx context.Context, group *errgroup.Group, cfgs []d
 	}
 	l.servers = next
 	return errors.Join(errs...)
+}
+
+// unanswered is what still waits for an answer, by network, when the servers have ended.
+func (l *links) unanswered() map[string][]dhcpserver.Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[string][]dhcpserver.Message{}
+	for name, s := range l.servers {
+		if waiting := s.server.Unanswered(); len(waiting) > 0 {
+			all[name] = waiting
+		}
+	}
+	return all
+}
+
+// takeUp has the servers begin with what others have left.
+func (l *links) takeUp(left map[string][]dhcpserver.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, messages := range left {
+		if s, ok := l.servers[name]; ok {
+			s.server.TakeUp(messages)
+		}
+	}
 }
 
 // others returns the other DHCP servers on a network's link.

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"labnet/internal/config"
+	"labnet/internal/control"
 )
 
 // reload reads the configuration again and brings the parts to it by differences. What can't be applied leaves the running
-// configuration alone, and the log says why.
-func (d *daemon) reload(ctx context.Context, front *errgroup.Group) {
+// configuration alone, and the log says why. It returns what was changed on the host.
+func (d *daemon) reload(ctx context.Context, front *errgroup.Group) (changed []control.Change, err error) {
 	notify(d.log, sdnotify.SdNotifyReloading)
 	defer notify(d.log, sdnotify.SdNotifyReady)
 	var file *config.Config
@@ -26,14 +27,38 @@ func (d *daemon) reload(ctx context.Context, front *errgroup.Group) {
 		file, err = d.opts.Load()
 	}
 	if err == nil {
+		changed = d.planOf(file)
 		err = d.reconfigure(ctx, front, file)
 	}
 	if err != nil {
 		d.unread.Store(true)
 		d.log.Error("the configuration is not reloaded; what runs stays as it is", "config", d.opts.ConfigPath, "err", err)
-		return
+		return nil, err
 	}
 	d.log.Info("the configuration is reloaded", "config", d.opts.ConfigPath, "networks", len(file.Networks))
+	return changed, nil
+}
+
+// planOf is what a configuration would change on the host; what stands against it, who makes the change says.
+func (d *daemon) planOf(file *config.Config) []control.Change {
+	cfg, _ := withKept(file, d.kept)
+	plan, err := d.host.Plan(d.compile(cfg).host)
+	if err != nil {
+		return nil
+	}
+	return changes(plan)
+}
+
+// Reload implements control.Backend.
+func (d *daemon) Reload(ctx context.Context) (changed []control.Change, err error) {
+	err = d.inTurn(ctx, func(t turn) error {
+		changed, err = d.reload(t.ctx, t.front)
+		return err
+	})
+	if err != nil && !errors.Is(err, control.ErrConflict) {
+		err = fmt.Errorf("%w: %w", control.ErrInvalid, err)
+	}
+	return changed, err
 }
 
 // reconfigure brings every part to file, and back to what was if one refuses.

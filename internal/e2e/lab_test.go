@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -34,6 +35,7 @@ type lab struct {
 	dir         string   // the router's files
 	config      string   // path
 	runAs       []string // what the daemon is started by: none, or asService's
+	program     string   // in place of the built binary, "" for that
 }
 
 // newLab makes a LAN with an authoritative DNS server for example.org, and a router whose default route and resolver lead there.
@@ -152,7 +154,7 @@ func (l *lab) configure(t *testing.T, text string) {
 func (l *lab) args(t *testing.T, args ...string) []string {
 	t.Helper()
 	return append([]string{
-		binary(t), "-c", l.config, "--state-dir", filepath.Join(l.dir, "state"), "--run-dir", filepath.Join(l.dir, "run"),
+		cmp.Or(l.program, binary(t)), "-c", l.config, "--state-dir", filepath.Join(l.dir, "state"), "--run-dir", filepath.Join(l.dir, "run"),
 	}, args...)
 }
 

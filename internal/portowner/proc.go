@@ -71,8 +71,8 @@ func parseAddrPort(text string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), true
 }
 
-// nameProcesses looks through the descriptors of all processes, once. A socket that systemd made and passed on is the
-// other process's.
+// nameProcesses looks through the descriptors of all processes, once. A socket that systemd made and passed on, or keeps, is the
+// other process's, and what this one has is its own, whoever keeps it too.
 func nameProcesses(found []Holder) {
 	if len(found) == 0 {
 		return
@@ -91,7 +91,7 @@ func nameProcesses(found []Holder) {
 		descriptors, _ := os.ReadDir(filepath.Join(process, "fd"))
 		for _, d := range descriptors {
 			target, err := os.Readlink(filepath.Join(process, "fd", d.Name()))
-			if h := sockets[target]; err == nil && h != nil && h.PID <= 1 {
+			if h := sockets[target]; err == nil && h != nil && (h.PID <= 1 || pid == os.Getpid()) {
 				name, _ := os.ReadFile(filepath.Join(process, "comm"))
 				h.PID, h.Process = pid, strings.TrimSpace(string(name))
 			}

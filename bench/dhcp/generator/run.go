@@ -24,13 +24,14 @@ const (
 // Load is one run.
 type Load struct {
 	Workload Workload
-	Window   int           // clients in flight at most
-	Count    int           // exchanges to begin, at most; 0: any number
-	Limit    time.Duration // no exchange begins later; 0: no limit. One of Count and Limit is needed
-	Among    int           // only the first so many clients take part, of those that have an address; 0: all
-	Rate     float64       // exchanges a second to begin, as long as the window allows; 0: as many as the server answers
-	Retry    time.Duration // after which a client says it again; 0: DefaultRetry
-	Tries    int           // after which it gives up; 0: DefaultTries
+	Window   int             // clients in flight at most
+	Count    int             // exchanges to begin, at most; 0: any number
+	Limit    time.Duration   // no exchange begins later; 0: no limit. One of Count, Limit and Over is needed
+	Over     <-chan struct{} // no exchange begins after it is closed; nil: it isn't
+	Among    int             // only the first so many clients take part, of those that have an address; 0: all
+	Rate     float64         // exchanges a second to begin, as long as the window allows; 0: as many as the server answers
+	Retry    time.Duration   // after which a client says it again; 0: DefaultRetry
+	Tries    int             // after which it gives up; 0: DefaultTries
 }
 
 // What clients do that hear nothing.
@@ -63,7 +64,7 @@ func (c *Crowd) Run(ctx context.Context, load Load) (Result, error) {
 	if load.Tries == 0 {
 		load.Tries = DefaultTries
 	}
-	if load.Count == 0 && load.Limit == 0 {
+	if load.Count == 0 && load.Limit == 0 && load.Over == nil {
 		return Result{}, fmt.Errorf("a run without an end")
 	}
 	if load.Workload != New && len(c.bound) == 0 {
@@ -97,6 +98,11 @@ func (c *Crowd) Run(ctx context.Context, load Load) (Result, error) {
 
 // over says whether no further exchange begins.
 func (r *run) over() bool {
+	select {
+	case <-r.load.Over:
+		return true
+	default:
+	}
 	return r.load.Count > 0 && r.starts >= r.load.Count || r.load.Limit > 0 && r.now >= r.load.Limit
 }
 

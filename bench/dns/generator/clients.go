@@ -20,13 +20,14 @@ type Config struct {
 	TCP     bool         // a connection each, on which questions don't wait for answers
 }
 
-// Load is one run. One of Count and Limit is needed; of both, what comes first ends it.
+// Load is one run. One of Count, Limit and Over is needed; what comes first ends it.
 type Load struct {
 	From    *Source
-	Rate    float64       // questions a second, asked when it is their time, whatever came of those before, as long as a place is free; 0: one for each answer
-	Count   int           // questions in all, at most; 0: any number
-	Limit   time.Duration // for how long questions are asked; 0: no limit
-	Timeout time.Duration // after which a question counts as lost; 0: DefaultTimeout
+	Rate    float64         // questions a second, asked when it is their time, whatever came of those before, as long as a place is free; 0: one for each answer
+	Count   int             // questions in all, at most; 0: any number
+	Limit   time.Duration   // for how long questions are asked; 0: no limit
+	Timeout time.Duration   // after which a question counts as lost; 0: DefaultTimeout
+	Over    <-chan struct{} // closed when no more questions shall be asked; nil: never
 }
 
 // DefaultTimeout is the time after which a question counts as lost.
@@ -132,7 +133,7 @@ func (c *Clients) Close() error {
 // Run asks until the load is done, and returns when every question has an answer or is lost. An error is a socket's, or the end of
 // ctx; what goes wrong with the server is in the result. The calling goroutine should be locked to a thread that has a CPU of its own.
 func (c *Clients) Run(ctx context.Context, load Load) (*Result, error) {
-	if load.Count == 0 && load.Limit == 0 {
+	if load.Count == 0 && load.Limit == 0 && load.Over == nil {
 		return nil, errors.New("a run without an end")
 	}
 	if load.Timeout == 0 {
@@ -189,7 +190,14 @@ func (c *Clients) early() bool {
 	return c.load.Rate > 0 && float64(c.started) >= c.load.Rate*c.now.Seconds()
 }
 
-func (c *Clients) late() bool { return c.load.Limit > 0 && c.now >= c.load.Limit }
+func (c *Clients) late() bool {
+	select {
+	case <-c.load.Over:
+		return true
+	default:
+		return c.load.Limit > 0 && c.now >= c.load.Limit
+	}
+}
 
 func (c *Clients) idle() bool {
 	for _, n := range c.conns {
