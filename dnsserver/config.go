@@ -21,10 +21,12 @@ type Config struct {
 // Network is one network's view: where it listens, who may ask, what it knows.
 type Network struct {
 	Name    string
-	Domain  string         // e.g. lab.internal, without the last dot
-	Address netip.Prefix   // the gateway: listening address, and the subnet whose reverse names are ours
-	Clients []netip.Prefix // prefixes that may ask besides the subnet and the host itself
-	Hosts   []Host
+	Domain  string       // e.g. lab.internal, without the last dot
+	Address netip.Prefix // the gateway: listening address, and the subnet whose reverse names are ours
+	// Secondary are further gateways, each as Address is one. Leases have no addresses there.
+	Secondary []netip.Prefix
+	Clients   []netip.Prefix // prefixes that may ask besides the subnet and the host itself
+	Hosts     []Host
 	// HostsFiles are absolute paths of files in the format of hosts(5), read again when they change.
 	HostsFiles []string
 	Records    []Record

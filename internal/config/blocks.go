@@ -49,6 +49,7 @@ func networkBlock() *block {
 				name: "address", kind: networkAddress(), computed: "**required**, or `\"inherit\"` if bridged", example: `"10.0.0.1/24"`,
 				doc: "the host's address on the bridge with the subnet's prefix length; the guests' gateway and resolver. Of a bridged network `inherit`, what the uplink has; `dhcp`, what a DHCP server of the LAN gives; or an address of the LAN",
 			},
+			addressesArgument(),
 			hostAccessArgument(),
 			allowFromArgument(),
 			gatewayArgument(),

@@ -24,6 +24,7 @@ type networkParts struct {
 	bridge, uplink, dhcp, dns    *node
 	hosts                        []*node // also those at the top level
 	domainAt, addressAt, ifaceAt hcl.Range
+	secondary                    []secondaryAt
 }
 
 func (b *builder) config(root *node) *Config {
@@ -102,6 +103,7 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 	}
 	p.addressAt = n.at("address")
 	b.addressOf(p)
+	b.addressesOf(p)
 	if p.Mode == "bridged" {
 		b.bridgedOf(p, networks)
 		return p

@@ -28,6 +28,9 @@ type Network struct {
 	Name    string       // a DNS label, lower case
 	Mode    string       // routed, isolated, bridged
 	Address netip.Prefix // the host's address on the bridge; invalid where a bridged network inherits the uplink's, or leases one
+	// Secondary is further addresses of the host, each with a subnet of its own, which DHCP leases nothing of.
+	Secondary []netip.Prefix
+
 	Bridge  Bridge
 	Uplink  Uplink
 	DHCP    DHCP

@@ -45,7 +45,9 @@ func compile(cfg *config.Config, hostName string) parts {
 		if n.DNS.Enabled {
 			p.dns.Networks = append(p.dns.Networks, dnsNetwork(n))
 		} else {
-			p.dns.Rebind.Own = append(p.dns.Rebind.Own, n.Address.Masked())
+			for _, a := range n.Addresses() {
+				p.dns.Rebind.Own = append(p.dns.Rebind.Own, a.Masked())
+			}
 		}
 	}
 	p.dns.Upstreams = upstreams(cfg.Resolver)
@@ -65,6 +67,7 @@ func hostNetwork(n config.Network) netcfg.Network {
 		Bridge:     n.Bridge.Name,
 		MTU:        n.Bridge.MTU,
 		Address:    n.Address,
+		Secondary:  n.Secondary,
 		Attach:     n.Bridge.Attach,
 		Masquerade: n.Uplink.Masquerade,
 		DHCP:       n.DHCP.Enabled,
@@ -98,6 +101,11 @@ func leaseNetwork(n config.Network, hostName string) leases.Network {
 		out.Ranges = append(out.Ranges, leases.Range{Start: r.Start, End: r.End})
 	}
 	for _, h := range n.Hosts {
+		if h.Address.IsValid() && !n.Address.Contains(h.Address) {
+			// Its guest sets the address itself. The names are its own all the same.
+			out.ReservedNames = append(append(out.ReservedNames, h.Name), h.Aliases...)
+			continue
+		}
 		out.Reservations = append(out.Reservations, reservation(h))
 	}
 	switch n.DNS.NameConflict {
@@ -258,7 +266,9 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		Domain:  n.DNS.Domain,
 		Address: n.Address,
 		Clients: n.DNS.Clients,
-		MaxTTL:  leaseNameTTL,
+
+		Secondary: n.Secondary,
+		MaxTTL:    leaseNameTTL,
 
 		LogQueries: n.DNS.QueryLog,
 		HostsFiles: n.DNS.HostsFiles,

@@ -119,6 +119,7 @@ var hostCases = []kase{
 	{name: "bridge: another kind of link", host: func(f *facts) { f.kernel.links[1].kind = "veth" }},
 	{name: "bridge: down", host: func(f *facts) { f.kernel.links[1].up = false }},
 	{name: "bridge: no address", host: func(f *facts) { f.kernel.links[1].addresses = nil }},
+	{name: "bridge: no secondary address", host: func(f *facts) { f.networks[0].Secondary = []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")} }},
 	{name: "ports: down", host: func(f *facts) { f.kernel.links[2].up = false }},
 	{name: "ports: idle", host: func(f *facts) { f.kernel.links[2].carrier = false }},
 	{name: "dhcp: not served", host: func(f *facts) { f.status.Networks[0].DHCP = nil }},
