@@ -54,7 +54,7 @@ func networkBlock() *block {
 			allowFromArgument(),
 			gatewayArgument(),
 		},
-		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock(), applyBlock()},
+		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock(), routeBlock(), applyBlock()},
 	}
 }
 

@@ -52,6 +52,7 @@ func (b *builder) config(root *node) *Config {
 	b.between()
 	b.taps(root)
 	b.publishes(root)
+	b.routesOfAll(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
 	for _, p := range b.networks {

@@ -30,6 +30,7 @@ type Network struct {
 	Address netip.Prefix // the host's address on the bridge; invalid where a bridged network inherits the uplink's, or leases one
 	// Secondary is further addresses of the host, each with a subnet of its own, which DHCP leases nothing of.
 	Secondary []netip.Prefix
+	Routes    []Route // its own, then those of the top level
 
 	Bridge  Bridge
 	Uplink  Uplink

@@ -136,6 +136,9 @@ func configured(cfg *config.Config) (out []Network) {
 		if n.Uplink.Interface != "auto" {
 			one.Uplink = n.Uplink.Interface
 		}
+		for _, r := range n.Routes {
+			one.Behind = append(one.Behind, r.Subnet)
+		}
 		for _, h := range n.Hosts {
 			one.Hosts = append(one.Hosts, Host{h.Name, net.HardwareAddr(h.MAC), h.Address})
 		}

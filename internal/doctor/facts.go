@@ -14,7 +14,8 @@ type Network struct {
 	Name, Bridge, Domain string
 	Address              netip.Prefix // the gateway's
 	Secondary            []netip.Prefix
-	Uplink               string // "" follows the default route
+	Behind               []netip.Prefix // subnets that lie behind guests
+	Uplink               string         // "" follows the default route
 	Masquerade           bool
 	DHCP, DNS            bool
 	Attach               []string

@@ -180,7 +180,8 @@ func remedyFor(a control.DHCPAnswer, explain string) string {
 // foreign are the addresses that it was heard sending from which aren't of its network.
 func (g *guest) foreign() (list []netip.Addr) {
 	for _, a := range g.uses {
-		if !g.network.contains(a) && !a.IsLinkLocalUnicast() {
+		behind := slices.ContainsFunc(g.network.Behind, func(p netip.Prefix) bool { return p.Contains(a) })
+		if !g.network.contains(a) && !behind && !a.IsLinkLocalUnicast() {
 			list = append(list, a)
 		}
 	}
