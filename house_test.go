@@ -18,7 +18,7 @@ import (
 var imports = map[string][]string{
 	"netcfg":            {"internal/portowner"},
 	"leases":            {"leases/redolog", "leases/sqlitefile"},
-	"dnsserver":         {"dnsserver/blocklist", "dnsserver/hostsfile", "internal/portowner", "internal/tracer"},
+	"dnsserver":         {"dnsserver/blocklist", "dnsserver/hostsfile", "dnsserver/querylog", "internal/portowner", "internal/tracer"},
 	"dhcpserver":        {"leases", "internal/portowner", "internal/tracer"},
 	"internal/config":   nil,
 	"internal/control":  nil,
@@ -36,6 +36,7 @@ var imports = map[string][]string{
 	"internal/tracer":     nil,
 	"dnsserver/blocklist": nil,
 	"dnsserver/hostsfile": nil,
+	"dnsserver/querylog":  nil,
 	"leases/redolog":      nil,
 	"leases/sqlitefile":   nil,
 

@@ -33,6 +33,7 @@ type Network struct {
 	MaxTTL     time.Duration // of names that come from leases; at most the lease's remainder; 0 means 60 s
 
 	LogQueries bool // each question and its answer, at level info
+	QueryFile  QueryFile
 }
 
 // Host is a fixed name with an address.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,8 +39,9 @@ type view struct {
 	subnet  netip.Prefix
 	others  []netip.Prefix // the network's other subnets
 	clients []netip.Prefix
-	logged  bool // each of its questions
-	first   bool // at the network's first address
+	logged  bool         // each of its questions
+	queries *slog.Logger // where; nil: in the log
+	first   bool         // at the network's first address
 }
 
 // defaultPort is where DNS is, RFC 1035 section 4.2.

@@ -40,6 +40,7 @@ func (b *builder) between() {
 		}
 	}
 	b.checkAllowed()
+	b.checkQueryFiles()
 	b.oneBridged()
 	b.checkLinks()
 }

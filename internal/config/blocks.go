@@ -187,7 +187,7 @@ func dnsBlock() *block {
 	return &block{
 		name: "dns",
 		doc:  "The network's DNS service: it answers for the guests' names and addresses, and forwards and caches the rest.",
-		args: []argument{
+		args: slices.Concat([]argument{
 			{name: "enabled", kind: boolean(), fallback: "true", example: "false", doc: "whether the gateway answers DNS questions"},
 			{
 				name: "domain", kind: domainName(), computed: "`LABEL.internal`", example: `"lab.example.com"`,
@@ -203,10 +203,10 @@ func dnsBlock() *block {
 			},
 			{
 				name: "query_log", kind: boolean(), fallback: "false", example: "true",
-				doc: "a line in the log for each question and its answer, which makes answers slower",
+				doc: "whether a line is written for each question and its answer, which makes answers slower: to the log, or to `query_log_file`",
 			},
 			hostsFilesArgument(),
-		},
+		}, queryLogArguments()),
 		blocks: []*block{{
 			name: "record", many: true, needs: []string{"type", "value"},
 			label: &label{

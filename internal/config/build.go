@@ -182,9 +182,9 @@ func (b *builder) dnsOf(p *networkParts) {
 		Domain:       get[string](n, "domain"),
 		NameConflict: get[string](n, "name_conflict"),
 		Clients:      list[netip.Prefix](n, "clients"),
-		QueryLog:     get[bool](n, "query_log"),
 		HostsFiles:   b.hostsFilesOf(n),
 	}
+	p.DNS.QueryLog, p.DNS.QueryFile = b.queryLogOf(n)
 	for _, e := range n.elems("clients") {
 		if e.v.(netip.Prefix).Bits() == 0 {
 			b.warn(n, e.at, "anyone may ask this resolver", "An open resolver is used for attacks on others. Name the subnets that need it.")

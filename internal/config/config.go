@@ -127,6 +127,7 @@ type DNS struct {
 	NameConflict string // first_wins, suffix, reject
 	Clients      []netip.Prefix
 	QueryLog     bool
+	QueryFile    QueryFile
 	HostsFiles   []string // absolute paths, each once
 	Records      []Record
 }

@@ -283,6 +283,7 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		MaxTTL:    leaseNameTTL,
 
 		LogQueries: n.DNS.QueryLog,
+		QueryFile:  dnsserver.QueryFile(n.DNS.QueryFile),
 		HostsFiles: n.DNS.HostsFiles,
 	}
 	for _, h := range n.Hosts {
