@@ -72,7 +72,8 @@ type facts struct {
 	leasesErr   error           // why leases aren't known
 	calls       map[string]call // by network and published port
 	strays      map[string][]stray
-	name        string // that the outside was asked for
+	unheard     map[string]int // ports of a network that weren't listened to, since there are too many
+	name        string         // that the outside was asked for
 }
 
 // link is an interface.

@@ -174,6 +174,9 @@ var hostCases = []kase{
 	{name: "host_access", host: func(f *facts) { f.networks[0].Services = true }},
 	{name: "allow_from", host: func(f *facts) { f.networks[0].AllowFrom = []string{"dmz", "office"} }},
 	{name: "strict", host: func(f *facts) { f.networks[0].Strict = true }},
+	{name: "strict: many ports", host: func(f *facts) {
+		f.networks[0].Strict, f.unheard = true, map[string]int{"lab": 12}
+	}},
 	{name: "strict: a stray", host: func(f *facts) {
 		f.networks[0].Strict = true
 		f.judgeSenders(map[string][]stray{"lab": {{"vm1", webMAC, webAddr}, {"vm1", webMAC, netip.MustParseAddr("10.0.0.9")}}})
