@@ -16,7 +16,7 @@ import (
 
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
-	"netcfg":            {"internal/portowner"},
+	"netcfg":            {"internal/durable", "internal/portowner"},
 	"leases":            {"leases/redolog", "leases/sqlitefile"},
 	"dnsserver":         {"dnsserver/blocklist", "dnsserver/hostsfile", "dnsserver/querylog", "internal/portowner", "internal/tracer"},
 	"dhcpserver":        {"leases", "internal/portowner", "internal/tracer"},
@@ -25,13 +25,14 @@ var imports = map[string][]string{
 	"internal/migrate":  nil,
 	"internal/hooks":    nil,
 	"internal/observe":  nil,
-	"internal/handover": {"internal/dhcpclient"},
+	"internal/handover": {"internal/dhcpclient", "internal/durable"},
 	"internal/demo":     {"internal/control"},
 	"internal/doctor":   {"internal/config", "internal/control"},
-	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/handover", "internal/hooks", "internal/observe", "internal/portowner"},
+	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/durable", "internal/handover", "internal/hooks", "internal/observe", "internal/portowner"},
 	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate"},
 
 	"internal/dhcpclient": nil,
+	"internal/durable":    nil,
 	"internal/portowner":  nil,
 	"internal/tracer":     nil,
 	"dnsserver/blocklist": nil,
