@@ -16,9 +16,9 @@ import (
 
 // imports is what each package may import of ours; "*" is everything but commands. A package that isn't here may not exist.
 var imports = map[string][]string{
-	"netcfg":            {"internal/portowner"},
+	"netcfg":            {"internal/durable", "internal/portowner"},
 	"leases":            {"internal/histogram", "leases/redolog", "leases/sqlitefile"},
-	"dnsserver":         {"dnsserver/blocklist", "dnsserver/hostsfile", "internal/histogram", "internal/portowner", "internal/succession", "internal/tracer"},
+	"dnsserver":         {"dnsserver/blocklist", "dnsserver/hostsfile", "dnsserver/querylog", "internal/histogram", "internal/portowner", "internal/succession", "internal/tracer"},
 	"dhcpserver":        {"leases", "internal/portowner", "internal/succession", "internal/tracer"},
 	"internal/config":   nil,
 	"internal/control":  {"internal/succession"},
@@ -26,21 +26,23 @@ var imports = map[string][]string{
 	"internal/hooks":    nil,
 	"internal/metrics":  {"internal/histogram", "internal/portowner"},
 	"internal/observe":  nil,
-	"internal/handover": {"internal/dhcpclient"},
+	"internal/handover": {"internal/dhcpclient", "internal/durable"},
 	"internal/demo":     {"internal/control"},
 	"internal/doctor":   {"internal/config", "internal/control"},
-	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/handover", "internal/hooks", "internal/metrics", "internal/observe", "internal/portowner", "internal/succession"},
+	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/durable", "internal/handover", "internal/hooks", "internal/metrics", "internal/observe", "internal/portowner", "internal/succession"},
 	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate", "internal/migrate/dnsmasqconf"},
 
 	"internal/migrate/dnsmasqconf": {"internal/config"},
 
 	"internal/dhcpclient": nil,
 	"internal/histogram":  nil,
+	"internal/durable":    nil,
 	"internal/portowner":  nil,
 	"internal/succession": nil,
 	"internal/tracer":     nil,
 	"dnsserver/blocklist": nil,
 	"dnsserver/hostsfile": nil,
+	"dnsserver/querylog":  nil,
 	"leases/redolog":      nil,
 	"leases/sqlitefile":   nil,
 

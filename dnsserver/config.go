@@ -21,16 +21,19 @@ type Config struct {
 // Network is one network's view: where it listens, who may ask, what it knows.
 type Network struct {
 	Name    string
-	Domain  string         // e.g. lab.internal, without the last dot
-	Address netip.Prefix   // the gateway: listening address, and the subnet whose reverse names are ours
-	Clients []netip.Prefix // prefixes that may ask besides the subnet and the host itself
-	Hosts   []Host
+	Domain  string       // e.g. lab.internal, without the last dot
+	Address netip.Prefix // the gateway: listening address, and the subnet whose reverse names are ours
+	// Secondary are further gateways, each as Address is one. Leases have no addresses there.
+	Secondary []netip.Prefix
+	Clients   []netip.Prefix // prefixes that may ask besides the subnet and the host itself
+	Hosts     []Host
 	// HostsFiles are absolute paths of files in the format of hosts(5), read again when they change.
 	HostsFiles []string
 	Records    []Record
 	MaxTTL     time.Duration // of names that come from leases; at most the lease's remainder; 0 means 60 s
 
 	LogQueries bool // each question and its answer, at level info
+	QueryFile  QueryFile
 }
 
 // Host is a fixed name with an address.

@@ -345,9 +345,13 @@ func (s *Server) decided(l *lookup, rcode int, reply []byte) {
 		s.publish(l, rcode, reply)
 	}
 	if l.view.logged {
-		s.logQuery(l, rcode, slog.LevelInfo)
+		log := s.log
+		if l.view.queries != nil {
+			log = l.view.queries
+		}
+		logQuery(log, l, rcode, slog.LevelInfo)
 	} else if s.log.Enabled(context.Background(), slog.LevelDebug) {
-		s.logQuery(l, rcode, slog.LevelDebug)
+		logQuery(s.log, l, rcode, slog.LevelDebug)
 	}
 }
 

@@ -67,13 +67,13 @@ func (snap *snapshot) viewsOf(q *Question) []netip.AddrPort {
 	all := map[string]netip.AddrPort{}
 	var own, open []string
 	for at, v := range snap.views {
-		if q.Network != "" && v.network != q.Network {
+		if !v.first || q.Network != "" && v.network != q.Network {
 			continue
 		}
 		all[v.network] = at
 		switch {
 		case !q.Client.IsValid():
-		case v.subnet.Contains(q.Client):
+		case v.subnetOf(q.Client).IsValid():
 			own = append(own, v.network)
 		case snap.admits(v, q.Client):
 			open = append(open, v.network)

@@ -44,8 +44,9 @@ type rebinding struct {
 func newRebinding(cfg *Config) (rebinding, error) {
 	r := rebinding{policy: cfg.Rebind.Policy, allow: map[name]bool{}}
 	for i := range cfg.Networks {
-		address := cfg.Networks[i].Address
-		r.own = append(r.own, netip.PrefixFrom(address.Addr().Unmap(), address.Bits()).Masked())
+		for _, address := range cfg.Networks[i].addresses() {
+			r.own = append(r.own, netip.PrefixFrom(address.Addr().Unmap(), address.Bits()).Masked())
+		}
 	}
 	r.own = append(r.own, cfg.Rebind.Own...)
 	for _, d := range cfg.Rebind.Allow {

@@ -44,6 +44,7 @@ type Server struct {
 	followed  string // fingerprint of the followed files that snap knows
 	blocks    blockFiles
 	hosts     hostsFiles
+	logs      map[string]*openLog // by path
 	known     upstreams
 	listeners map[netip.AddrPort]*listener
 	retiring  map[netip.AddrPort]chan struct{} // closed when the last listener there has let its address go
@@ -100,12 +101,13 @@ func ListenWith(cfg Config, names LeaseNames, estate *succession.Estate, log *sl
 // has changed. It waits, for two seconds at most, for an address that an earlier change took away. Call it in the network namespace
 // of the networks; safe for concurrent use.
 func (s *Server) Reconfigure(cfg Config) error {
-	read := filesRead{s.readBlocks(cfg.Block.Files), s.readHosts(cfg.hostsFiles())}
+	read := filesRead{blocks: s.readBlocks(cfg.Block.Files), hosts: s.readHosts(cfg.hostsFiles())}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stopped {
 		return errStopped
 	}
+	read.logs = s.queryLogs(&cfg)
 	snap, followed, err := s.compile(&cfg, read)
 	if err != nil {
 		return err
@@ -130,6 +132,7 @@ func (s *Server) Reconfigure(cfg Config) error {
 	}
 	s.replaceBlocks(read.blocks)
 	s.hosts = read.hosts
+	s.replaceLogs(&cfg, read.logs)
 	s.cfg, s.followed = cfg, followed
 	old := s.snap.Swap(snap)
 	s.lost.Store(false)
@@ -164,6 +167,7 @@ func (s *Server) compile(cfg *Config, read filesRead) (snap *snapshot, followed 
 		return nil, "", err
 	}
 	snap.addHostsFiles(cfg, read.hosts)
+	snap.logTo(cfg, read.logs)
 	s.generation++
 	snap.generation = s.generation
 	return snap, followed, snap.addGroups(cfg, s.known, s.log)
@@ -173,6 +177,7 @@ func (s *Server) compile(cfg *Config, read filesRead) (snap *snapshot, followed 
 type filesRead struct {
 	blocks blockFiles
 	hosts  hostsFiles
+	logs   map[string]*openLog
 }
 
 // fileLooks is how files were at the last look.
@@ -181,7 +186,7 @@ type fileLooks struct{ blocks, hosts map[string]string }
 // refollow reads the followed files, the block lists and the hosts files again if they have changed.
 func (s *Server) refollow(looks fileLooks) error {
 	s.mu.Lock()
-	read := filesRead{s.blocks, s.hosts}
+	read := filesRead{blocks: s.blocks, hosts: s.hosts}
 	s.mu.Unlock()
 	var rereadBlocks, rereadHosts bool
 	now := time.Now()
@@ -200,6 +205,7 @@ func (s *Server) refollow(looks fileLooks) error {
 	if !rereadHosts || !read.hosts.covers(s.cfg.hostsFiles()) {
 		read.hosts = s.hosts
 	}
+	read.logs = s.logs
 	snap, followed, err := s.compile(&s.cfg, read)
 	if err != nil {
 		return err
@@ -248,6 +254,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.state = serving
 	s.work.Go(s.pump.run)
+	s.writeLogs()
 	for _, l := range s.listeners {
 		l.start()
 	}

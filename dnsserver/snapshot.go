@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -36,15 +37,21 @@ type view struct {
 	domain  name
 	zone    *zone
 	subnet  netip.Prefix
+	others  []netip.Prefix // the network's other subnets
 	clients []netip.Prefix
-	logged  bool // each of its questions
+	logged  bool         // each of its questions
+	queries *slog.Logger // where; nil: in the log
+	first   bool         // at the network's first address
 }
 
 // defaultPort is where DNS is, RFC 1035 section 4.2.
 const defaultPort = 53
 
-func (c *Config) listen(n *Network) netip.AddrPort {
-	return netip.AddrPortFrom(n.Address.Addr().Unmap(), cmp.Or(c.Port, defaultPort))
+// listen is where the network's first address is listened on.
+func (c *Config) listen(n *Network) netip.AddrPort { return c.listenAt(n.Address) }
+
+func (c *Config) listenAt(address netip.Prefix) netip.AddrPort {
+	return netip.AddrPortFrom(address.Addr().Unmap(), cmp.Or(c.Port, defaultPort))
 }
 
 // Check tells what is wrong with the names of a configuration, as Listen would. It touches nothing.
@@ -110,12 +117,9 @@ func (snap *snapshot) addNetwork(cfg *Config, n *Network, names LeaseNames, seri
 		return fmt.Errorf("the domain %s is for reverse names, which come by themselves", domain)
 	case snap.zones[domain] != nil:
 		return fmt.Errorf("another network has the domain %s", domain)
-	case !n.Address.IsValid() || n.Address.Addr().IsUnspecified() || n.Address.Addr().IsMulticast():
-		return fmt.Errorf("%s is not an address to listen on", n.Address)
 	}
-	at := cfg.listen(n)
-	if other := snap.views[at]; other != nil {
-		return fmt.Errorf("%s is the address of network %s too", at.Addr(), other.network)
+	if err := snap.freeAddresses(cfg, n); err != nil {
+		return err
 	}
 	server, err := serverName(cfg, domain)
 	if err != nil {
@@ -129,20 +133,46 @@ func (snap *snapshot) addNetwork(cfg *Config, n *Network, names LeaseNames, seri
 	forward := newZone(domain, server, serial)
 	forward.leases = leases
 	snap.zones[domain] = forward
-	snap.gateways[at.Addr()] = true
-	snap.views[at] = &view{
-		network: n.Name, domain: domain, zone: forward, subnet: n.Address.Masked(), clients: slices.Clone(n.Clients), logged: n.LogQueries,
-	}
-	subnet := n.Address.Masked()
-	for _, origin := range reverseOrigins(subnet) {
-		at := reverseOrigin(origin)
-		reverse := snap.zones[at]
-		if reverse == nil {
-			reverse = newZone(at, server, serial)
-			snap.zones[at] = reverse
+	for i, address := range n.addresses() {
+		at := cfg.listenAt(address)
+		snap.gateways[at.Addr()] = true
+		v := &view{
+			network: n.Name, domain: domain, zone: forward, subnet: address.Masked(), clients: slices.Clone(n.Clients), logged: n.LogQueries, first: i == 0,
 		}
-		reverse.ranges = append(reverse.ranges, reverseRange{subnet, leases})
-		reverse.whole = reverse.whole || subnet.Bits() <= origin.Bits()
+		for _, other := range n.addresses() {
+			if other != address {
+				v.others = append(v.others, other.Masked())
+			}
+		}
+		snap.views[at] = v
+		for _, origin := range reverseOrigins(v.subnet) {
+			at := reverseOrigin(origin)
+			reverse := snap.zones[at]
+			if reverse == nil {
+				reverse = newZone(at, server, serial)
+				snap.zones[at] = reverse
+			}
+			reverse.ranges = append(reverse.ranges, reverseRange{v.subnet, leases})
+			reverse.whole = reverse.whole || v.subnet.Bits() <= origin.Bits()
+		}
+	}
+	return nil
+}
+
+// addresses are where a network is listened on, the gateway's first.
+func (n *Network) addresses() []netip.Prefix {
+	return slices.Concat([]netip.Prefix{n.Address}, n.Secondary)
+}
+
+// freeAddresses says which of a network's addresses can't be listened on.
+func (snap *snapshot) freeAddresses(cfg *Config, n *Network) error {
+	for _, address := range n.addresses() {
+		if !address.IsValid() || address.Addr().IsUnspecified() || address.Addr().IsMulticast() {
+			return fmt.Errorf("%s is not an address to listen on", address)
+		}
+		if other := snap.views[cfg.listenAt(address)]; other != nil {
+			return fmt.Errorf("%s is the address of network %s too", address.Addr(), other.network)
+		}
 	}
 	return nil
 }
@@ -188,7 +218,7 @@ func (snap *snapshot) addNames(cfg *Config, n *Network) error {
 			errs = append(errs, conflictError(owner))
 		}
 	}
-	snap.addGateway(cfg, v, n.Address.Addr().Unmap())
+	snap.addGateway(cfg, v, n.addresses())
 	return errors.Join(errs...)
 }
 
@@ -241,7 +271,8 @@ func (snap *snapshot) addHost(v *view, h *Host) error {
 }
 
 // addGateway gives the gateway its names. What the configuration says about one of them goes first.
-func (snap *snapshot) addGateway(cfg *Config, v *view, addr netip.Addr) {
+func (snap *snapshot) addGateway(cfg *Config, v *view, addresses []netip.Prefix) {
+	addr := addresses[0].Addr().Unmap()
 	var named name
 	for _, s := range []string{cfg.HostName, "gateway"} {
 		label, err := parseLabel(s)
@@ -255,9 +286,11 @@ func (snap *snapshot) addGateway(cfg *Config, v *view, addr netip.Addr) {
 		v.zone.add(full, addressRecord(full, addr, hostTTL), localGateway)
 		named = cmp.Or(named, full)
 	}
-	reverse := reverseName(addr)
-	if z := snap.zoneOf(reverse); z != nil && named != "" && !z.nodes[reverse].addressed() {
-		z.add(reverse, pointer(reverse, named, hostTTL), localGateway)
+	for _, a := range addresses {
+		reverse := reverseName(a.Addr())
+		if z := snap.zoneOf(reverse); z != nil && named != "" && !z.nodes[reverse].addressed() {
+			z.add(reverse, pointer(reverse, named, hostTTL), localGateway)
+		}
 	}
 }
 
@@ -287,7 +320,7 @@ const (
 func (snap *snapshot) admission(v *view, client netip.Addr) admission {
 	client = client.Unmap().WithZone("")
 	switch {
-	case v.subnet.Contains(client):
+	case v.subnetOf(client).IsValid():
 		return ofSubnet
 	case client.IsLoopback() || snap.gateways[client]:
 		return ofHost
@@ -295,6 +328,19 @@ func (snap *snapshot) admission(v *view, client netip.Addr) admission {
 		return configured
 	}
 	return refused
+}
+
+// subnetOf returns the subnet of the network that a client is in, an invalid one if none.
+func (v *view) subnetOf(client netip.Addr) netip.Prefix {
+	if v.subnet.Contains(client) {
+		return v.subnet
+	}
+	for _, p := range v.others {
+		if p.Contains(client) {
+			return p
+		}
+	}
+	return netip.Prefix{}
 }
 
 func (snap *snapshot) admits(v *view, client netip.Addr) bool {

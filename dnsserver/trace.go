@@ -82,13 +82,13 @@ func (s *Server) publish(l *lookup, rcode int, reply []byte) {
 	s.tracer.Publish(e)
 }
 
-// logQuery writes a decision to the log.
-func (s *Server) logQuery(l *lookup, rcode int, level slog.Level) {
+// logQuery writes a decision to a log.
+func logQuery(log *slog.Logger, l *lookup, rcode int, level slog.Level) {
 	n, qtype := "", ""
 	if l.question != nil {
 		n, qtype = l.name.String(), dns.Type(l.qtype).String()
 	}
-	s.log.LogAttrs(context.Background(), level, "query", slog.String("network", l.view.network),
+	log.LogAttrs(context.Background(), level, "query", slog.String("network", l.view.network),
 		slog.String("client", l.client.addr.Addr().String()), slog.String("name", n), slog.String("type", qtype),
 		slog.String("reason", l.why.String()), slog.String("rcode", dns.RcodeToString[rcode]))
 }

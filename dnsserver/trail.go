@@ -47,7 +47,7 @@ func (t *trail) admission(l *lookup, a admission) {
 	case a == ofHost || l.snap.gateways[who.Unmap().WithZone("")]:
 		says = fmt.Sprintf("%s is this host", who)
 	case a == ofSubnet:
-		says = fmt.Sprintf("%s is of network %s, %s", who, l.view.network, l.view.subnet)
+		says = fmt.Sprintf("%s is of network %s, %s", who, l.view.network, l.view.subnetOf(who.Unmap().WithZone("")))
 	case a == configured:
 		says = fmt.Sprintf("%s is of the other clients of network %s", who, l.view.network)
 	}

@@ -126,15 +126,20 @@ func hostProblems(cfg Config, f *facts) []Problem {
 		add := func(fatal bool, remedy, format string, args ...any) {
 			problems = append(problems, Problem{Network: n.Name, Fatal: fatal, Summary: fmt.Sprintf(format, args...), Remedy: remedy})
 		}
-		for _, u := range used {
-			if u.prefix.Overlaps(n.Address) {
-				remedy := "choose a subnet that the host doesn't use"
-				if free, ok := freeSubnet(n.Address, used, cfg); ok {
+		for i, subnet := range n.reach() {
+			at := slices.IndexFunc(used, func(u usage) bool { return u.prefix.Overlaps(subnet) })
+			if at < 0 {
+				continue
+			}
+			remedy := "choose a subnet that the host doesn't use"
+			if addresses := n.addresses(); i < len(addresses) {
+				if free, ok := freeSubnet(addresses[i], used, cfg); ok {
 					remedy = fmt.Sprintf("%s is free", free)
 				}
-				add(true, remedy, "%s overlaps %s", n.Address.Masked(), u)
-				break
+			} else {
+				remedy = "the host reaches it another way already: leave out the route block, or remove what leads there"
 			}
+			add(true, remedy, "%s overlaps %s", subnet, used[at])
 		}
 		if _, ok := f.link(n.Bridge); n.Adopt && !ok {
 			add(true, "make it first, or let labnet make one: leave adopt out", "there is no bridge %s to adopt", n.Bridge)
@@ -252,7 +257,7 @@ func freeSubnet(address netip.Prefix, used []usage, cfg Config) (netip.Prefix, b
 		for at := uint64(0); at < 1<<(32-space.Bits()); at += step {
 			candidate := netip.PrefixFrom(addr4(big32(base[:])+uint32(at)|part), address.Bits())
 			if !slices.ContainsFunc(used, func(u usage) bool { return u.prefix.Overlaps(candidate) }) &&
-				!slices.ContainsFunc(cfg.Networks, func(n Network) bool { return n.Address.Overlaps(candidate) }) {
+				!slices.ContainsFunc(cfg.Networks, func(n Network) bool { return slices.ContainsFunc(n.reach(), candidate.Overlaps) }) {
 				return candidate, true
 			}
 		}

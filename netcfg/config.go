@@ -17,11 +17,13 @@ type Config struct {
 
 // Network is one routed network on a bridge of its own.
 type Network struct {
-	Name       string       // letters, digits, "_" and "-"; it names chains of the firewall
-	Bridge     string       // interface name, at most 15 bytes
-	MTU        int          // 68 to 65535; 0 is 1500
-	Address    netip.Prefix // the host's IPv4 address on the bridge, and the length of the subnet
-	Attach     []string     // glob patterns (path.Match) of links that become ports on sight
+	Name       string         // letters, digits, "_" and "-"; it names chains of the firewall
+	Bridge     string         // interface name, at most 15 bytes
+	MTU        int            // 68 to 65535; 0 is 1500
+	Address    netip.Prefix   // the host's IPv4 address on the bridge, and the length of the subnet
+	Secondary  []netip.Prefix `json:",omitempty"` // further addresses of the host, each with a subnet of its own
+	Routes     []Route        `json:",omitempty"` // what lies behind guests
+	Attach     []string       // glob patterns (path.Match) of links that become ports on sight
 	Guard      Guard
 	Uplink     string // "" follows the default route
 	Masquerade bool
@@ -83,6 +85,9 @@ func (cfg Config) complete() (Config, error) {
 				return fail("a DNS client's prefix is invalid")
 			}
 		}
+		if err := n.completeSubnets(); err != nil {
+			return fail("%w", err)
+		}
 		if err := cfg.checkSeparation(*n); err != nil {
 			return fail("%w", err)
 		}
@@ -90,13 +95,14 @@ func (cfg Config) complete() (Config, error) {
 			return fail("%w", err)
 		}
 		for _, other := range networks[:i] {
+			own, others, overlap := n.overlap(other)
 			switch {
 			case other.Name == n.Name:
 				return fail("there are two networks of that name")
 			case other.Bridge == n.Bridge:
 				return fail("bridge %s is that of network %q too", n.Bridge, other.Name)
-			case other.Address.Overlaps(n.Address):
-				return fail("%s overlaps network %q, %s", n.Address.Masked(), other.Name, other.Address.Masked())
+			case overlap:
+				return fail("%s overlaps network %q, %s", own, other.Name, others)
 			}
 		}
 	}

@@ -85,7 +85,7 @@ func (cfg Config) stale(c connection, host map[netip.Addr]bool) bool {
 
 func (cfg Config) containing(a netip.Addr) (Network, bool) {
 	for _, n := range cfg.Networks {
-		if n.Address.Masked().Contains(a) {
+		if slices.ContainsFunc(n.reach(), func(p netip.Prefix) bool { return p.Contains(a) }) {
 			return n, true
 		}
 	}
@@ -99,7 +99,9 @@ func (ns *namespace) endStale(cfg Config, f *facts) (int, error) {
 		host[a.prefix.Addr()] = true
 	}
 	for _, n := range cfg.Networks {
-		host[n.Address.Addr()] = true
+		for _, a := range n.addresses() {
+			host[a.Addr()] = true
+		}
 	}
 	messages, err := dump(ns.filter, ctGet, []byte{unix.AF_INET, unix.NFNETLINK_V0, 0, 0})
 	if err != nil {

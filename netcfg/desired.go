@@ -25,7 +25,10 @@ func desired(cfg Config, f *facts) *state {
 		default:
 			s.bridges[n.Bridge] = bridge{mac: stableMAC(f.machine, n.Bridge), mtu: n.MTU, marked: true, up: true}
 		}
-		s.addresses[address{link: n.Bridge, prefix: n.Address}] = true
+		for _, a := range n.addresses() {
+			s.addresses[address{link: n.Bridge, prefix: a}] = true
+		}
+		n.wantRoutes(s)
 		if value, ok := cfg.forwards(n, adopted); ok {
 			s.sysctls[forwardingOf(n.Bridge)] = sysctlValue{value: value}
 		}

@@ -55,6 +55,9 @@ type route struct {
 	dst   netip.Prefix
 	links []int // outgoing
 	mtu   int   // of packets by it; 0: its link's
+
+	via      netip.Addr // the next hop, where there is a single one
+	protocol uint8      // who made it
 }
 
 func (f *facts) link(name string) (link, bool) {
@@ -136,6 +139,7 @@ func (f *facts) have(cfg Config) *state {
 			s.addresses[address{link: name, prefix: a.prefix}] = true
 		}
 	}
+	f.haveRoutes(s)
 	for k, v := range f.sysctls {
 		s.sysctls[k] = sysctlValue{value: v}
 	}
@@ -156,7 +160,7 @@ func (f *facts) madeByUs(cfg Config, bridge string, a linkAddress) bool {
 		known = cfg.Networks
 	}
 	for _, n := range known {
-		if n.Bridge == bridge && n.Address == a.prefix {
+		if n.Bridge == bridge && slices.Contains(n.addresses(), a.prefix) {
 			return true
 		}
 	}

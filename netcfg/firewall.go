@@ -121,17 +121,23 @@ func (t *table) addNetwork(cfg Config, n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
 	t.addSources(n)
 	if n.DNS {
-		t.answers(53, "dns_answers", n.Address.Addr())
+		for _, a := range n.addresses() {
+			t.answers(53, "dns_answers", a.Addr())
+		}
 	}
 	if n.DHCP {
 		t.answers(67, "dhcp_answers", n.Address.Addr())
 	}
-	t.lead("gateways", n.Address.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
+	for _, a := range n.addresses() {
+		t.lead("gateways", a.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
+	}
 	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n)...)
 	t.lead("from_bridge", n.Bridge, "from_"+n.Name, letPublished(cfg, fromRules(n, s))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
-		t.lead("masquerade4", n.Address.Masked().String(), "masquerade_"+n.Name, masqueradeRules(n)...)
+		for _, subnet := range n.reach() {
+			t.lead("masquerade4", subnet.String(), "masquerade_"+n.Name, masqueradeRules(n)...)
+		}
 	}
 }
 
@@ -152,7 +158,9 @@ func (t *table) addSources(n Network) {
 	gateway, asks := single(n.Address.Addr()), "asks_"+n.Name
 	known := []rule{inet("", l4protoNot(unix.IPPROTO_UDP), ret())}
 	if n.DNS {
-		known = append(known, inet("", ip4Proto, daddr4(gateway), udp, dport(53), notrack(), ret()))
+		for _, a := range n.addresses() {
+			known = append(known, inet("", ip4Proto, daddr4(single(a.Addr())), udp, dport(53), notrack(), ret()))
+		}
 	}
 	if n.DHCP {
 		known = append(known,
@@ -170,16 +178,18 @@ func (t *table) addSources(n Network) {
 	}
 	rules := []rule{inet("", ask())}
 	if n.Guard != GuardOff {
-		rules = []rule{
-			inet("", ip4Proto, saddr4(n.Address.Masked()), ask()),
+		rules = nil
+		for _, subnet := range n.reach() {
+			rules = append(rules, inet("", ip4Proto, saddr4(subnet), ask()))
+		}
+		rules = append(rules,
 			// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
 			inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ask()),
 			inet("", ip4Proto, daddr4(gateway), udp, sport(68), dport(67), ask()),
 			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
 			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
 			inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()),
-			inet("", ask()),
-		}
+			inet("", ask()))
 	}
 	t.lead("sources", n.Bridge, "source_"+n.Name, rules...)
 }

@@ -102,17 +102,20 @@ func (g guestRules) frames() []rule {
 }
 
 func (g guestRules) arp() []rule {
-	return []rule{
-		frame("the gateway's address is not for guests", etherType(unix.ETH_P_ARP), arpSender(g.n.Address.Addr()), impostor, drop()),
-		frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(g.mac), impostor, drop()),
+	var rules []rule
+	for _, a := range g.n.addresses() {
+		rules = append(rules, frame("the gateway's address is not for guests", etherType(unix.ETH_P_ARP), arpSender(a.Addr()), impostor, drop()))
 	}
+	return append(rules, frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(g.mac), impostor, drop()))
 }
 
 func (g guestRules) ip() []rule {
 	var rules []rule
 	if g.n.Guard != GuardOff {
-		rules = append(rules, frame("answers that claim to be the gateway's",
-			etherType(unix.ETH_P_IP), saddr4(single(g.n.Address.Addr())), impostor, drop()))
+		for _, a := range g.n.addresses() {
+			rules = append(rules, frame("answers that claim to be the gateway's",
+				etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
+		}
 	}
 	return append(rules, frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
 }

@@ -225,7 +225,9 @@ func (f *follower) learn(facts *facts, cfg Config) {
 		f.host[a.prefix.Addr()] = true
 	}
 	for _, n := range cfg.Networks {
-		f.host[n.Address.Addr()] = true
+		for _, a := range n.addresses() {
+			f.host[a.Addr()] = true
+		}
 	}
 }
 

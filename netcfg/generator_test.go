@@ -72,3 +72,19 @@ func vandalisePorts(r *rand.Rand, m *memory) {
 		}
 	}
 }
+
+// randomSubnets is secondary addresses of a network, and what lies behind a guest of the first of them.
+func randomSubnets(r *rand.Rand, network int) (secondary []netip.Prefix, routes []Route) {
+	at := func(third, last int) netip.Addr {
+		return netip.AddrFrom4([4]byte{10, byte(network), byte(third), byte(last)})
+	}
+	for i := range r.IntN(3) {
+		secondary = append(secondary, netip.PrefixFrom(at(100+i, 1+r.IntN(2)), 24))
+	}
+	for i := range r.IntN(3) {
+		if len(secondary) > 0 {
+			routes = append(routes, Route{Subnet: netip.PrefixFrom(at(200+8*i, 0), 22+r.IntN(3)), Via: at(100, 5+r.IntN(2))})
+		}
+	}
+	return secondary, routes
+}

@@ -175,7 +175,7 @@ func (f followed) addPublished(cfg Config, names map[GuestName]netip.Addr) {
 	for _, n := range cfg.Networks {
 		for _, p := range n.Publish {
 			addr, known := names[GuestName{n.Name, p.Guest}]
-			if p.Target.IsValid() || !known || !n.Address.Masked().Contains(addr) || addr == n.Address.Addr() {
+			if p.Target.IsValid() || !known || !n.onLink(addr) {
 				continue
 			}
 			for in, e := range p.elements(publishedLeased, publishedAtLeased, addr) {

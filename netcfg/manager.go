@@ -294,6 +294,6 @@ func (p Plan) Empty() bool { return len(p.Grow) == 0 && len(p.Shrink) == 0 }
 type Change interface {
 	// String is one line for people: "+ link br0 (bridge, mtu 1500)".
 	String() string
-	// Group is the heading under which it is printed: links, addresses, firewall, sysctls, ports.
+	// Group is the heading under which it is printed: links, addresses, routes, firewall, sysctls, ports.
 	Group() string
 }

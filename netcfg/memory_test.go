@@ -136,6 +136,8 @@ func (m *memory) do(step []Change) error {
 	case delAddress:
 		index := m.find(c.link).index
 		m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index && a.prefix == c.prefix })
+	case addRoute, delRoute:
+		return m.changeRoute(c)
 	case setSysctl:
 		if _, ok := m.sysctls[c.key]; !ok {
 			return errNoLink
@@ -169,6 +171,7 @@ func (m *memory) remove(bridge string) error {
 		}
 	}
 	m.addresses = slices.DeleteFunc(m.addresses, func(a linkAddress) bool { return a.link == index })
+	m.routes = slices.DeleteFunc(m.routes, func(r route) bool { return slices.Contains(r.links, index) })
 	m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.name == bridge })
 	for _, key := range bridgeKeys(bridge) {
 		delete(m.sysctls, key)
@@ -284,6 +287,11 @@ func (m *memory) String() string {
 	}
 	for _, a := range m.addresses {
 		list = append(list, fmt.Sprintf("address %s on %s by %d", a.prefix, names[a.link], a.protocol))
+	}
+	for _, r := range m.routes {
+		if r.protocol == routeProtocol {
+			list = append(list, fmt.Sprintf("route %s via %s on %s", r.dst, r.via, names[r.links[0]]))
+		}
 	}
 	for k, v := range m.sysctls {
 		if k == forwardingOf("brlan") {

@@ -247,6 +247,8 @@ func (ns *namespace) change(step []Change) error {
 			return err
 		}
 		return wrap(deleteAddress(ns.route, l.index, c.prefix), "removing %s from %s", c.prefix, c.link)
+	case addRoute, delRoute:
+		return ns.changeRoute(step[0])
 	case delBridge:
 		if len(step) > 1 {
 			return ns.removeBridges(step)

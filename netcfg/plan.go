@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// plan is the changes that lead from have to want. What grows comes in the order firewall, links, addresses, forwarding,
+// plan is the changes that lead from have to want. What grows comes in the order firewall, links, addresses, routes, forwarding,
 // ports, so that nothing is ever forwarded unfiltered; what shrinks comes the other way round. It is pure: planned again from
 // wherever a plan was broken off, it leads to the same state.
 func plan(have, want *state) Plan {
@@ -24,6 +24,8 @@ func plan(have, want *state) Plan {
 			p.Grow = append(p.Grow, addAddress{a})
 		}
 	}
+	routes, routesGone := planRoutes(have, want)
+	p.Grow = append(p.Grow, routes...)
 	p.Grow = append(p.Grow, forwarding...)
 	for _, name := range sortedKeys(want.ports) {
 		to := want.ports[name]
@@ -45,6 +47,7 @@ func plan(have, want *state) Plan {
 	}
 	p.Shrink = append(p.Shrink, tapsGone...)
 	p.Shrink = append(p.Shrink, restore...)
+	p.Shrink = append(p.Shrink, routesGone...)
 	for _, a := range sortedAddresses(have.addresses) {
 		if !want.addresses[a] {
 			p.Shrink = append(p.Shrink, delAddress{a})

@@ -38,6 +38,7 @@ func randomConfig(r *rand.Rand) Config {
 			}
 		}
 		n.TAPs = randomTAPs(r, i)
+		n.Secondary, n.Routes = randomSubnets(r, i)
 		n.Publish = randomPublish(r, i, n.Address)
 		cfg.Networks = append(cfg.Networks, n)
 	}
@@ -47,7 +48,7 @@ func randomConfig(r *rand.Rand) Config {
 
 // stir lets the world change: default routes, a segment's bridge, addresses of links, the host-wide switch.
 func stir(r *rand.Rand, m *memory) {
-	m.routes = nil
+	m.routes = slices.DeleteFunc(m.routes, func(old route) bool { return old.protocol != routeProtocol || r.IntN(3) == 0 })
 	for _, name := range []string{"eth0", "eth1"} {
 		if r.IntN(2) == 0 {
 			m.routes = append(m.routes, route{table: 254, dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), links: []int{m.find(name).index}})

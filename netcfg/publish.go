@@ -27,7 +27,6 @@ type Publish struct {
 
 // completePublish says what no host could publish.
 func (n *Network) completePublish() error {
-	subnet := n.Address.Masked()
 	for _, p := range n.Publish {
 		switch {
 		case !p.TCP && !p.UDP:
@@ -36,8 +35,8 @@ func (n *Network) completePublish() error {
 			return fmt.Errorf("publish %q: its ports are outside 1 to 65535", p.Name)
 		case !p.Target.IsValid() && p.Guest == "":
 			return fmt.Errorf("publish %q: it leads nowhere", p.Name)
-		case p.Target.IsValid() && (!subnet.Contains(p.Target) || p.Target == n.Address.Addr()):
-			return fmt.Errorf("publish %q: %s is no guest of %s", p.Name, p.Target, subnet)
+		case p.Target.IsValid() && !n.onLink(p.Target):
+			return fmt.Errorf("publish %q: %s is no guest of %s", p.Name, p.Target, n.Address.Masked())
 		case p.Address.IsValid() && (!p.Address.Is4() || p.Address.IsUnspecified() || p.Address.IsLoopback()):
 			return fmt.Errorf("publish %q: %s is no address to publish on", p.Name, p.Address)
 		}
@@ -136,7 +135,9 @@ func (t *table) addPublishing(cfg Config, f *facts) {
 			}
 		}
 		if len(n.Publish) > 0 {
-			back = append(back, inet("", oifname(n.Bridge), ip4Proto, saddr4(n.Address.Masked()), ctDNAT(), snat(n.Address.Addr())))
+			for _, subnet := range n.reach() {
+				back = append(back, inet("", oifname(n.Bridge), ip4Proto, saddr4(subnet), ctDNAT(), snat(n.Address.Addr())))
+			}
 		}
 	}
 	t.chains["publish_back"] = chain{rules: back}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"labnet/internal/durable"
 )
 
 const (
@@ -144,7 +145,7 @@ func (f *recordFile) save(r record) error {
 	if bytes.Equal(data, f.last) {
 		return nil
 	}
-	if err := replaceFile(f.path, data); err != nil {
+	if err := durable.Replace(f.path, data, 0o755); err != nil {
 		return fmt.Errorf("writing the record of the host's settings: %w", err)
 	}
 	f.last, f.alien = data, false
@@ -161,31 +162,6 @@ func (f *recordFile) remove() error {
 	}
 	f.last = nil
 	return nil
-}
-
-// replaceFile puts a file in another's place at once.
-func replaceFile(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // remember is the record with what a plan is about to change of others' settings, each with its first old value.

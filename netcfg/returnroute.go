@@ -47,7 +47,9 @@ func returnRoutes(cfg Config, f *facts) []ReturnRoute {
 		for _, name := range (Config{Networks: []Network{n}}).uplinks(f) {
 			l, _ := f.link(name)
 			if via, ok := f.firstAddress(l.index); ok && !cfg.owns(name) {
-				routes = append(routes, ReturnRoute{Network: n.Name, Subnet: n.Address.Masked(), Via: via})
+				for _, subnet := range n.reach() {
+					routes = append(routes, ReturnRoute{Network: n.Name, Subnet: subnet, Via: via})
+				}
 			}
 		}
 	}

@@ -172,7 +172,7 @@ func readRoutes(conn *netlink.Conn) ([]route, error) {
 		if len(m.Data) < unix.SizeofRtMsg || m.Data[0] != unix.AF_INET || m.Data[7] != unix.RTN_UNICAST {
 			continue
 		}
-		r := route{table: uint32(m.Data[4])}
+		r := route{table: uint32(m.Data[4]), protocol: m.Data[5]}
 		dst := netip.IPv4Unspecified()
 		if err := eachAttribute(m.Data, unix.SizeofRtMsg, func(kind uint16, v []byte) {
 			switch kind {
@@ -180,6 +180,8 @@ func readRoutes(conn *netlink.Conn) ([]route, error) {
 				r.table = native32(v)
 			case unix.RTA_DST:
 				dst, _ = netip.AddrFromSlice(v)
+			case unix.RTA_GATEWAY:
+				r.via, _ = netip.AddrFromSlice(v)
 			case unix.RTA_OIF:
 				r.links = append(r.links, int(native32(v)))
 			case unix.RTA_MULTIPATH:

@@ -203,6 +203,11 @@ func clampMSS() part {
 	}
 }
 
+// constant loads an address into a register.
+func constant(register uint32, a netip.Addr) expr.Any {
+	return &expr.Immediate{Register: register, Data: a.AsSlice()}
+}
+
 func etherSource(mac string) part {
 	hw, _ := net.ParseMAC(mac)
 	return part{payload(expr.PayloadBaseLLHeader, 6, 6), eq(hw)}

@@ -12,6 +12,7 @@ type state struct {
 	tables    map[tableID]*table
 	bridges   map[string]bridge
 	addresses map[address]bool
+	routes    map[guestRoute]bool
 	sysctls   map[sysctlKey]sysctlValue
 	ports     map[string]port
 	taps      map[string]tap
@@ -23,6 +24,7 @@ func newState() *state {
 		tables:    map[tableID]*table{},
 		bridges:   map[string]bridge{},
 		addresses: map[address]bool{},
+		routes:    map[guestRoute]bool{},
 		sysctls:   map[sysctlKey]sysctlValue{},
 		ports:     map[string]port{},
 		taps:      map[string]tap{},

@@ -85,6 +85,11 @@ func (g guestRules) elsewhere(mac field) part {
 // strict are the chains of a network under a strict guard; those that aren't among them are the same as under any other.
 func (g guestRules) strict() map[string][]rule {
 	ip, arp := etherType(unix.ETH_P_IP), etherType(unix.ETH_P_ARP)
+	var routed, routedRoaming []rule
+	for _, r := range g.n.Routes {
+		routed = append(routed, frame("from behind it", ip, saddr4(r.Subnet), g.routedFrom(r.Via), g.to("known")))
+		routedRoaming = append(routedRoaming, frame("from behind it", ip, saddr4(r.Subnet), g.roamingFrom(r.Via), g.to("known")))
+	}
 	chains := map[string][]rule{
 		"": {
 			frame("the bridge's own address", etherSource(g.mac), impostor, drop()),
@@ -94,14 +99,13 @@ func (g guestRules) strict() map[string][]rule {
 		},
 		"ip": slices.Concat(
 			[]rule{frame("", ip, g.bound(frameSource, ip4Source), g.to("known"))},
+			routed,
 			g.notItsOwn("another guest's MAC address", nil, frameSource),
-			[]rule{frame("", ip, g.roams(frameSource, ip4Source), g.to("known"))}),
+			[]rule{frame("", ip, g.roams(frameSource, ip4Source), g.to("known"))},
+			routedRoaming),
 		"known": {frame("", l4proto(unix.IPPROTO_UDP), g.to("udp"))},
 		"arp": slices.Concat(
-			[]rule{
-				frame("the gateway's address is not for guests", arp, arpSender(g.n.Address.Addr()), impostor, drop()),
-				frame("nor is the bridge's", arp, arpSenderMAC(g.mac), impostor, drop()),
-			},
+			g.arp(),
 			g.notItsOwn("another guest's MAC address", nil, frameSource),
 			g.notItsOwn("another guest's MAC address", arp, arpMAC),
 			[]rule{

@@ -39,15 +39,15 @@ func findTakers(cfg Config, f *facts) []taker {
 	seen := map[taker]bool{}
 	for _, n := range cfg.Networks {
 		bridge, _ := f.link(n.Bridge)
-		look := func(protocol, service string, port uint16) {
+		look := func(protocol, service string, port uint16, at netip.Addr) {
 			for _, h := range holders[fmt.Sprint(protocol, port)] {
 				ours := h.PID == os.Getpid() || h.Process == strings.TrimSpace(string(self)) && TrustedUser(h.UID)
 				elsewhere := h.Link != portowner.AnyLink && h.Link != portowner.UnknownLink && h.Link != bridge.index
-				if ours || elsewhere || !h.Receives(n.Address.Addr()) {
+				if ours || elsewhere || !h.Receives(at) {
 					continue
 				}
 				t := taker{
-					network: n.Name, service: service, at: netip.AddrPortFrom(n.Address.Addr(), port),
+					network: n.Name, service: service, at: netip.AddrPortFrom(at, port),
 					pid: h.PID, process: h.Process, unit: unitOf(h.PID), libvirt: libvirtNetwork(h.PID),
 				}
 				if !seen[t] {
@@ -57,11 +57,13 @@ func findTakers(cfg Config, f *facts) []taker {
 			}
 		}
 		if n.DNS {
-			look("udp", "DNS", 53)
-			look("tcp", "DNS", 53)
+			for _, a := range n.addresses() {
+				look("udp", "DNS", 53, a.Addr())
+				look("tcp", "DNS", 53, a.Addr())
+			}
 		}
 		if n.DHCP {
-			look("udp", "DHCP", 67)
+			look("udp", "DHCP", 67, n.Address.Addr())
 		}
 	}
 	return takers

@@ -65,6 +65,9 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 			continue
 		}
 		fmt.Fprintf(&text, "  bridge   %s, %s\n", n.Bridge, n.Address)
+		for _, a := range n.Secondary {
+			fmt.Fprintf(&text, "           %s\n", a)
+		}
 		fmt.Fprintf(&text, "  uplink   %s\n", uplinkOf(n))
 		for _, r := range n.Routes {
 			fmt.Fprintf(&text, "  route    needed by the LAN's router: %s\n", r.Command)

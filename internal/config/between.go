@@ -22,6 +22,9 @@ func (b *builder) between() {
 			}
 		}
 		for _, q := range b.networks[:i] {
+			b.betweenSubnets(p, q)
+		}
+		for _, q := range b.networks[:i] {
 			if p.Bridge.Name != "" && p.Bridge.Name == q.Bridge.Name {
 				b.error(p.bridge, p.ifaceAt, fmt.Sprintf("the bridge %q is used by two networks", p.Bridge.Name), "Each network has a bridge of its own.",
 					here(q.ifaceAt, "network %q", q.Name))
@@ -37,6 +40,7 @@ func (b *builder) between() {
 		}
 	}
 	b.checkAllowed()
+	b.checkQueryFiles()
 	b.oneBridged()
 	b.checkLinks()
 }
@@ -48,7 +52,9 @@ func (b *builder) freeSubnet(like netip.Prefix) string {
 		if err != nil {
 			return ""
 		}
-		if !slices.ContainsFunc(b.networks, func(p *networkParts) bool { return p.Address.IsValid() && p.Address.Overlaps(candidate) }) {
+		if !slices.ContainsFunc(b.networks, func(p *networkParts) bool {
+			return slices.ContainsFunc(p.placedSubnets(), func(s placed) bool { return s.Overlaps(candidate) })
+		}) {
 			return fmt.Sprintf("Free is, for instance, \"%s/%d\".", candidate.Addr().Next(), candidate.Bits())
 		}
 	}

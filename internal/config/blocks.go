@@ -49,11 +49,12 @@ func networkBlock() *block {
 				name: "address", kind: networkAddress(), computed: "**required**, or `\"inherit\"` if bridged", example: `"10.0.0.1/24"`,
 				doc: "the host's address on the bridge with the subnet's prefix length; the guests' gateway and resolver. Of a bridged network `inherit`, what the uplink has; `dhcp`, what a DHCP server of the LAN gives; or an address of the LAN",
 			},
+			addressesArgument(),
 			hostAccessArgument(),
 			allowFromArgument(),
 			gatewayArgument(),
 		},
-		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock(), applyBlock()},
+		blocks: []*block{bridgeBlock(), uplinkBlock(), dhcpBlock(), dnsBlock(), hostBlock(), tapBlock(), publishBlock(), routeBlock(), applyBlock()},
 	}
 }
 
@@ -186,7 +187,7 @@ func dnsBlock() *block {
 	return &block{
 		name: "dns",
 		doc:  "The network's DNS service: it answers for the guests' names and addresses, and forwards and caches the rest.",
-		args: []argument{
+		args: slices.Concat([]argument{
 			{name: "enabled", kind: boolean(), fallback: "true", example: "false", doc: "whether the gateway answers DNS questions"},
 			{
 				name: "domain", kind: domainName(), computed: "`LABEL.internal`", example: `"lab.example.com"`,
@@ -202,10 +203,10 @@ func dnsBlock() *block {
 			},
 			{
 				name: "query_log", kind: boolean(), fallback: "false", example: "true",
-				doc: "a line in the log for each question and its answer, which makes answers slower",
+				doc: "whether a line is written for each question and its answer, which makes answers slower: to the log, or to `query_log_file`",
 			},
 			hostsFilesArgument(),
-		},
+		}, queryLogArguments()),
 		blocks: []*block{{
 			name: "record", many: true, needs: []string{"type", "value"},
 			label: &label{

@@ -102,6 +102,7 @@ var leftToTheLAN = []struct{ in, name, why string }{
 	{"", "host", "Addresses and names are the LAN's DHCP server's affair, and so are reservations."},
 	{"", "publish", "Guests of a bridged network have addresses of the LAN: they are reached directly."},
 	{"", "route", "Routes behind guests are for the LAN's router."},
+	{"", "addresses", "Which subnets there are is the LAN's affair."},
 	{"", "allow_from", "Guests of a bridged network are machines of the LAN, which this host doesn't keep apart."},
 	{"", "host_access", "Guests of a bridged network reach this host as every machine of the LAN does."},
 	{"bridge", "mtu", "The bridge has the uplink's MTU."},

@@ -24,6 +24,7 @@ type networkParts struct {
 	bridge, uplink, dhcp, dns    *node
 	hosts                        []*node // also those at the top level
 	domainAt, addressAt, ifaceAt hcl.Range
+	secondary                    []secondaryAt
 }
 
 func (b *builder) config(root *node) *Config {
@@ -51,6 +52,7 @@ func (b *builder) config(root *node) *Config {
 	b.between()
 	b.taps(root)
 	b.publishes(root)
+	b.routesOfAll(root)
 	cfg.Resolver = b.resolver(b.only(root, "resolver"))
 	cfg.Hooks = b.hooks(root)
 	cfg.API = b.api(b.only(root, "api"))
@@ -104,6 +106,7 @@ func (b *builder) network(n *node, strays []*node, networks int) *networkParts {
 	}
 	p.addressAt = n.at("address")
 	b.addressOf(p)
+	b.addressesOf(p)
 	if p.Mode == "bridged" {
 		b.bridgedOf(p, networks)
 		return p
@@ -181,9 +184,9 @@ func (b *builder) dnsOf(p *networkParts) {
 		Domain:       get[string](n, "domain"),
 		NameConflict: get[string](n, "name_conflict"),
 		Clients:      list[netip.Prefix](n, "clients"),
-		QueryLog:     get[bool](n, "query_log"),
 		HostsFiles:   b.hostsFilesOf(n),
 	}
+	p.DNS.QueryLog, p.DNS.QueryFile = b.queryLogOf(n)
 	for _, e := range n.elems("clients") {
 		if e.v.(netip.Prefix).Bits() == 0 {
 			b.warn(n, e.at, "anyone may ask this resolver", "An open resolver is used for attacks on others. Name the subnets that need it.")

@@ -30,6 +30,10 @@ type Network struct {
 	Name    string       // a DNS label, lower case
 	Mode    string       // routed, isolated, bridged
 	Address netip.Prefix // the host's address on the bridge; invalid where a bridged network inherits the uplink's, or leases one
+	// Secondary is further addresses of the host, each with a subnet of its own, which DHCP leases nothing of.
+	Secondary []netip.Prefix
+	Routes    []Route // its own, then those of the top level
+
 	Bridge  Bridge
 	Uplink  Uplink
 	DHCP    DHCP
@@ -125,6 +129,7 @@ type DNS struct {
 	NameConflict string // first_wins, suffix, reject
 	Clients      []netip.Prefix
 	QueryLog     bool
+	QueryFile    QueryFile
 	HostsFiles   []string // absolute paths, each once
 	Records      []Record
 }

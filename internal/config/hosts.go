@@ -98,19 +98,21 @@ func (b *builder) checkHostIdentity(n *node, h Host, owner string, c *claims) {
 }
 
 func (b *builder) checkHostAddress(p *networkParts, n *node, h Host, owner string, c *claims) {
-	subnet := p.Address.Masked()
+	own, ownAt := p.ownIn(h.Address)
+	subnet := own.Masked()
 	at := n.at("address")
 	switch h.Address {
-	case p.Address.Addr():
-		b.error(n, at, fmt.Sprintf("%s is the host's own address, the guests' gateway", h.Address), addressesOf(p.Address), here(p.addressAt, "the gateway"))
+	case own.Addr():
+		b.error(n, at, fmt.Sprintf("%s is the host's own address, the guests' gateway", h.Address), addressesOf(own), here(ownAt, "the gateway"))
 		return
 	case subnet.Addr():
-		b.error(n, at, fmt.Sprintf("%s is the network address of %s", h.Address, subnet), addressesOf(p.Address))
+		b.error(n, at, fmt.Sprintf("%s is the network address of %s", h.Address, subnet), addressesOf(own))
 		return
 	case broadcast(subnet):
-		b.error(n, at, fmt.Sprintf("%s is the broadcast address of %s", h.Address, subnet), addressesOf(p.Address))
+		b.error(n, at, fmt.Sprintf("%s is the broadcast address of %s", h.Address, subnet), addressesOf(own))
 		return
 	}
+	b.checkSecondaryHost(p, n, h)
 	if !subnet.Contains(h.Address) {
 		b.error(n, at, fmt.Sprintf("the address %s is outside the network", h.Address), addressesOf(p.Address), here(p.addressAt, "network %q", p.Name))
 		return

@@ -209,14 +209,15 @@ func (b *builder) publishTo(p *networkParts, n *node, out *Publish, a netip.Addr
 	if !p.Address.IsValid() {
 		return false
 	}
-	subnet := p.Address.Masked()
+	own, ownAt := p.ownIn(a)
+	subnet := own.Masked()
 	switch {
 	case !subnet.Contains(a):
 		b.error(n, at, fmt.Sprintf("the address %s is outside the network", a), addressesOf(p.Address), here(p.addressAt, "network %q", p.Name))
-	case a == p.Address.Addr():
-		b.error(n, at, fmt.Sprintf("%s is the host's own address, the guests' gateway", a), "A publish block leads to a guest. "+addressesOf(p.Address), here(p.addressAt, "the gateway"))
+	case a == own.Addr():
+		b.error(n, at, fmt.Sprintf("%s is the host's own address, the guests' gateway", a), "A publish block leads to a guest. "+addressesOf(own), here(ownAt, "the gateway"))
 	case a == subnet.Addr() || a == broadcast(subnet):
-		b.error(n, at, fmt.Sprintf("%s is no guest's address in %s", a, subnet), addressesOf(p.Address))
+		b.error(n, at, fmt.Sprintf("%s is no guest's address in %s", a, subnet), addressesOf(own))
 	default:
 		out.Target = a
 		for _, h := range p.Hosts {
@@ -249,11 +250,12 @@ func (b *builder) publishAddress(n *node, out Publish) bool {
 		if !q.Address.IsValid() {
 			continue
 		}
-		gateway := q.Address.Addr()
+		own, ownAt := q.ownIn(out.Address)
+		gateway := own.Addr()
 		if out.Address.IsValid() && out.Address != gateway {
-			if q.Address.Masked().Contains(out.Address) {
+			if own.Contains(out.Address) {
 				b.error(n, at, fmt.Sprintf("%s is an address of network %q, but not the host's", out.Address, q.Name),
-					fmt.Sprintf("The host's address there is %s.", gateway), here(q.addressAt, "network %q", q.Name))
+					fmt.Sprintf("The host's address there is %s.", gateway), here(ownAt, "network %q", q.Name))
 				return false
 			}
 			continue

@@ -128,7 +128,8 @@ func (r *records) reverse(name string) bool {
 	labels := strings.Split(rest, ".")
 	slices.Reverse(labels)
 	a, err := netip.ParseAddr(strings.Join(labels, "."))
-	return err == nil && r.p.Address.Masked().Contains(a)
+	own, _ := r.p.ownIn(a)
+	return err == nil && own.Masked().Contains(a)
 }
 
 func checkRecordName(name string) error {

@@ -49,7 +49,7 @@ func (b *builder) checkServers(u *node) {
 		server := e.v.(netip.AddrPort)
 		c.take(u, server.String(), "this upstream", e.at, fmt.Sprintf("the server %s stands twice", server), "Once is enough.")
 		for _, p := range b.networks {
-			if server.Addr().Unmap() == p.Address.Addr() && server.Port() == 53 && p.DNS.Enabled {
+			if own, _ := p.ownIn(server.Addr().Unmap()); server.Addr().Unmap() == own.Addr() && server.Port() == 53 && p.DNS.Enabled {
 				b.error(u, e.at, fmt.Sprintf("the upstream %s is labnet itself", server.Addr()),
 					"It would ask itself for ever. Name the LAN's resolver, or leave the upstream out to use the host's own resolvers.", here(p.addressAt, "network %q", p.Name))
 			}

@@ -104,6 +104,6 @@ func schema() *block {
 			doc: "Values with a name, used elsewhere as `local.NAME`. Any argument may stand here; values may refer to each other. " +
 				"The block may stand more than once, each name only once.",
 		},
-		daemonBlock(), networkBlock(), resolverBlock(), hookBlock(), apiBlock(), metricsBlock(), topHost, topTAPBlock(), topPublishBlock(),
+		daemonBlock(), networkBlock(), resolverBlock(), hookBlock(), apiBlock(), metricsBlock(), topHost, topTAPBlock(), topPublishBlock(), topRouteBlock(),
 	}}
 }

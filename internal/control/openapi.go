@@ -70,7 +70,7 @@ func describeAnswers(op *huma.Operation, n notes, problem *huma.Schema) {
 			response.Description = op.Summary
 		}
 		for _, content := range response.Content {
-			if code == "200" && n.example != nil {
+			if code[0] == '2' && n.example != nil {
 				content.Example = n.example
 			}
 			opened(content.Schema, false)

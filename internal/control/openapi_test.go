@@ -79,9 +79,9 @@ func TestTheDescriptionIsWhole(t *testing.T) {
 					}
 					example := content.(map[string]any)["example"]
 					switch {
-					case code == "200" && example == nil:
+					case code[0] == '2' && example == nil:
 						t.Errorf("%s has no example", id)
-					case code == "200":
+					case code[0] == '2':
 						if err := schema.Validate(example); err != nil {
 							t.Errorf("%s: the example: %v", id, err)
 						}

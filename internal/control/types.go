@@ -39,17 +39,18 @@ type Counters map[string]uint64
 
 // Network is one network as it is served.
 type Network struct {
-	Name       string       `json:"name"`
-	Mode       string       `json:"mode" enum:"routed,isolated,bridged"`
-	Bridge     string       `json:"bridge"`
-	Address    netip.Prefix `json:"address" doc:"The host's address on the bridge"`
-	Uplink     string       `json:"uplink" doc:"The interface of the way out, or auto; empty if it is isolated"`
-	Masquerade bool         `json:"masquerade"`
-	Domain     string       `json:"domain"`
-	Bound      int          `json:"leases_bound" doc:"Leases in force"`
-	Addresses  int          `json:"pool_addresses" doc:"Addresses in the ranges"`
-	Leased     int          `json:"pool_leased" doc:"Of these, those with a lease in force"`
-	DHCP       Counters     `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
+	Name       string         `json:"name"`
+	Mode       string         `json:"mode" enum:"routed,isolated,bridged"`
+	Bridge     string         `json:"bridge"`
+	Address    netip.Prefix   `json:"address" doc:"The host's address on the bridge"`
+	Secondary  []netip.Prefix `json:"secondary_addresses,omitempty" doc:"Further addresses of the host on the bridge"`
+	Uplink     string         `json:"uplink" doc:"The interface of the way out, or auto; empty if it is isolated"`
+	Masquerade bool           `json:"masquerade"`
+	Domain     string         `json:"domain"`
+	Bound      int            `json:"leases_bound" doc:"Leases in force"`
+	Addresses  int            `json:"pool_addresses" doc:"Addresses in the ranges"`
+	Leased     int            `json:"pool_leased" doc:"Of these, those with a lease in force"`
+	DHCP       Counters       `json:"dhcp,omitempty" doc:"Decisions so far, by reason code; absent where DHCP is off"`
 
 	Routes   []ReturnRoute `json:"return_routes,omitempty" doc:"What the LAN's router needs, since the network isn't masqueraded"`
 	Handover *Handover     `json:"handover,omitempty" doc:"How far a bridged network's bridge has taken over from its uplink"`
@@ -129,6 +130,6 @@ type Note struct {
 
 // Change is one change made to the host.
 type Change struct {
-	Group string `json:"group" doc:"links, addresses, firewall, sysctls, ports"`
+	Group string `json:"group" doc:"links, addresses, routes, firewall, sysctls, ports"`
 	Text  string `json:"text"`
 }

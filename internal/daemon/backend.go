@@ -91,6 +91,7 @@ func (d *daemon) network(n config.Network) control.Network {
 		Mode:       n.Mode,
 		Bridge:     n.Bridge.Name,
 		Address:    n.Address,
+		Secondary:  n.Secondary,
 		Uplink:     n.Uplink.Interface,
 		Masquerade: n.Uplink.Masquerade,
 		Domain:     n.DNS.Domain,

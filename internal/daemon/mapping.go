@@ -42,10 +42,15 @@ func compile(cfg *config.Config, hostName string) parts {
 			p.leases.Networks = append(p.leases.Networks, leaseNetwork(n, hostName))
 			p.dhcp = append(p.dhcp, dhcpLink(n))
 		}
+		for _, r := range n.Routes {
+			p.dns.Rebind.Own = append(p.dns.Rebind.Own, r.Subnet)
+		}
 		if n.DNS.Enabled {
 			p.dns.Networks = append(p.dns.Networks, dnsNetwork(n))
 		} else {
-			p.dns.Rebind.Own = append(p.dns.Rebind.Own, n.Address.Masked())
+			for _, a := range n.Addresses() {
+				p.dns.Rebind.Own = append(p.dns.Rebind.Own, a.Masked())
+			}
 		}
 	}
 	p.dns.Upstreams = upstreams(cfg.Resolver)
@@ -65,6 +70,7 @@ func hostNetwork(n config.Network) netcfg.Network {
 		Bridge:     n.Bridge.Name,
 		MTU:        n.Bridge.MTU,
 		Address:    n.Address,
+		Secondary:  n.Secondary,
 		Attach:     n.Bridge.Attach,
 		Masquerade: n.Uplink.Masquerade,
 		DHCP:       n.DHCP.Enabled,
@@ -78,6 +84,9 @@ func hostNetwork(n config.Network) netcfg.Network {
 		out.Guard = netcfg.GuardOff
 	case "strict":
 		out.Guard = netcfg.GuardStrict
+	}
+	for _, r := range n.Routes {
+		out.Routes = append(out.Routes, netcfg.Route(r))
 	}
 	for _, p := range n.Publishes {
 		out.Publish = append(out.Publish, hostPublish(p))
@@ -98,6 +107,11 @@ func leaseNetwork(n config.Network, hostName string) leases.Network {
 		out.Ranges = append(out.Ranges, leases.Range{Start: r.Start, End: r.End})
 	}
 	for _, h := range n.Hosts {
+		if h.Address.IsValid() && !n.Address.Contains(h.Address) {
+			// Its guest sets the address itself. The names are its own all the same.
+			out.ReservedNames = append(append(out.ReservedNames, h.Name), h.Aliases...)
+			continue
+		}
 		out.Reservations = append(out.Reservations, reservation(h))
 	}
 	switch n.DNS.NameConflict {
@@ -165,6 +179,7 @@ func dhcpLink(n config.Network) dhcpserver.Config {
 	if n.DNS.Enabled {
 		out.Domain = n.DNS.Domain
 	}
+	n.Hosts = hostsThatRoute(n)
 	switch n.DHCP.Identity {
 	case "client_id":
 		out.Identity = dhcpserver.IdentityClientID
@@ -195,6 +210,8 @@ const (
 	optMTU          = 26
 	optBroadcast    = 28
 	optDomainSearch = 119
+
+	optClasslessRoutes = 121
 )
 
 // dhcpOptions is the network's options: the defaults, overridden code by code by what the file says. An option
@@ -217,6 +234,9 @@ func dhcpOptions(n config.Network) []dhcpserver.Option {
 	if mtu := n.Bridge.MTU; mtu != 1500 {
 		// Always: few clients ask for it, and one that doesn't know the MTU loses every large packet.
 		defaults = append(defaults, dhcpserver.Option{Code: optMTU, Data: []byte{byte(mtu >> 8), byte(mtu)}, Always: true})
+	}
+	if routes := guestRoutes(n, netip.Addr{}); len(routes) > 0 {
+		defaults = append(defaults, dhcpserver.Option{Code: optClasslessRoutes, Data: routes})
 	}
 	own := wireOptions(n.DHCP.Options)
 	out := slices.DeleteFunc(defaults, func(d dhcpserver.Option) bool {
@@ -257,10 +277,13 @@ func dnsNetwork(n config.Network) dnsserver.Network {
 		Name:    n.Name,
 		Domain:  n.DNS.Domain,
 		Address: n.Address,
-		Clients: n.DNS.Clients,
-		MaxTTL:  leaseNameTTL,
+		Clients: dnsClients(n),
+
+		Secondary: n.Secondary,
+		MaxTTL:    leaseNameTTL,
 
 		LogQueries: n.DNS.QueryLog,
+		QueryFile:  dnsserver.QueryFile(n.DNS.QueryFile),
 		HostsFiles: n.DNS.HostsFiles,
 	}
 	for _, h := range n.Hosts {

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"labnet/internal/durable"
 )
 
 // keptTAP is a TAP that was made at run time, as it is remembered: like a block of the file, it is made again after a boot.
@@ -66,33 +67,8 @@ func (f tapFile) save(taps []keptTAP) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(f.path, append(text, '\n')); err != nil {
+	if err := durable.Replace(f.path, append(text, '\n'), 0o750); err != nil {
 		return fmt.Errorf("remembering which TAPs were made at run time: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file beside another and puts it in its place at once.
-func replaceFile(path string, text []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -21,6 +21,7 @@ const mostPorts = 128
 // listen begins to listen to the ports of networks under a strict guard. The function that it returns waits for the end of that.
 func (f *facts) listen() func() map[string][]stray {
 	heard := map[string][]stray{}
+	f.unheard = map[string]int{}
 	var mu sync.Mutex // guards heard
 	var all sync.WaitGroup
 	for _, n := range f.networks {
@@ -29,6 +30,7 @@ func (f *facts) listen() func() map[string][]stray {
 			continue
 		}
 		ports := slices.DeleteFunc(f.kernel.ports(bridge), func(l link) bool { return !l.up || !l.carrier })
+		f.unheard[n.Name] = max(len(ports)-mostPorts, 0)
 		for _, port := range ports[:min(len(ports), mostPorts)] {
 			all.Go(func() {
 				found, err := senders(port, nil)
@@ -118,6 +120,9 @@ func (f *facts) apart(n Network) []Finding {
 			break
 		}
 		out.warn(hostFor(s.mac, s.addr), "%s on %s sends from %s, which nothing gives it: the strict guard drops that", s.mac, s.port, s.addr)
+	}
+	if unheard := f.unheard[n.Name]; unheard > 0 {
+		out.ok("its first %d ports were listened to, and the other %d not: labnet doctor GUEST listens to one guest's", mostPorts, unheard)
 	}
 	if len(f.strays[n.Name]) == 0 {
 		out.ok("guests send from what they were given alone, and IPv4 alone, as meant: guard = \"strict\"")

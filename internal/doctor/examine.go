@@ -128,13 +128,16 @@ func (s Sources) known(ctx context.Context) *facts {
 func configured(cfg *config.Config) (out []Network) {
 	for _, n := range cfg.Networks {
 		one := Network{
-			Name: n.Name, Bridge: n.Bridge.Name, Domain: n.DNS.Domain, Address: n.Address, Masquerade: n.Uplink.Masquerade,
+			Name: n.Name, Bridge: n.Bridge.Name, Domain: n.DNS.Domain, Address: n.Address, Secondary: n.Secondary, Masquerade: n.Uplink.Masquerade,
 			DHCP: n.DHCP.Enabled, DNS: n.DNS.Enabled, Attach: n.Bridge.Attach, Mode: n.Mode,
 			Isolate: n.Bridge.IsolateGuests, Adopt: n.Bridge.Adopt, Services: n.HostAccess == "services", AllowFrom: n.AllowFrom,
 			Strict: n.Bridge.Guard == "strict", Published: published(n),
 		}
 		if n.Uplink.Interface != "auto" {
 			one.Uplink = n.Uplink.Interface
+		}
+		for _, r := range n.Routes {
+			one.Behind = append(one.Behind, r.Subnet)
 		}
 		for _, h := range n.Hosts {
 			one.Hosts = append(one.Hosts, Host{h.Name, net.HardwareAddr(h.MAC), h.Address})
@@ -148,7 +151,7 @@ func configured(cfg *config.Config) (out []Network) {
 func served(status *control.Status) (out []Network) {
 	for _, n := range status.Networks {
 		one := Network{
-			Name: n.Name, Bridge: n.Bridge, Domain: n.Domain, Address: n.Address, Masquerade: n.Masquerade, DHCP: n.DHCP != nil, DNS: n.Domain != "", Mode: n.Mode,
+			Name: n.Name, Bridge: n.Bridge, Domain: n.Domain, Address: n.Address, Secondary: n.Secondary, Masquerade: n.Masquerade, DHCP: n.DHCP != nil, DNS: n.Domain != "", Mode: n.Mode,
 		}
 		if n.Uplink != "auto" {
 			one.Uplink = n.Uplink

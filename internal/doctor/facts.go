@@ -3,6 +3,7 @@ package doctor
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"labnet/internal/control"
@@ -12,7 +13,9 @@ import (
 type Network struct {
 	Name, Bridge, Domain string
 	Address              netip.Prefix // the gateway's
-	Uplink               string       // "" follows the default route
+	Secondary            []netip.Prefix
+	Behind               []netip.Prefix // subnets that lie behind guests
+	Uplink               string         // "" follows the default route
 	Masquerade           bool
 	DHCP, DNS            bool
 	Attach               []string
@@ -31,6 +34,11 @@ const (
 	isolated = "isolated"
 	bridged  = "bridged"
 )
+
+// contains reports whether an address is of one of the network's subnets.
+func (n Network) contains(a netip.Addr) bool {
+	return n.Address.Contains(a) || slices.ContainsFunc(n.Secondary, func(p netip.Prefix) bool { return p.Contains(a) })
+}
 
 // routed reports whether the host is the network's gateway, with a way out or without.
 func (n Network) routed() bool { return n.Mode != bridged }
@@ -64,7 +72,8 @@ type facts struct {
 	leasesErr   error           // why leases aren't known
 	calls       map[string]call // by network and published port
 	strays      map[string][]stray
-	name        string // that the outside was asked for
+	unheard     map[string]int // ports of a network that weren't listened to, since there are too many
+	name        string         // that the outside was asked for
 }
 
 // link is an interface.

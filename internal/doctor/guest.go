@@ -174,7 +174,7 @@ func (g *guest) findNetwork(f *facts) {
 		bridge, ok := f.kernel.link(n.Bridge)
 		byPort := ok && g.port.name != "" && g.port.master == bridge.index
 		byLease := g.lease != nil && g.lease.Network == n.Name
-		if g.network == nil && (byPort || byLease || g.addr.IsValid() && n.Address.Contains(g.addr)) {
+		if g.network == nil && (byPort || byLease || g.addr.IsValid() && n.contains(g.addr)) {
 			g.network = n
 		}
 	}
@@ -194,7 +194,7 @@ func (s Sources) probe(ctx context.Context, f *facts, g *guest) {
 		g.overhear()
 	}
 	var all sync.WaitGroup
-	if bridge.up && g.addr.IsValid() && g.network.Address.Contains(g.addr) {
+	if bridge.up && g.addr.IsValid() && g.network.contains(g.addr) {
 		all.Go(func() {
 			owners, err := whoHas(bridge, g.network.Address.Addr(), g.addr)
 			if err != nil {

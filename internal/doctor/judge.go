@@ -97,7 +97,15 @@ func (f *facts) bridge(n Network) []Finding {
 	case !slices.Contains(bridge.addresses, n.Address):
 		out.fail(f.restore(), "%s hasn't the gateway's address %s", n.Bridge, n.Address)
 	default:
-		out.ok("%s is up with %s", n.Bridge, n.Address)
+		all := []string{n.Address.String()}
+		for _, a := range n.Secondary {
+			if !slices.Contains(bridge.addresses, a) {
+				out.fail(f.restore(), "%s hasn't the secondary address %s", n.Bridge, a)
+				continue
+			}
+			all = append(all, a.String())
+		}
+		out.ok("%s is up with %s", n.Bridge, strings.Join(all, ", "))
 	}
 	out.list = append(out.list, f.ports(n, bridge)...)
 	return out.list

@@ -180,7 +180,8 @@ func remedyFor(a control.DHCPAnswer, explain string) string {
 // foreign are the addresses that it was heard sending from which aren't of its network.
 func (g *guest) foreign() (list []netip.Addr) {
 	for _, a := range g.uses {
-		if !g.network.Address.Contains(a) && !a.IsLinkLocalUnicast() {
+		behind := slices.ContainsFunc(g.network.Behind, func(p netip.Prefix) bool { return p.Contains(a) })
+		if !g.network.contains(a) && !behind && !a.IsLinkLocalUnicast() {
 			list = append(list, a)
 		}
 	}
@@ -190,7 +191,7 @@ func (g *guest) foreign() (list []netip.Addr) {
 // inside is an address of its network that it uses.
 func (g *guest) inside() netip.Addr {
 	for _, a := range g.uses {
-		if g.network.Address.Contains(a) {
+		if g.network.contains(a) {
 			return a
 		}
 	}
@@ -214,7 +215,7 @@ func join(addrs []netip.Addr) string {
 func (g *guest) address() []Finding {
 	out := about("reach", g.networkName())
 	if !g.probed {
-		if g.addr.IsValid() && g.network.Address.Contains(g.addr) {
+		if g.addr.IsValid() && g.network.contains(g.addr) {
 			out.warn("sudo labnet doctor "+g.asked, "it wasn't asked: the bridge is down, or the right to send ARP is missing")
 		}
 		return out.list

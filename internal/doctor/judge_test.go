@@ -119,6 +119,7 @@ var hostCases = []kase{
 	{name: "bridge: another kind of link", host: func(f *facts) { f.kernel.links[1].kind = "veth" }},
 	{name: "bridge: down", host: func(f *facts) { f.kernel.links[1].up = false }},
 	{name: "bridge: no address", host: func(f *facts) { f.kernel.links[1].addresses = nil }},
+	{name: "bridge: no secondary address", host: func(f *facts) { f.networks[0].Secondary = []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")} }},
 	{name: "ports: down", host: func(f *facts) { f.kernel.links[2].up = false }},
 	{name: "ports: idle", host: func(f *facts) { f.kernel.links[2].carrier = false }},
 	{name: "dhcp: not served", host: func(f *facts) { f.status.Networks[0].DHCP = nil }},
@@ -173,6 +174,9 @@ var hostCases = []kase{
 	{name: "host_access", host: func(f *facts) { f.networks[0].Services = true }},
 	{name: "allow_from", host: func(f *facts) { f.networks[0].AllowFrom = []string{"dmz", "office"} }},
 	{name: "strict", host: func(f *facts) { f.networks[0].Strict = true }},
+	{name: "strict: many ports", host: func(f *facts) {
+		f.networks[0].Strict, f.unheard = true, map[string]int{"lab": 12}
+	}},
 	{name: "strict: a stray", host: func(f *facts) {
 		f.networks[0].Strict = true
 		f.judgeSenders(map[string][]stray{"lab": {{"vm1", webMAC, webAddr}, {"vm1", webMAC, netip.MustParseAddr("10.0.0.9")}}})

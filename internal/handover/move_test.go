@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"labnet/internal/durable"
 	"labnet/internal/nettest"
 	"labnet/internal/nettest/hostdump"
 )
@@ -327,7 +328,7 @@ func TestManagersAreFound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := &Host{root: t.TempDir()}
 			for name, text := range c.files {
-				if err := replace(filepath.Join(h.root, name), []byte(text)); err != nil {
+				if err := durable.Replace(filepath.Join(h.root, name), []byte(text), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -351,7 +352,7 @@ func TestWirelessAndClouds(t *testing.T) {
 		t.Error("a plain machine is more than that")
 	}
 	for name, text := range map[string]string{"sys/class/net/wlan0/phy80211/name": "phy0\n", "sys/class/dmi/id/sys_vendor": "Amazon EC2\n"} {
-		if err := replace(filepath.Join(h.root, name), []byte(text)); err != nil {
+		if err := durable.Replace(filepath.Join(h.root, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

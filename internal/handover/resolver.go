@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"labnet/internal/dhcpclient"
+	"labnet/internal/durable"
 )
 
 const (
@@ -127,7 +128,7 @@ func (t *tenant) writeResolvConf(text []byte) error {
 		return nil
 	}
 	if !bytes.HasPrefix(now, []byte(resolvMark)) {
-		if err := replace(filepath.Join(t.dir, formerResolvConf), now); err != nil {
+		if err := durable.Replace(filepath.Join(t.dir, formerResolvConf), now, 0o700); err != nil {
 			return fmt.Errorf("keeping the former %s: %w", resolvConf, err)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"labnet/internal/durable"
 )
 
 // Phase is how far a handover is.
@@ -118,39 +120,10 @@ func (h *Host) save(file string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", file, err)
 	}
-	if err := replace(filepath.Join(h.dir, file), append(data, '\n')); err != nil {
+	if err := durable.Replace(filepath.Join(h.dir, file), append(data, '\n'), 0o700); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Join(h.dir, file), err)
 	}
 	return nil
-}
-
-func replace(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := makeDir(dir); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	entrust(file)
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (h *Host) remove(file string) error {
@@ -161,7 +134,7 @@ func (h *Host) remove(file string) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(h.dir)
+	return durable.SyncDir(h.dir)
 }
 
 // State reads how far the handover is. What an earlier boot or another namespace left behind counts as nothing.
@@ -202,14 +175,14 @@ var errLocked = errors.New("another process is at work on the handover")
 
 // lock keeps other processes out until unlock is called, or the process ends.
 func (h *Host) lock(file string, patience time.Duration) (unlock func(), err error) {
-	if err := makeDir(h.dir); err != nil {
+	if err := durable.MakeDir(h.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory of the handover's state: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(h.dir, file), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	entrust(f)
+	durable.Entrust(f)
 	deadline := time.Now().Add(patience)
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
