@@ -50,7 +50,7 @@ Start with 'labnet demo' to see it work without touching this machine's network,
 		return wrongUse("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newInit(&g), newRun(&g), newCheck(&g), newFmt(&g), newPlan(&g), newApply(&g), newConfirm(&g), newRollback(&g), newDown(&g), newStatus(&g), newLeases(&g), newTAPs(&g), newTrace(&g), newExplain(&g),
+		newInit(&g), newRun(&g), newCheck(&g), newFmt(&g), newPlan(&g), newApply(&g), newConfirm(&g), newRollback(&g), newDown(&g), newStatus(&g), newLeases(&g), newTAPs(&g), newTop(&g), newTrace(&g), newExplain(&g),
 		newCache(&g), newReload(&g), newUpgrade(&g), newDoctor(&g), newImport(&g), newDemo(), newVersion(),
 	)
 	root.AddCommand(builderVerbs()...)
