@@ -100,6 +100,8 @@ over a connection that began after the change, by SSH, or on a console of the ma
 can be reached. It needs no daemon.`,
 		Example: `  labnet confirm 7GX2KQ1A`,
 		Args:    exactArgs(1, "the token that `labnet apply` has printed"),
+
+		ValidArgsFunction: cobra.NoFileCompletions, // it is to be copied from there
 		RunE: func(cmd *cobra.Command, args []string) error {
 			uplink, bridge, err := confirm(g, cmd.ErrOrStderr(), args[0], force)
 			if err != nil {

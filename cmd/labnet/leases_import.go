@@ -37,6 +37,8 @@ Without a daemon the leases go straight into the store of the configuration, so 
 		Example: `  labnet leases import /var/lib/misc/dnsmasq.leases
   labnet leases import --dry-run /var/lib/kea/kea-leases4.csv*
   labnet leases import --network lab /var/lib/dhcp/dhcpd.leases`,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return wrongUse("%s wants a file at least; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())

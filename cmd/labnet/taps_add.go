@@ -47,6 +47,7 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 			return err
 		},
 	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions // names are the caller's to choose
 	flags := cmd.Flags()
 	flags.StringVar(&n.Network, "network", "", "in this network, if there are several")
 	flags.StringVar(&n.Owner, "owner", "", "the user who may open it, by name or number (default: the caller)")
@@ -57,6 +58,9 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 	addFormat(cmd, &out, "text", "json")
 	addHypervisor(cmd, &hypervisor)
 	complete(cmd, g, "network", networkNames)
+	complete(cmd, g, "owner", accounts("/etc/passwd"))
+	complete(cmd, g, "group", accounts("/etc/group"))
+	complete(cmd, g, "host", hostNames)
 	return cmd
 }
 

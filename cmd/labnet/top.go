@@ -62,6 +62,7 @@ answers come from, DHCP messages a second, upstreams, cache. ? lists the keys. -
 	cmd.Flags().DurationVar(&cfg.Interval, "interval", time.Second, "between two looks, 200ms to 1m")
 	cmd.Flags().StringVar(&cfg.Network, "network", "", "only this network's guests and DHCP")
 	cmd.Flags().StringVar(&cfg.Filter, "filter", "", "only guests with this in what is shown of them")
+	complete(cmd, g, "filter", leaseKeys)
 	complete(cmd, g, "network", networkNames)
 	return cmd
 }
