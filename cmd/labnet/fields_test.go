@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"labnet/internal/control"
+	"labnet/internal/daemon"
 	"labnet/internal/doctor"
 	"labnet/internal/top"
 )
@@ -29,11 +30,15 @@ var documented = map[string][]reflect.Type{
 	"cache":                       {reflect.TypeFor[control.DNSCache](), reflect.TypeFor[control.FlushedDNS]()},
 	"top":                         {reflect.TypeFor[top.Moment]()},
 	"apply, confirm and rollback": {reflect.TypeFor[control.Applied](), reflect.TypeFor[control.Handover]()},
+	"plan":                        {reflect.TypeFor[daemon.Prospect]()},
+	"leases recover":              {reflect.TypeFor[daemon.Recovery]()},
+	"leases import and export":    {reflect.TypeFor[importReport]()},
 	"doctor":                      {reflect.TypeFor[doctor.Report]()},
 	"The socket":                  {reflect.TypeFor[control.Port]()},
 }
 
-// fieldsOf is the names of a type's fields in JSON, and of those below. Leases inside others are described with the leases.
+// fieldsOf is the names of a type's fields in JSON, and of those below. Leases, upstreams and problems inside others are
+// described with the leases and the status.
 func fieldsOf(t reflect.Type, into map[string]bool, root bool) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:
@@ -43,7 +48,7 @@ func fieldsOf(t reflect.Type, into map[string]bool, root bool) {
 	default:
 		return
 	}
-	if t.PkgPath() == "time" || t.PkgPath() == "net/netip" || !root && (t == reflect.TypeFor[control.Lease]() || t == reflect.TypeFor[control.Upstream]()) {
+	if t.PkgPath() == "time" || t.PkgPath() == "net/netip" || !root && (t == reflect.TypeFor[control.Lease]() || t == reflect.TypeFor[control.Upstream]() || t == reflect.TypeFor[control.Problem]()) {
 		return
 	}
 	for f := range t.Fields() {

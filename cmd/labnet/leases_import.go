@@ -59,8 +59,8 @@ Without a daemon the leases go straight into the store of the configuration, so 
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				err = writeJSON(cmd.OutOrStdout(), report)
+			if out != "text" {
+				err = writeObject(cmd.OutOrStdout(), out, report)
 			} else {
 				err = report.write(cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
@@ -70,7 +70,7 @@ Without a daemon the leases go straight into the store of the configuration, so 
 			return err
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().Var(&from, "format", "of the files: "+strings.Join(from.known, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(from.known, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&network, "network", "", "the network that all of them are for")

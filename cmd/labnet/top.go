@@ -35,8 +35,8 @@ answers come from, DHCP messages a second, upstreams, cache. ? lists the keys. -
 			if cfg.Interval < leastInterval || cfg.Interval > mostInterval {
 				return wrongUse("--interval: want %v to %v", leastInterval, mostInterval)
 			}
-			if out == "json" && !once {
-				return wrongUse("-o json is for --once")
+			if out != "text" && !once {
+				return wrongUse("-o %s is for --once", out)
 			}
 			if why := noScreen(cmd.InOrStdin(), cmd.OutOrStdout()); why != "" && !once {
 				return wrongUse("%s; use `labnet top --once`, or `labnet status`", why)
@@ -50,14 +50,14 @@ answers come from, DHCP messages a second, upstreams, cache. ? lists the keys. -
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), screen.Moment())
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, screen.Moment())
 			}
 			_, err = io.WriteString(cmd.OutOrStdout(), screen.Text(140))
 			return err
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().BoolVar(&once, "once", false, "print one interval, without a terminal")
 	cmd.Flags().DurationVar(&cfg.Interval, "interval", time.Second, "between two looks, 200ms to 1m")
 	cmd.Flags().StringVar(&cfg.Network, "network", "", "only this network's guests and DHCP")

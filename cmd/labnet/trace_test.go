@@ -188,7 +188,7 @@ func TestCompletionByTheDaemon(t *testing.T) {
 		{"leases release builder |", ":4\n"},
 		{"leases list --network |", "dmz\trouted, 10.1.0.1/24\nlab\trouted, 10.0.0.1/24\n:4\n"},
 		{"leases show --network |", "dmz\trouted, 10.1.0.1/24\nlab\trouted, 10.0.0.1/24\n:4\n"},
-		{"explain dhcp -o |", "text\njson\n:4\n"},
+		{"explain dhcp -o |", "text\njson\nyaml\n:4\n"},
 	} {
 		socket, stop := serveFake(t, f)
 		words := strings.Fields(strings.TrimSuffix(test.args, "|"))

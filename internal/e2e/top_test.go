@@ -167,3 +167,34 @@ func TestTop(t *testing.T) {
 		t.Errorf("--once prints %q", out)
 	}
 }
+
+// TestColoursOnATerminal: lists and the status have colours there, unless somebody doesn't want them.
+func TestColoursOnATerminal(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.configure(t, labConfig)
+	l.start(t)
+	g := l.newGuest(t, "vm1", "vm1")
+	g.udhcpc(t)
+	g.leased(t)
+	for _, test := range []struct {
+		verb, env, want string
+		colours         bool
+	}{
+		{"leases", "TERM=xterm", "bound", true},
+		{"status", "TERM=xterm", "ready", true},
+		{"doctor", "TERM=xterm", "ok", true},
+		{"leases", "NO_COLOR=1", "bound", false},
+		{"leases", "TERM=dumb", "bound", false},
+	} {
+		run := append([]string{"ip", "netns", "exec", l.router.Name}, l.args(t, test.verb)...)
+		term := newTerminal(t, 160, 40, []string{test.env}, run...)
+		term.shows(t, test.want, "ended with")
+		if screen := term.run(t, "capture-pane", "-e", "-p"); strings.Contains(screen, "\x1b[32m") != test.colours {
+			t.Errorf("%s with %s: colours: %t, want %t\n%q", test.verb, test.env, !test.colours, test.colours, screen)
+		}
+	}
+	if out := l.labnet(t, "leases"); strings.Contains(out, "\x1b") {
+		t.Errorf("colours in a pipe: %q", out)
+	}
+}
