@@ -12,7 +12,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 # Real peers of the tests: Debian packages, installed when root and missing.
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
             netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd \
-            unbound knot-dnsutils ldnsutils musl-tools iptables ufw firewalld
+            tmux unbound knot-dnsutils ldnsutils musl-tools iptables ufw firewalld
 # Installed, this one would take over the machine's own /etc/resolv.conf.
 UNPACKED := systemd-resolved
 

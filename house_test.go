@@ -28,9 +28,10 @@ var imports = map[string][]string{
 	"internal/observe":  nil,
 	"internal/handover": {"internal/dhcpclient", "internal/durable"},
 	"internal/demo":     {"internal/control"},
+	"internal/top":      {"internal/control"},
 	"internal/doctor":   {"internal/config", "internal/control"},
 	"internal/daemon":   {"netcfg", "leases", "dhcpserver", "dnsserver", "internal/config", "internal/control", "internal/dhcpclient", "internal/durable", "internal/handover", "internal/hooks", "internal/metrics", "internal/observe", "internal/portowner", "internal/succession"},
-	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate", "internal/migrate/dnsmasqconf"},
+	"cmd/labnet":        {"internal/daemon", "internal/control", "internal/config", "internal/demo", "internal/doctor", "internal/migrate", "internal/migrate/dnsmasqconf", "internal/top"},
 
 	"internal/migrate/dnsmasqconf": {"internal/config"},
 

@@ -48,13 +48,13 @@ is so for that time only. A process that doesn't depend on the daemon stands by 
 				}
 				answer.Pending.Steps, answer.Pending.Notes = steps, notes
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), answer)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, answer)
 			}
 			return writeApplied(cmd.OutOrStdout(), answer)
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().DurationVar(&within, "confirm-within", 0, "go back after this time (default: the configuration's)")
 	cmd.Flags().BoolVar(&force, "force", false, "overrule what stands against moving the uplink, where that is possible")
 	return cmd
@@ -100,6 +100,8 @@ over a connection that began after the change, by SSH, or on a console of the ma
 can be reached. It needs no daemon.`,
 		Example: `  labnet confirm 7GX2KQ1A`,
 		Args:    exactArgs(1, "the token that `labnet apply` has printed"),
+
+		ValidArgsFunction: cobra.NoFileCompletions, // it is to be copied from there
 		RunE: func(cmd *cobra.Command, args []string) error {
 			uplink, bridge, err := confirm(g, cmd.ErrOrStderr(), args[0], force)
 			if err != nil {
@@ -130,7 +132,7 @@ ran before runs again. What others have changed meanwhile stays. It needs no dae
 			return rollback(cmd, g, out)
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().StringVar(&token, "stand-by", "", "wait to take back the change of a token, and go when it is confirmed")
 	// For the process that `labnet apply` leaves behind.
 	_ = cmd.Flags().MarkHidden("stand-by") // it fails for flags that don't exist only

@@ -25,13 +25,13 @@ Leases are never in it.`,
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), found)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, found)
 			}
 			return writeCache(cmd.OutOrStdout(), found)
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.AddCommand(newCacheFlush(g))
 	return cmd
 }
@@ -63,15 +63,15 @@ which stays. Root may, and who is of a group of api.admins.`,
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), flushed)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, flushed)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "flushed %s\n", answers(flushed.Flushed))
 			return err
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().BoolVar(&below, "below", false, "also the names under it")
 	return cmd
 }

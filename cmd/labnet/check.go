@@ -19,6 +19,8 @@ lists that it names can be read; 'labnet plan' also looks at this host.`,
 		Example: `  labnet check
   labnet check ./lab.hcl -o json`,
 		Args: optionalFile(g),
+
+		ValidArgsFunction: oneFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, diags := config.Load(g.config)
 			if !diags.HasErrors() {

@@ -177,6 +177,9 @@ func TestAskingTheDaemon(t *testing.T) {
 		{"leases-csv-network", "leases --network dmz -o csv"},
 		{"lease-json", "leases show 10.0.0.66 -o json"},
 		{"explain-json", "explain dhcp 10.0.0.66 -o json"},
+		{"status-yaml", "status -o yaml"},
+		{"cache-yaml", "cache -o yaml"},
+		{"wait-json", "leases wait builder -o json"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ask(t, &fake{leases: exampleLeases()}, strings.Fields(test.args)...)

@@ -241,10 +241,10 @@ func TestCacheFlush(t *testing.T) {
 func TestDNSCompletion(t *testing.T) {
 	f := &fake{leases: exampleLeases()[:1]}
 	for _, test := range []struct{ args, want string }{
-		{"trace dns --reason |", "forwarded\n:4\n"},
-		{"trace dns --client |", "10.0.0.57\n:4\n"},
+		{"trace dns --reason |", "forwarded\t3 times\n:4\n"},
+		{"trace dns --client |", "10.0.0.57\tbuilder\n:4\n"},
 		{"trace dns -o |", "text\nndjson\njson\n:4\n"},
-		{"explain dns --from |", "10.0.0.57\n52:54:00:00:00:01\nbuilder\n:4\n"},
+		{"explain dns --from |", "10.0.0.57\tbuilder\n52:54:00:00:00:01\tbuilder\nbuilder\t10.0.0.57\n:4\n"},
 		{"cache flush |", ":4\n"},
 	} {
 		socket, stop := serveFake(t, f)

@@ -52,8 +52,8 @@ The exit code is 1 if something fails; warnings don't count.`,
 				return err
 			}
 			var err error
-			if out == "json" {
-				err = writeJSON(cmd.OutOrStdout(), found)
+			if out != "text" {
+				err = writeObject(cmd.OutOrStdout(), out, found)
 			} else {
 				err = writeReport(cmd.OutOrStdout(), found)
 			}
@@ -64,7 +64,7 @@ The exit code is 1 if something fails; warnings don't count.`,
 		},
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().StringVar(&name, "name", "example.org", "the name of the outside that DNS is asked for")
 	_ = cmd.RegisterFlagCompletionFunc("name", cobra.NoFileCompletions) // fails for flags that don't exist only
 	return cmd
@@ -122,6 +122,8 @@ func hostResolvers() (servers []netip.AddrPort) {
 
 var reportMarks = map[doctor.Status]string{doctor.OK: "[ ok ]", doctor.Warn: "[warn]", doctor.Fail: "[fail]"}
 
+var markColours = map[doctor.Status]colour{doctor.OK: good, doctor.Warn: so, doctor.Fail: bad}
+
 // writeReport prints a line for each finding, and the fix below it.
 func writeReport(w io.Writer, r doctor.Report) error {
 	var text strings.Builder
@@ -130,7 +132,7 @@ func writeReport(w io.Writer, r doctor.Report) error {
 		if f.Network != "" {
 			area += " " + f.Network
 		}
-		fmt.Fprintf(&text, "%s %-18s %s\n", reportMarks[f.Status], oneLine(area), oneLine(f.What))
+		fmt.Fprintf(&text, "%s %-18s %s\n", tint(w, markColours[f.Status], reportMarks[f.Status]), oneLine(area), oneLine(f.What))
 		if f.Fix != "" && f.Status != doctor.OK {
 			fmt.Fprintf(&text, "%26s%s\n", "", oneLine(f.Fix))
 		}

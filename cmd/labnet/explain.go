@@ -62,14 +62,14 @@ class, where the flags don't say otherwise; --client-id '' leaves the identifier
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), found)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, found)
 			}
 			return writeExplanations(cmd.OutOrStdout(), query, found, time.Now())
 		},
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	flags := cmd.Flags()
 	flags.StringVar(&f.clientID, "client-id", "", "its client identifier (option 61) in hexadecimal")
 	flags.StringVar(&f.hostname, "hostname", "", "the name that it asks for (option 12)")

@@ -43,14 +43,14 @@ answers is kept as always. Nothing is counted, and no guest notices.`,
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), found)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, found)
 			}
 			return writeDNSExplanations(cmd.OutOrStdout(), found, time.Now())
 		},
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	flags := cmd.Flags()
 	flags.StringVar(&q.Type, "type", "", "the type of record (default: A, or PTR for an address)")
 	flags.StringVar(&from, "from", "", "who asks: the name, MAC or address of a lease, or any address (default: this host)")

@@ -24,6 +24,9 @@ func newFmt(g *global) *cobra.Command {
 input and prints. Default: the file or directory of --config.`,
 		Example: `  labnet fmt lab.hcl
   labnet fmt --check *.hcl`,
+		Args: cobra.ArbitraryArgs,
+
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{g.config}

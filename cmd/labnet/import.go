@@ -53,6 +53,8 @@ Nothing on this host is changed. Of interfaces that the configuration names and 
   labnet import dnsmasq /etc/dnsmasq.conf --address br0=10.0.0.1/24 --allow-lossy
   labnet import dnsmasq -- --interface=br0 --dhcp-range=10.0.0.100,10.0.0.199,12h
   labnet import dnsmasq --root /mnt/old /etc/dnsmasq.conf`,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return wrongUse("%s wants a file, or options behind --; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
@@ -76,6 +78,10 @@ Nothing on this host is changed. Of interfaces that the configuration names and 
 	flags.StringArrayVar(&f.addresses, "address", nil, "an interface's address, INTERFACE=ADDRESS/LENGTH, or ADDRESS/LENGTH alone; any number of times")
 	flags.StringVar(&f.root, "root", "", "the directory that is / to the configuration, such as that of another machine's disk")
 	flags.StringVar(&f.blockList, "block-list", "", "the list for names that are blocked one by one (default: the file of -o with .blocked in place of .hcl)")
+	for _, flag := range []string{"output", "root", "block-list"} {
+		completeFiles(cmd, flag)
+	}
+	_ = cmd.RegisterFlagCompletionFunc("network", cobra.NoFileCompletions) // the caller's to choose
 	return cmd
 }
 

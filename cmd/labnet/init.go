@@ -20,6 +20,12 @@ func newInit(g *global) *cobra.Command {
 		Example: `  labnet init routed
   labnet init bridged -
   labnet init routed ./lab.hcl && labnet check -c ./lab.hcl`,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return []cobra.Completion{word("bridged", "guests are machines of the LAN"), word("routed", "a network of their own behind this host")}, cobra.ShellCompDirectiveNoFileComp
+			}
+			return oneFile(nil, args[1:], "")
+		},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return wrongUse("labnet init wants a mode, and may be given a file; see `labnet init --help`")

@@ -37,6 +37,8 @@ Without a daemon the leases go straight into the store of the configuration, so 
 		Example: `  labnet leases import /var/lib/misc/dnsmasq.leases
   labnet leases import --dry-run /var/lib/kea/kea-leases4.csv*
   labnet leases import --network lab /var/lib/dhcp/dhcpd.leases`,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return wrongUse("%s wants a file at least; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
@@ -57,8 +59,8 @@ Without a daemon the leases go straight into the store of the configuration, so 
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				err = writeJSON(cmd.OutOrStdout(), report)
+			if out != "text" {
+				err = writeObject(cmd.OutOrStdout(), out, report)
 			} else {
 				err = report.write(cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
@@ -68,7 +70,7 @@ Without a daemon the leases go straight into the store of the configuration, so 
 			return err
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().Var(&from, "format", "of the files: "+strings.Join(from.known, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(from.known, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&network, "network", "", "the network that all of them are for")

@@ -51,7 +51,7 @@ missing, with exit code 1.`,
 		},
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	flags := cmd.Flags()
 	flags.StringVar(&q.For, "for", control.WaitLease, "what to wait for: lease or dns")
 	flags.DurationVar(&timeout, "timeout", time.Minute, "how long to wait")
@@ -95,8 +95,8 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 func writeWaited(cmd *cobra.Command, out format, r control.WaitResult) error {
-	if out == "json" {
-		return writeJSON(cmd.OutOrStdout(), r)
+	if out != "text" {
+		return writeObject(cmd.OutOrStdout(), out, r)
 	}
 	addresses := r.Addresses
 	if len(addresses) == 0 && r.Lease != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // listFormats are what lists can be written as; the first is the default.
@@ -42,9 +43,9 @@ func writeList[T any](w io.Writer, out format, all iter.Seq2[T, error], view lis
 	case "csv":
 		err = writeCSV(buffered, all, view)
 	case "wide":
-		err = writeTable(buffered, all, view.wide)
+		err = writeTable(buffered, all, view.wide, coloured(w))
 	default:
-		err = writeTable(buffered, all, view.narrow)
+		err = writeTable(buffered, all, view.narrow, coloured(w))
 	}
 	if flushErr := buffered.Flush(); err == nil {
 		err = flushErr
@@ -110,12 +111,16 @@ func writeCSV[T any](w io.Writer, all iter.Seq2[T, error], view listView[T]) err
 	return out.Error()
 }
 
-func writeTable[T any](w io.Writer, all iter.Seq2[T, error], view tableView[T]) error {
+func writeTable[T any](w io.Writer, all iter.Seq2[T, error], view tableView[T], colours bool) error {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleDefault)
 	t.Style().Options = table.OptionsNoBordersAndSeparators
 	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
 	t.AppendHeader(tableRow(view.header))
+	if colours {
+		t.Style().Color.Header = text.Colors{text.Bold}
+		t.SetColumnConfigs([]table.ColumnConfig{{Name: "state", Transformer: tintState}})
+	}
 	err := writeEach(all, func(v T) error {
 		t.AppendRow(tableRow(view.row(v)))
 		return nil
@@ -125,6 +130,15 @@ func writeTable[T any](w io.Writer, all iter.Seq2[T, error], view tableView[T]) 
 	}
 	_, err = io.WriteString(w, trimLines(t.Render()))
 	return err
+}
+
+// tintState shows a state in its colour.
+func tintState(cell any) string {
+	state, _ := cell.(string)
+	if c := stateColour(state); c != "" {
+		return "\x1b[" + string(c) + "m" + state + "\x1b[m"
+	}
+	return state
 }
 
 func tableRow(cells []string) table.Row {

@@ -30,6 +30,17 @@ func writeYAMLList[T any](w io.Writer, all iter.Seq2[T, error]) error {
 	return err
 }
 
+// objectFormats are what a verb that says one thing can say it as; the first is the default.
+var objectFormats = []string{"text", "json", "yaml"}
+
+// writeObject writes v for programs: every format but text.
+func writeObject(w io.Writer, out format, v any) error {
+	if out == "yaml" {
+		return writeYAML(w, v)
+	}
+	return writeJSON(w, v)
+}
+
 // writeYAML writes v with the fields of its JSON, in their order.
 func writeYAML(w io.Writer, v any) error {
 	text, err := encodeYAML(v)

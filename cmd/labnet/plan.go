@@ -31,8 +31,8 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 				return err
 			}
 			w := cmd.OutOrStdout()
-			if out == "json" {
-				err = writeJSON(w, prospect)
+			if out != "text" {
+				err = writeObject(w, out, prospect)
 			} else {
 				err = writeChanges(w, prospect.Changes)
 				writeProblems(cmd, prospect.Problems)
@@ -50,7 +50,7 @@ there is nothing to do. Needs root, to read the rules of the kernel.`,
 			return nil
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when there is something to do")
 	return cmd
 }

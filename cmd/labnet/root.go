@@ -45,12 +45,15 @@ Start with 'labnet demo' to see it work without touching this machine's network,
 	flags.StringVar(&g.stateDir, "state-dir", "", "where leases are kept (default: the configuration's, "+defaultStateDir+")")
 	flags.StringVar(&g.runDir, "run-dir", "", "where the control socket is (default: the configuration's, "+defaultRunDir+")")
 	flags.StringVar(&g.socket, "socket", "", "the control socket (default: $LABNET_SOCKET, or "+socketName+" in the run directory)")
+	for _, flag := range []string{"config", "state-dir", "run-dir", "socket"} {
+		completeFiles(root, flag)
+	}
 	root.SetVersionTemplate("labnet {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return wrongUse("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newInit(&g), newRun(&g), newCheck(&g), newFmt(&g), newPlan(&g), newApply(&g), newConfirm(&g), newRollback(&g), newDown(&g), newStatus(&g), newLeases(&g), newTAPs(&g), newTrace(&g), newExplain(&g),
+		newInit(&g), newRun(&g), newCheck(&g), newFmt(&g), newPlan(&g), newApply(&g), newConfirm(&g), newRollback(&g), newDown(&g), newStatus(&g), newLeases(&g), newTAPs(&g), newTop(&g), newTrace(&g), newExplain(&g),
 		newCache(&g), newReload(&g), newUpgrade(&g), newDoctor(&g), newImport(&g), newDemo(), newVersion(),
 	)
 	root.AddCommand(builderVerbs()...)

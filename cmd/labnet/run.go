@@ -95,6 +95,8 @@ this one did takes over, as by 'labnet upgrade'.`,
 	_ = flags.MarkHidden(daemon.SelfTestFlag) // it fails for flags that don't exist only
 	flags.StringVar(&level, "log-level", "", "debug, info, warn or error (default: the configuration's)")
 	flags.StringVar(&logFormat, "log-format", "", "auto, text, json or journal (default: the configuration's)")
+	completeFixed(cmd, "log-level", "debug", "info", "warn", "error")
+	completeFixed(cmd, "log-format", "auto", "text", "json", "journal")
 	return cmd
 }
 

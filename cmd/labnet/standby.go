@@ -71,8 +71,8 @@ func rollback(cmd *cobra.Command, g *global, out format) error {
 		return err
 	}
 	w := cmd.OutOrStdout()
-	if out == "json" {
-		err = writeJSON(w, back)
+	if out != "text" {
+		err = writeObject(w, out, back)
 	} else if _, err = fmt.Fprintf(w, "%s has again what %s had\n", back.Uplink, back.Bridge); err == nil && len(back.Differences) == 0 {
 		_, err = fmt.Fprintln(w, "it is what it was before")
 	}

@@ -28,13 +28,13 @@ func newStatus(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), status)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, status)
 			}
 			return writeStatus(cmd.OutOrStdout(), status, time.Now())
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for a daemon that serves, e.g. 10s")
 	return cmd
 }
@@ -57,7 +57,7 @@ func waitForStatus(ctx context.Context, client *control.Client, limit time.Durat
 
 func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "labnet %s: %s (pid %d, up %s, %s)\n", s.Version, s.State, s.PID, now.Sub(s.Started).Round(time.Second), s.Config)
+	fmt.Fprintf(&text, "labnet %s: %s (pid %d, up %s, %s)\n", s.Version, tint(w, stateOf(s), string(s.State)), s.PID, now.Sub(s.Started).Round(time.Second), s.Config)
 	for _, n := range s.Networks {
 		fmt.Fprintf(&text, "\nnetwork %s (%s)\n", n.Name, n.Mode)
 		if n.Handover != nil {
@@ -110,6 +110,14 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// stateOf is the colour of the daemon's state.
+func stateOf(s control.Status) colour {
+	if s.State == control.Ready {
+		return good
+	}
+	return bad
 }
 
 // writeHandover is how a bridged network's bridge does.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -141,20 +140,6 @@ func tapOwner(t control.TAP) string {
 		return "group " + t.Group
 	}
 	return owner + " in group " + t.Group
-}
-
-// tapNames is the TAPs that were made at run time, for the shell.
-func tapNames(origins ...string) func(context.Context, *control.Client) []string {
-	return func(ctx context.Context, client *control.Client) []string {
-		found, _ := client.TAPs(ctx, "")
-		var names []string
-		for _, t := range found {
-			if len(origins) == 0 || slices.Contains(origins, t.Origin) {
-				names = append(names, t.Name)
-			}
-		}
-		return names
-	}
 }
 
 // someArgs wants one argument at least, described for people.

@@ -36,8 +36,8 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 				return err
 			}
 			sayWaiting(cmd, made...)
-			if out == "json" {
-				return writeJSON(cmd.OutOrStdout(), made)
+			if out != "text" {
+				return writeObject(cmd.OutOrStdout(), out, made)
 			}
 			var text strings.Builder
 			for i, t := range made {
@@ -47,6 +47,7 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 			return err
 		},
 	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions // names are the caller's to choose
 	flags := cmd.Flags()
 	flags.StringVar(&n.Network, "network", "", "in this network, if there are several")
 	flags.StringVar(&n.Owner, "owner", "", "the user who may open it, by name or number (default: the caller)")
@@ -54,9 +55,12 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 	flags.StringVar(&n.MAC, "mac", "", "the MAC address for its guest")
 	flags.StringVar(&n.Host, "host", "", "the host block or the reservation of its guest, whose MAC address it has")
 	flags.BoolVar(&n.MultiQueue, "multi-queue", false, "for a machine with several queues")
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, objectFormats...)
 	addHypervisor(cmd, &hypervisor)
 	complete(cmd, g, "network", networkNames)
+	complete(cmd, g, "owner", accounts("/etc/passwd"))
+	complete(cmd, g, "group", accounts("/etc/group"))
+	complete(cmd, g, "host", hostNames)
 	return cmd
 }
 

@@ -66,6 +66,7 @@ labnet becomes the program: its exit code, its signals and its terminal are the 
 	flags.StringVar(&n.MAC, "mac", "", "the MAC address for the machine, if the TAP is made")
 	flags.StringVar(&n.Host, "host", "", "the host block or the reservation of the machine, if the TAP is made; root only")
 	flags.BoolVar(&n.NoVnetHdr, "no-vnet-hdr", false, "bare frames, without virtio headers, if the TAP is made")
+	complete(cmd, g, "host", hostNames)
 	complete(cmd, g, "network", networkNames)
 	return cmd
 }

@@ -62,7 +62,7 @@ Ctrl-C ends it.`,
 			return err
 		},
 	}
-	addFormat(cmd, &out, "text", "json")
+	addFormat(cmd, &out, "text", "ndjson", "json")
 	flags := cmd.Flags()
 	flags.StringVar(&f.mac, "mac", "", "only MACs that begin with this, or match it where it has * or ?")
 	flags.StringVar(&f.addr, "addr", "", "only what is about this address, or an address of this prefix")

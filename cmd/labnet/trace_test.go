@@ -176,19 +176,19 @@ func TestCompletionByTheDaemon(t *testing.T) {
 	f := &fake{leases: exampleLeases()[:2]}
 	for _, test := range []struct{ args, want string }{
 		{"trace |", "dhcp\tWatch DHCP messages: what was answered, and why\ndns\tWatch DNS questions: what was answered, and why\n:4\n"},
-		{"trace dhcp --reason |", "ack\nnak\n:4\n"},
-		{"trace dhcp --network |", "lab\ndmz\n:4\n"},
-		{"trace dhcp --mac |", "52:54:00:00:00:01\n52:54:00:00:00:02\n:4\n"},
-		{"explain dhcp |", "10.0.0.57\n10.0.0.60\n52:54:00:00:00:01\n52:54:00:00:00:02\nbuilder\n:4\n"},
+		{"trace dhcp --reason |", "ack\t7 times\nnak\t1 times\n:4\n"},
+		{"trace dhcp --network |", "dmz\trouted, 10.1.0.1/24\nlab\trouted, 10.0.0.1/24\n:4\n"},
+		{"trace dhcp --mac |", "52:54:00:00:00:01\tbuilder\n52:54:00:00:00:02\t10.0.0.60\n:4\n"},
+		{"explain dhcp |", "10.0.0.57\tbuilder\n10.0.0.60\t52:54:00:00:00:02\n52:54:00:00:00:01\tbuilder\n52:54:00:00:00:02\t10.0.0.60\nbuilder\t10.0.0.57\n:4\n"},
 		{"explain dhcp builder |", ":4\n"},
 		{"explain dhcp builder --hostname |", ":4\n"},
-		{"explain dhcp builder --network |", "lab\ndmz\n:4\n"},
-		{"trace dhcp --addr |", "10.0.0.57\n10.0.0.60\n:4\n"},
-		{"leases show |", "10.0.0.57\n10.0.0.60\n52:54:00:00:00:01\n52:54:00:00:00:02\nbuilder\n:4\n"},
+		{"explain dhcp builder --network |", "dmz\trouted, 10.1.0.1/24\nlab\trouted, 10.0.0.1/24\n:4\n"},
+		{"trace dhcp --addr |", "10.0.0.57\tbuilder\n10.0.0.60\t52:54:00:00:00:02\n:4\n"},
+		{"leases show |", "10.0.0.57\tbuilder\n10.0.0.60\t52:54:00:00:00:02\n52:54:00:00:00:01\tbuilder\n52:54:00:00:00:02\t10.0.0.60\nbuilder\t10.0.0.57\n:4\n"},
 		{"leases release builder |", ":4\n"},
-		{"leases list --network |", "lab\ndmz\n:4\n"},
-		{"leases show --network |", "lab\ndmz\n:4\n"},
-		{"explain dhcp -o |", "text\njson\n:4\n"},
+		{"leases list --network |", "dmz\trouted, 10.1.0.1/24\nlab\trouted, 10.0.0.1/24\n:4\n"},
+		{"leases show --network |", "dmz\trouted, 10.1.0.1/24\nlab\trouted, 10.0.0.1/24\n:4\n"},
+		{"explain dhcp -o |", "text\njson\nyaml\n:4\n"},
 	} {
 		socket, stop := serveFake(t, f)
 		words := strings.Fields(strings.TrimSuffix(test.args, "|"))

@@ -64,7 +64,7 @@ func handleMetrics(mux *http.ServeMux, backend Backend, log *slog.Logger) {
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			if !mayChange(r.Context()) {
-				http.Error(w, onlyRoot, http.StatusForbidden)
+				writeProblem(w, http.StatusForbidden, onlyRoot)
 				return
 			}
 			log.Info("asked over the control socket", "op", "profile", "path", r.URL.Path, "by", who(r.Context()))

@@ -197,8 +197,8 @@ func TestTAPFile(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if err := (tapFile{filepath.Join(dir, "none", "taps.json")}).save(want); err == nil {
-		t.Error("saved in a directory that isn't there")
+	if err := (tapFile{filepath.Join(f.path, "taps.json")}).save(want); err == nil {
+		t.Error("saved where a file is in the way")
 	}
 }
 

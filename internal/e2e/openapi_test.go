@@ -69,7 +69,7 @@ hook "nobody" { command = ["/bin/false"] }
 	watch.until(t, `"event":"bound"`)
 
 	for _, route := range []string{
-		"/v1/status", "/v1/leases", "/v1/leases?filter=state=bound&sort=-expires", "/v1/leases?filter=nope", "/v1/leases/history",
+		"/v1/status", "/v1/health", "/v1/leases", "/v1/leases?filter=state=bound&sort=-expires", "/v1/leases?filter=nope", "/v1/leases/history",
 		"/v1/leases/wait?key=vm1", "/v1/leases/wait?key=vm1&for=dns", "/v1/leases/wait?key=nobody&timeout=1ms", "/v1/leases/wait?key=vm1&network=none",
 		"/v1/reservations", "/v1/taps", "/v1/taps?network=none", "/v1/ports", "/v1/ports?network=none", "/v1/dns/cache",
 		"/v1/explain/dhcp?mac=52:54:00:00:00:01", "/v1/explain/dhcp?mac=52:54:00:aa:00:10&hostname=vm1", "/v1/explain/dhcp?mac=nonsense",
