@@ -13,8 +13,8 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := nftables iproute2 iputils-ping bind9 bind9-dnsutils udhcpc isc-dhcp-client dhcpcd5 \
             netcat-openbsd strace tcpdump conntrack sqlite3 procps dnsmasq-base kea-dhcp4-server isc-dhcp-server busybox util-linux gcc libc6-dev systemd \
             tmux unbound knot-dnsutils ldnsutils musl-tools iptables ufw firewalld
-# Installed, this one would take over the machine's own /etc/resolv.conf.
-UNPACKED := systemd-resolved
+# Installed, the first would take over the machine's own /etc/resolv.conf, and the second would run.
+UNPACKED := systemd-resolved prometheus
 
 # The peers of bench-dhcp, bench-dns and bench-nat, which no other target needs.
 BENCH_PACKAGES := kea-dhcp4-server kea-admin dnsmasq-base

@@ -226,3 +226,8 @@ hook "chat" {
 api {
   admins = ["netadmin"]
 }
+
+# Counters for Prometheus and answers for probes, for this host alone.
+metrics {
+  listen = "127.0.0.1:9167"
+}

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -80,6 +82,18 @@ func TestTroublesKeepTheirKinds(t *testing.T) {
 	reasons := found.reasons()
 	if len(reasons) != 3 || len(found.problems()) != 3 || reasons[0].Kind != "store" || reasons[0].Summary != "the disk is full" || reasons[2].Kind != "hook" || reasons[2].Summary != "two" {
 		t.Errorf("%+v", reasons)
+	}
+}
+
+func TestEveryKindIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range kinds() {
+		if !strings.Contains(string(text), "\n| `"+string(k)+"` | ") {
+			t.Errorf("docs/operations.md doesn't say what %s is", k)
+		}
 	}
 }
 

@@ -199,9 +199,19 @@ func (f *failingDisk) keptAll(t *testing.T, when string) {
 // inject has something happen to system calls of the daemon that are about its state, such as error=EIO, until mend is called.
 func (l *lab) inject(t *testing.T, calls, what string) (mend func()) {
 	t.Helper()
-	args := []string{"-f", "-p", strconv.Itoa(l.pid(t)), "-o", filepath.Join(t.TempDir(), "trace"), "-e", "trace=" + calls, "-e", "inject=" + calls + ":" + what}
+	var files []string
 	for _, name := range []string{"leases.db", "leases.db-wal", "leases.db-shm", "leases.db-redo1", "leases.db-redo2"} {
-		args = append(args, "-P", filepath.Join(l.dir, "state", name))
+		files = append(files, filepath.Join(l.dir, "state", name))
+	}
+	return l.injectAt(t, calls, what, files...)
+}
+
+// injectAt is inject for other files.
+func (l *lab) injectAt(t *testing.T, calls, what string, files ...string) (mend func()) {
+	t.Helper()
+	args := []string{"-f", "-p", strconv.Itoa(l.pid(t)), "-o", filepath.Join(t.TempDir(), "trace"), "-e", "trace=" + calls, "-e", "inject=" + calls + ":" + what}
+	for _, file := range files {
+		args = append(args, "-P", file)
 	}
 	cmd := exec.Command("strace", args...)
 	var says syncBuffer

@@ -140,7 +140,7 @@ func TestTheDocumentationIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want, got []string
+	var want []string
 	for _, m := range table() {
 		labels := "`" + strings.Join(m.labels, "`, `") + "`"
 		if m.labels == nil {
@@ -148,9 +148,7 @@ func TestTheDocumentationIsComplete(t *testing.T) {
 		}
 		want = append(want, "| `"+m.name+"` | "+string(m.kind)+" | "+labels+" |")
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `labnet_[^|]*\\|[^|]*\\|[^|]*\\|").FindAllString(string(text), -1) {
-		got = append(got, row)
-	}
+	got := regexp.MustCompile("(?m)^\\| `labnet_[^|]*\\|[^|]*\\|[^|]*\\|").FindAllString(string(text), -1)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-ours +documented:\n%s", diff)
 	}
