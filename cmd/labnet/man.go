@@ -52,7 +52,7 @@ func referencePage(markdown string) []byte {
 	var body strings.Builder
 	fmt.Fprintf(&body, "%% \"LABNET.HCL\" \"5\" \"\" \"labnet %s\" \"labnet\"\n# NAME\nlabnet.hcl - the configuration of labnet\n\n", buildVersion())
 	// Sections of a page are of the first level.
-	for line := range strings.Lines(listed(markdown)) {
+	for line := range strings.Lines(withoutTables(markdown)) {
 		switch {
 		case line == "# Configuration\n":
 			line = "# DESCRIPTION\n"

@@ -23,9 +23,9 @@ func cells(row string) (out []string) {
 	}
 }
 
-// listed makes of tables, which are wider than terminals, a paragraph for each row: the first cell, and below it the others, each with what its column is
+// withoutTables makes of tables, which are wider than terminals, a paragraph for each row: the first cell, and below it the others, each with what its column is
 // called.
-func listed(markdown string) string {
+func withoutTables(markdown string) string {
 	var out strings.Builder
 	var columns []string
 	for line := range strings.Lines(markdown) {
