@@ -259,3 +259,27 @@ func TestHooksAndWaitsOutliveAnUpgrade(t *testing.T) {
 		return nil
 	})
 }
+
+// TestTheServiceIsUpgraded has the daemon taken over under the unit's user and capabilities.
+func TestTheServiceIsUpgraded(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.asService(t)
+	l.configure(t, labConfig)
+	l.start(t)
+	g := l.newGuest(t, "guest", "vm1")
+	g.udhcpc(t)
+	g.leased(t)
+	pid := l.pid(t)
+	for range 2 {
+		if out := l.labnet(t, "upgrade"); !strings.Contains(out, "took over from") {
+			t.Errorf("an upgrade says %q", out)
+		}
+		if got := g.resolve(t, "guest"); len(got) != 1 {
+			t.Errorf("the guest's name has %q", got)
+		}
+	}
+	if now := l.pid(t); now != pid {
+		t.Errorf("process %d has become %d", pid, now)
+	}
+}
