@@ -2,9 +2,11 @@ package e2e
 
 import (
 	bytewise "encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -195,4 +197,89 @@ func TestWhatIsStoredAndNotWantedGoes(t *testing.T) {
 	}
 	s.end(unix.SIGTERM)
 	s.start(t)
+}
+
+// TestHooksAndWaitsOutliveAnUpgrade leases while the daemon is taken over: hooks are told of every lease, once, and who waits for one goes on waiting.
+func TestHooksAndWaitsOutliveAnUpgrade(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	told := l.listen(t, "")
+	l.configure(t, strings.Replace(wideConfig, "/22", "/16", 1)+fmt.Sprintf("hook \"all\" {\n  url = \"http://%s/\"\n}\n", told.addr))
+	l.start(t, "--log-level", "info")
+	s := newSwarm(t, l.newGuest(t, "swarm", "vm1").Host)
+	late := swarmMAC(1 << 20)
+	waited := make(chan error, 1)
+	go func() {
+		out, err := l.tryLabnet(t, "leases", "wait", late.String(), "--timeout", "50s")
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		waited <- err
+	}()
+	var next atomic.Int64
+	var over atomic.Bool
+	var running sync.WaitGroup
+	for range 4 {
+		running.Go(func() {
+			for !over.Load() {
+				if _, err := s.lease(swarmMAC(int(next.Add(1))), 10); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 3 {
+		begun := next.Load()
+		l.labnet(t, "upgrade")
+		nettest.Eventually(t, limit, func() error {
+			if next.Load() < begun+20 {
+				return errorOf("hardly anybody leases")
+			}
+			return nil
+		})
+	}
+	over.Store(true)
+	running.Wait()
+	if _, err := s.lease(late, 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Errorf("who waited for a lease: %v", err)
+	}
+	want := len(s.record())
+	nettest.Eventually(t, limit, func() error {
+		macs := map[string]bool{}
+		events := told.of("lease.bound")
+		for _, e := range events {
+			macs[e.Lease.MAC] = true
+		}
+		if len(macs) != want || len(events) != want {
+			return fmt.Errorf("%d events about %d clients, of %d", len(events), len(macs), want)
+		}
+		return nil
+	})
+}
+
+// TestTheServiceIsUpgraded has the daemon taken over under the unit's user and capabilities.
+func TestTheServiceIsUpgraded(t *testing.T) {
+	nettest.NeedRoot(t)
+	l := newLab(t)
+	l.asService(t)
+	l.configure(t, labConfig)
+	l.start(t)
+	g := l.newGuest(t, "guest", "vm1")
+	g.udhcpc(t)
+	g.leased(t)
+	pid := l.pid(t)
+	for range 2 {
+		if out := l.labnet(t, "upgrade"); !strings.Contains(out, "took over from") {
+			t.Errorf("an upgrade says %q", out)
+		}
+		if got := g.resolve(t, "guest"); len(got) != 1 {
+			t.Errorf("the guest's name has %q", got)
+		}
+	}
+	if now := l.pid(t); now != pid {
+		t.Errorf("process %d has become %d", pid, now)
+	}
 }
