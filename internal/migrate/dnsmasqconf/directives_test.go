@@ -19,7 +19,7 @@ func one(t *testing.T, lines string) (*Result, []error) {
 	t.Helper()
 	const around = "interface=br0\ndhcp-range=set:net,10.0.0.100,10.0.0.199,255.255.255.0,12h\ndomain=lab.test\nserver=192.0.2.53\nno-resolv\nno-hosts\ndhcp-authoritative\n"
 	return Import([]string{"-"}, nil, Options{
-		Stdin: strings.NewReader(around + lines), Addresses: []Interface{{Name: "br0", Prefix: netipPrefix("10.0.0.1/24")}}, BlockList: "/etc/labnet/b",
+		Stdin: strings.NewReader(around + lines), Addresses: []Interface{{Name: "br0", Prefix: netipPrefix("10.0.0.1/24")}}, BlockList: "/etc/labnet/b", HostsFile: "/etc/labnet/h",
 	})
 }
 
@@ -38,6 +38,8 @@ func TestDirectives(t *testing.T) {
 		{"a number of two bytes", `dhcp-option=224,12s`, Exact, "", `value = "00:0c"`},
 		{"a template in a text", `dhcp-option=224,"${x} %{y}"`, Exact, "", `value = "$${x} %%{y}"`},
 		{"the later option counts", "dhcp-option=42,10.0.0.5\ndhcp-option=42,10.0.0.6", Ignored, "later line", `value = ["10.0.0.6"]`},
+		{"routers elsewhere", "dhcp-option=121,10.1.0.0/16,10.9.0.1", Exact, "", `code = 121 type = "hex" value = "10:0a:01:0a:09:00:01"`},
+		{"the MAC address of a group", "dhcp-host=11:22:33:44:55:66,x", Unsupported, "no machine's", ""},
 		{"no DNS server", "dhcp-option=6", Unsupported, "withheld", ""},
 		{"the lease's own", "dhcp-option=option:T1,30m", Approximated, "lease time", ""},
 		{"DHCPv6", "dhcp-option=option6:dns-server,[::]", Unsupported, "DHCPv6", ""},
@@ -67,16 +69,26 @@ func TestDirectives(t *testing.T) {
 		{"IPv6", "dhcp-range=::,constructor:br0,ra-stateless", Unsupported, "DHCPv6", ""},
 		{"all but known", "dhcp-ignore=tag:!known", Exact, "", `unknown_clients = "deny"`},
 		{"by a tag", "dhcp-ignore=tag:net", Unsupported, "denied", ""},
-		{"a name elsewhere", "host-record=x.example.org,192.0.2.9", Unsupported, "own domain", ""},
+		{"a name elsewhere", "host-record=x.example.org,192.0.2.9", Exact, "", `hosts_files = ["/etc/labnet/h"]`},
+		{"an alias elsewhere", "cname=x.example.org,y.lab.test", Unsupported, "own domain", ""},
+		{"all below a name elsewhere", "address=/x.example.org/192.0.2.9", Approximated, "below it", `hosts_files = ["/etc/labnet/h"]`},
+		{"a hosts file of DHCP that isn't there", "dhcp-hostsfile=/none/such", Approximated, "does without it", ""},
+		{"ranges with two tags", "dhcp-range=set:two,10.0.0.10,10.0.0.20,12h", Approximated, "whole network", `start = "10.0.0.10"`},
+		{"a hosts file", "addn-hosts=/none/such", Approximated, "looks for it", `hosts_files = ["/none/such"]`},
 		{"a bare name", "cname=a,b.lab.test", Approximated, "in the network's domain", `record "a"`},
 		{"a CNAME beside others", "host-record=a.lab.test,10.0.0.9\ncname=a.lab.test,b", Unsupported, "stands alone", ""},
 		{"an MX for this machine", "mx-host=lab.test", Unsupported, "name it", ""},
 		{"an MX with a target", "mx-target=mail.lab.test\nmx-host=lab.test,,20", Exact, "", `value = "20 mail.lab.test."`},
+		{"a record by number", "dns-rr=x.lab.test,16,02:68:69", Exact, "", `type = "TXT" value = "\"hi\""`},
+		{"a record of an unknown type", "dns-rr=x.lab.test,65280,01:02", Exact, "", `type = "TYPE65280" value = "\\# 2 0102"`},
+		{"a record that is none", "dns-rr=x.lab.test,65,00:01", Unsupported, "no HTTPS record", ""},
 		{"no service", "srv-host=_x._tcp", Exact, "", `value = "0 0 1 ."`},
 		{"our own zone", "server=/lab.test/192.0.2.1", Unsupported, "never forwarded", ""},
 		{"ourselves", "server=/x.test/10.0.0.1", Unsupported, "labnet itself", ""},
 		{"a source address", "server=/x.test/192.0.2.1@10.0.0.1", Approximated, "by the route", `domains = ["x.test"]`},
 		{"a name to block", "local=/x.test/", Exact, "", `files = ["/etc/labnet/b"]`},
+		{"every name by the address alone", "address=10.0.0.9", Unsupported, "every name", ""},
+		{"two names", "dhcp-host=52:54:00:00:00:01,x,y", Ignored, "the last counts", `host "y"`},
 		{"every name", "address=/#/10.0.0.9", Unsupported, "every name", ""},
 		{"DNS on another port", "port=5353", Unsupported, "port 53", ""},
 		{"a large cache", "cache-size=1000000", Approximated, "in bytes", `cache_size = "245MiB"`},
@@ -106,7 +118,7 @@ func uncommented(flat, want string) string {
 	if strings.Contains(want, "# ") {
 		return flat
 	}
-	return strings.Join(strings.Fields(regexp.MustCompile(`# standard input:\d+: \S+( \S+)*? (option|\}|class|record|host|start|boot_file|next_server|upstream|block|range|value|unknown_clients|cache_size|serve_stale|bridge|dhcp|dns|resolver|network)\b`).ReplaceAllString(flat, "$2")), " ")
+	return strings.Join(strings.Fields(regexp.MustCompile(`# standard input:\d+: \S+( \S+)*? (option|\}|class|record|host|start|boot_file|next_server|upstream|block|range|value|hosts_files|unknown_clients|cache_size|serve_stale|bridge|dhcp|dns|resolver|network)\b`).ReplaceAllString(flat, "$2")), " ")
 }
 
 // What dnsmasq would refuse is refused, with the line.
@@ -121,10 +133,9 @@ func TestMistakesNameTheLine(t *testing.T) {
 		{"dhcp-range=10.0.0.1,10.0.0.9,255.0.255.0", "is not a netmask"},
 		{"dhcp-option=option:no-such,1", `there is no DHCP option "no-such"`},
 		{"dhcp-option=3,x", `"x" is not an address`},
-		{"address=10.0.0.1", "it needs /NAME/"},
+		{"local-ttl=5m", `local-ttl: "5m" is not a number`},
 		{"port=53\nport=0", "it may stand once only"},
 		{"conf-file=/none/such", "conf-file: /none/such: no such file or directory"},
-		{"dhcp-host=52:54:00:00:00:01,x,y", "two names"},
 		{"pxe-service=vax,x", "there is no architecture"},
 	} {
 		_, mistakes := one(t, test.line)

@@ -24,6 +24,8 @@ type Options struct {
 	// BlockList is the absolute path at which Result.Blocked will be; "": names to block that stand between other directives are
 	// left out.
 	BlockList string
+	// HostsFile is the absolute path at which Result.Hosts will be; "": names outside the networks' domains are left out.
+	HostsFile string
 }
 
 // Result is a labnet configuration that serves what dnsmasq's did.
@@ -31,6 +33,7 @@ type Result struct {
 	HCL      []byte // in the form of `labnet fmt`
 	Findings []Finding
 	Blocked  []string // the lines of the list at Options.BlockList, none if it isn't needed
+	Hosts    []string // likewise of Options.HostsFile
 }
 
 // Worst is the lowest level of the findings.
@@ -44,10 +47,11 @@ func (r *Result) Worst() Level {
 	return worst
 }
 
-// Import reads configuration files, and then a command line without the program's name. The errors are every Mistake, none of which
-// dnsmasq itself would start with, but for options that came after 2.90.
+// Import reads configuration files, and then a command line without the program's name. The errors are every Mistake: what dnsmasq 2.90 itself
+// wouldn't start with, and what no labnet configuration can have. A result is
+// always a configuration without errors.
 func Import(files, args []string, o Options) (*Result, []error) {
-	r := &reader{root: o.Root, stdin: o.Stdin, seen: map[string]bool{}}
+	r := &reader{root: o.Root, stdin: o.Stdin, seen: map[string]bool{}, absent: map[int]string{}}
 	for _, name := range files {
 		r.file(name, "", nil)
 	}
@@ -58,7 +62,11 @@ func Import(files, args []string, o Options) (*Result, []error) {
 	if len(r.mistakes) > 0 {
 		return nil, r.mistakes
 	}
-	return im.result(), nil
+	result := im.result()
+	if wrong := im.check(result.HCL); len(wrong) > 0 {
+		return nil, wrong
+	}
+	return result, nil
 }
 
 // importer turns directives into networks and a resolver. What a directive comes to is noted under its index.
@@ -80,6 +88,7 @@ type importer struct {
 	lost map[string]string        // tags that are set by what labnet can't tell: why
 
 	resolver resolver
+	hosts    hostsFiles
 	script   *hook
 	noPort   bool // port=0
 	mx       string
@@ -124,6 +133,9 @@ func (im *importer) run() {
 			}
 			im.at = i
 			im.findings[i] = &Finding{File: d.File, Line: d.Line, Text: d.Text(), Level: Exact}
+			if why := im.reader.absent[i]; why != "" {
+				im.note(Approximated, why)
+			}
 			if k.take != nil {
 				k.take(im, d)
 			} else {
@@ -176,7 +188,8 @@ func (im *importer) mistake(d Directive, format string, args ...any) {
 }
 
 func (im *importer) result() *Result {
-	out := &Result{HCL: im.write(), Blocked: im.resolver.blockLines}
+	own, served := im.ownHosts()
+	out := &Result{HCL: im.write(), Blocked: im.resolver.blockLines, Hosts: im.hosts.lines}
 	for i := range im.directives() {
 		if f, ok := im.findings[i]; ok { // the lines of a list have one finding for all
 			out.Findings = append(out.Findings, *f)
@@ -184,6 +197,9 @@ func (im *importer) result() *Result {
 	}
 	for _, extra := range im.resolver.lists {
 		out.Findings = append(out.Findings, extra.finding)
+	}
+	if served {
+		out.Findings = append(out.Findings, own)
 	}
 	return out
 }

@@ -6,6 +6,8 @@ import (
 	"testing/quick"
 
 	"github.com/google/go-cmp/cmp"
+
+	"labnet/internal/config"
 )
 
 func TestLinesAreReadAsDnsmasqReadsThem(t *testing.T) {
@@ -82,9 +84,14 @@ func FuzzImport(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(withoutFiles(text)), BlockList: "/b"})
+		result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(withoutFiles(text)), BlockList: "/b", HostsFile: "/h"})
 		if len(mistakes) == 0 {
 			parses(t, result.HCL)
+			if _, diags := config.LoadText("labnet.hcl", result.HCL); diags.HasErrors() {
+				var all strings.Builder
+				_ = diags.WriteText(&all, false, 0)
+				t.Errorf("%s\n%s", all.String(), result.HCL)
+			}
 		}
 	})
 }

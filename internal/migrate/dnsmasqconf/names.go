@@ -1,11 +1,9 @@
 package dnsmasqconf
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"labnet/internal/config"
@@ -59,8 +57,11 @@ func (im *importer) owner(name string) (*network, string, string) {
 		im.note(Approximated, fmt.Sprintf("the name is in the network's domain, %s", im.networks[0].domain))
 		return im.networks[0], name, ""
 	}
-	return nil, "", fmt.Sprintf("a network answers for names in its own domain alone, and none of them is %q's", name)
+	return nil, "", elsewhere
 }
+
+// elsewhere is why a name has no owner, if it is one of the outside.
+const elsewhere = "such records are of names in a network's own domain"
 
 func reverseAddr(name string) (netip.Addr, bool) {
 	parts := strings.Split(strings.TrimSuffix(name, ".in-addr.arpa"), ".")
@@ -126,6 +127,10 @@ func (im *importer) addressRecord(name string, a netip.Addr, ttl string) {
 	if a.Is6() {
 		kind = "AAAA"
 	}
+	if _, _, why := im.owner(name); why == elsewhere {
+		im.outside(name, a)
+		return
+	}
 	im.record(name, kind, a.String(), ttl)
 }
 
@@ -166,161 +171,4 @@ func (im *importer) reverse(name string, addrs []netip.Addr, ttl string) {
 		b := a.As4()
 		im.recordIn(n, fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa.", b[3], b[2], b[1], b[0]), "PTR", im.absolute(name), ttl)
 	}
-}
-
-func (im *importer) cname(d Directive) {
-	parts, ttl := ending(fields(d.Arg))
-	if len(parts) < 2 {
-		im.mistake(d, "it needs a name and what it stands for")
-		return
-	}
-	target := im.absolute(plain(parts[len(parts)-1]))
-	for _, alias := range parts[:len(parts)-1] {
-		im.record(plain(alias), "CNAME", target, ttl)
-	}
-}
-
-func (im *importer) mxTarget(d Directive) { im.mx = plain(d.Arg) }
-
-func (im *importer) mxHost(d Directive) {
-	parts := fields(d.Arg)
-	preference, target := "1", ""
-	if len(parts) > 1 {
-		target = plain(parts[1])
-	}
-	if len(parts) > 2 {
-		preference = plain(parts[2])
-	}
-	if isNumber(target) {
-		target, preference = "", target
-	}
-	if target == "" {
-		if m, ok := im.last("mx-target"); ok {
-			target = plain(m.Arg)
-		}
-	}
-	if target == "" {
-		im.note(Unsupported, "the host is that of the machine that dnsmasq runs on: name it")
-		return
-	}
-	im.record(plain(parts[0]), "MX", preference+" "+im.absolute(target), "")
-}
-
-func (im *importer) srvHost(d Directive) {
-	parts := fields(d.Arg)
-	name := plain(parts[0])
-	if strings.Count(name, ".") == 1 {
-		name += "." + im.networks[0].domain
-	}
-	get := func(i int, otherwise string) string {
-		if i < len(parts) && parts[i] != "" {
-			return plain(parts[i])
-		}
-		return otherwise
-	}
-	target := "."
-	if t := get(1, ""); t != "" {
-		target = im.absolute(t)
-	}
-	im.record(name, "SRV", strings.Join([]string{get(3, "0"), get(4, "0"), get(2, "1"), target}, " "), "")
-}
-
-func (im *importer) txtRecord(d Directive) {
-	parts := fields(d.Arg)
-	var texts []string
-	for _, part := range parts[1:] {
-		texts = append(texts, zoneText(plain(part)))
-	}
-	if len(texts) == 0 {
-		texts = []string{`""`}
-	}
-	im.record(plain(parts[0]), "TXT", strings.Join(texts, " "), "")
-}
-
-// zoneText is a character string as a zone file has it.
-func zoneText(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-func (im *importer) ptrRecord(d Directive) {
-	parts := fields(d.Arg)
-	if len(parts) < 2 {
-		im.mistake(d, "it needs a name and a target")
-		return
-	}
-	im.record(plain(parts[0]), "PTR", im.absolute(plain(parts[1])), "")
-}
-
-func (im *importer) naptrRecord(d Directive) {
-	parts := fields(d.Arg)
-	if len(parts) < 6 {
-		im.mistake(d, "it needs a name, order, preference, flags, service and expression")
-		return
-	}
-	target := "."
-	if len(parts) > 6 && parts[6] != "" {
-		target = im.absolute(plain(parts[6]))
-	}
-	im.record(plain(parts[0]), "NAPTR", fmt.Sprintf("%s %s %s %s %s %s", plain(parts[1]), plain(parts[2]),
-		zoneText(plain(parts[3])), zoneText(plain(parts[4])), zoneText(plain(parts[5])), target), "")
-}
-
-func (im *importer) caaRecord(d Directive) {
-	parts := fields(d.Arg)
-	if len(parts) < 4 {
-		im.mistake(d, "it needs a name, flags, a tag and a value")
-		return
-	}
-	im.record(plain(parts[0]), "CAA", fmt.Sprintf("%s %s %s", plain(parts[1]), plain(parts[2]), zoneText(plain(strings.Join(parts[3:], ",")))), "")
-}
-
-func (im *importer) dnsRR(d Directive) {
-	parts := fields(d.Arg)
-	var data []byte
-	var err error
-	n, errN := 0, error(nil)
-	if len(parts) > 1 {
-		n, errN = strconv.Atoi(plain(parts[1]))
-	}
-	if len(parts) > 2 {
-		data, err = hex.DecodeString(strings.NewReplacer(":", "", " ", "").Replace(plain(parts[2])))
-	}
-	if len(parts) < 2 || err != nil || errN != nil || n < 1 || n > 65535 {
-		im.mistake(d, "it needs a name, a type's number and bytes in hexadecimal")
-		return
-	}
-	kind := typeName(uint16(n))
-	if kind == "" {
-		im.note(Unsupported, "records of this type can't be set")
-		return
-	}
-	value := fmt.Sprintf(`\# %d %x`, len(data), data)
-	if kind == "TXT" || kind == "SPF" {
-		value = characterStrings(data)
-	}
-	im.record(plain(parts[0]), kind, value, "")
-}
-
-// characterStrings are the texts of RFC 1035 section 3.3.14 as a zone file has them.
-func characterStrings(data []byte) string {
-	var texts []string
-	for len(data) > 0 {
-		n := min(int(data[0]), len(data)-1)
-		texts = append(texts, zoneText(string(data[1:1+n])))
-		data = data[1+n:]
-	}
-	return strings.Join(texts, " ")
-}
-
-func (im *importer) interfaceRecord(d Directive) {
-	parts := fields(d.Arg)
-	iface, _, _ := strings.Cut(plain(parts[len(parts)-1]), "/")
-	for _, n := range im.networks {
-		if n.iface == iface {
-			im.note(Approximated, "the address stands in the record, and doesn't follow the interface")
-			im.addressRecord(plain(parts[0]), n.host, "")
-			return
-		}
-	}
-	im.note(Unsupported, "no network has this interface")
 }

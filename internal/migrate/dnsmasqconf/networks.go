@@ -36,6 +36,9 @@ func (im *importer) makeNetworks() {
 			im.networks = append(im.networks, &network{subnet: k.Prefix.Masked(), host: k.Prefix.Addr(), noDHCP: true, ifaceAt: -1, names: map[string]bool{}})
 		}
 	}
+	if len(im.networks) == 0 && len(im.reader.mistakes) > 0 {
+		return
+	}
 	if len(im.networks) == 0 {
 		im.reader.mistakes = append(im.reader.mistakes, Mistake{im.firstFile(), 0, "no network is found: there is no dhcp-range of IPv4, and no interface whose address is known; name one by --address INTERFACE=ADDRESS/LENGTH"})
 		return
@@ -260,6 +263,9 @@ func (im *importer) tagNetworks() {
 	for _, n := range im.networks {
 		seen := map[string]bool{}
 		for _, r := range n.ranges {
+			if r.set != n.ranges[0].set {
+				im.noteAt(r.at, Approximated, "what is for the tag of one range is for the whole network")
+			}
 			if r.set != "" && !seen[r.set] {
 				seen[r.set] = true
 				im.tags[r.set] = append(im.tags[r.set], alternative{network: n})
