@@ -10,7 +10,7 @@ import (
 
 func newLeasesRelease(g *global) *cobra.Command {
 	var network string
-	var force bool
+	var force, missingOK bool
 	cmd := &cobra.Command{
 		Use:   "release ADDRESS|NAME|MAC",
 		Short: "End a lease at once",
@@ -23,10 +23,13 @@ it, or use --force. Root may, and who is of a group of api.admins.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := control.NewClient(g.quietPaths().Socket)
 			lease, err := findLease(cmd.Context(), client, network, args[0])
-			if err != nil {
-				return err
+			if err == nil {
+				_, err = client.Release(cmd.Context(), lease.Network, lease.Address, force)
 			}
-			if _, err := client.Release(cmd.Context(), lease.Network, lease.Address, force); err != nil {
+			if missingOK && missing(err) {
+				return nothingToEnd(cmd, client, network)
+			}
+			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s (%s, %s)\n", lease.Address, lease.MAC, orDash(lease.Name))
@@ -35,6 +38,7 @@ it, or use --force. Root may, and who is of a group of api.admins.`,
 		ValidArgsFunction: oneArg(completion(g, leaseKeys)),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also if a machine still uses the address")
+	addMissingOK(cmd, &missingOK)
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
 	complete(cmd, g, "network", networkNames)
 	return cmd

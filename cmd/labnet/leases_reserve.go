@@ -118,6 +118,7 @@ func reservedFor(r control.Reservation) string {
 
 func newLeasesUnreserve(g *global) *cobra.Command {
 	var network string
+	var missingOK bool
 	cmd := &cobra.Command{
 		Use:   "unreserve ADDRESS|NAME|MAC",
 		Short: "End a reservation that was made at run time",
@@ -128,10 +129,13 @@ reservation is in no range. What the file reserves the file ends. Root may, and 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := control.NewClient(g.quietPaths().Socket)
 			r, err := findReservation(cmd.Context(), client, network, args[0])
-			if err != nil {
-				return err
+			var ended control.Reservation
+			if err == nil {
+				ended, err = client.Unreserve(cmd.Context(), r)
 			}
-			ended, err := client.Unreserve(cmd.Context(), r)
+			if missingOK && missing(err) {
+				return nothingToEnd(cmd, client, network)
+			}
 			if err != nil {
 				return err
 			}
@@ -140,6 +144,7 @@ reservation is in no range. What the file reserves the file ends. Root may, and 
 		},
 		ValidArgsFunction: oneArg(completion(g, reservationKeys)),
 	}
+	addMissingOK(cmd, &missingOK)
 	cmd.Flags().StringVar(&network, "network", "", "only in this network")
 	complete(cmd, g, "network", networkNames)
 	return cmd
@@ -166,7 +171,7 @@ func findReservation(ctx context.Context, client *control.Client, network, key s
 	case 1:
 		return found[0], nil
 	case 0:
-		return control.Reservation{}, fmt.Errorf("nothing is reserved with the address, name or MAC %q; see `labnet leases reservations`", key)
+		return control.Reservation{}, nothingReservedError{key}
 	}
 	whose := make([]string, len(found))
 	for i, r := range found {

@@ -154,6 +154,7 @@ func someArgs(what string) cobra.PositionalArgs {
 
 func newTAPsDel(g *global) *cobra.Command {
 	var force bool
+	var missingOK bool
 	cmd := &cobra.Command{
 		Use:   "del NAME…",
 		Short: "Remove TAP devices that were made at run time",
@@ -163,7 +164,17 @@ then. What the file makes the file removes. Root and api.admins remove any, othe
   labnet taps del tap1 tap2 tap3`,
 		Args: someArgs("the names of TAPs"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			gone, err := control.NewClient(g.quietPaths().Socket).DeleteTAPs(cmd.Context(), args, force)
+			client := control.NewClient(g.quietPaths().Socket)
+			if missingOK {
+				there, err := withoutMissing(cmd.Context(), client, args)
+				if err != nil {
+					return err
+				}
+				if args = there; len(args) == 0 {
+					return nothingToEnd(cmd, client, "")
+				}
+			}
+			gone, err := client.DeleteTAPs(cmd.Context(), args, force)
 			if err != nil {
 				return err
 			}
@@ -177,5 +188,6 @@ then. What the file makes the file removes. Root and api.admins remove any, othe
 		ValidArgsFunction: completion(g, tapNames(control.OriginRuntime, control.OriginRun)),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also if a program has it open")
+	addMissingOK(cmd, &missingOK)
 	return cmd
 }

@@ -16,6 +16,7 @@ func newTAPsAdd(g *global) *cobra.Command {
 	var n control.NewTAPs
 	var out format
 	var hypervisor string
+	var existOK bool
 	cmd := &cobra.Command{
 		Use:   "add NAME…",
 		Short: "Make TAP devices, at run time",
@@ -31,7 +32,7 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 			if n.Owner == "" && n.Group == "" {
 				n.Owner = beforeSudo()
 			}
-			made, err := control.NewClient(g.quietPaths().Socket).AddTAPs(cmd.Context(), n)
+			made, err := addTAPs(cmd.Context(), control.NewClient(g.quietPaths().Socket), n, existOK)
 			if err != nil {
 				return err
 			}
@@ -55,6 +56,7 @@ labnet may make TAPs for themselves, of names that begin with "tap". The MAC add
 	flags.StringVar(&n.MAC, "mac", "", "the MAC address for its guest")
 	flags.StringVar(&n.Host, "host", "", "the host block or the reservation of its guest, whose MAC address it has")
 	flags.BoolVar(&n.MultiQueue, "multi-queue", false, "for a machine with several queues")
+	flags.BoolVar(&existOK, "exist-ok", false, "let those be that are there already, with this host and MAC address, and print what QEMU is to be told of all")
 	addFormat(cmd, &out, objectFormats...)
 	addHypervisor(cmd, &hypervisor)
 	complete(cmd, g, "network", networkNames)
