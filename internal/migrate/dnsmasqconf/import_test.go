@@ -125,3 +125,16 @@ func loads(t *testing.T, result *Result) {
 		t.Errorf("not formatted:\n%s", cmp.Diff(string(formatted), string(result.HCL)))
 	}
 }
+
+// The domain comes from a line whose own turn is only after the networks are made.
+func TestDomainOfLocalForTwoNetworks(t *testing.T) {
+	text := "interface=br0\ninterface=br1\ndhcp-range=10.0.0.10,10.0.0.20\ndhcp-range=10.1.0.10,10.1.0.20\nlocal=/lan/\n"
+	result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(text)})
+	if len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
+	last := result.Findings[len(result.Findings)-1]
+	if last.Line != 5 || last.Level != Approximated || len(last.Notes) != 1 || !strings.Contains(last.Notes[0], "each network has a domain of its own") {
+		t.Errorf("local=/lan/ comes to %+v, want a note of the second network's domain", last)
+	}
+}
