@@ -61,9 +61,10 @@ func notEmpty(name string) bool {
 	return err == nil && info.Size() > 0
 }
 
-// lockFile keeps other processes out until the file is closed, or the process ends.
+// lockFile keeps other processes out until the file is closed, or the process ends. It follows no link: the directory may be another user's than
+// who works in it, and what is locked is written to.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

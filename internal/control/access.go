@@ -56,13 +56,18 @@ const nothing = "you may not speak to this daemon: become a member of the group 
 func onlyThose(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(peer)
-		if !ok || !p.access.mayLook(p) {
+		if !ok {
 			writeProblem(w, http.StatusForbidden, nothing)
 			return
 		}
 		ctx, stop := context.WithCancel(r.Context())
 		defer stop()
+		// Remembered first: whose right ends now either isn't let in here, or is stopped there.
 		defer p.access.begin(&asking{p, stop})()
+		if !p.access.mayLook(p) {
+			writeProblem(w, http.StatusForbidden, nothing)
+			return
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

@@ -63,7 +63,7 @@ func (h *Host) unresolve(bridge string) error {
 	}
 	path := filepath.Join(h.root, resolvConf)
 	former := filepath.Join(h.dir, formerResolvConf)
-	text, err := os.ReadFile(former)
+	text, err := readOwn(former)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -98,10 +99,20 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// readOwn reads a file of the state. It follows no link, so that nothing that only root may read gets out.
+func readOwn(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(f)
+}
+
 // load reads a file of the directory into v; ok is false if there is none.
 func (h *Host) load(file string, v any) (ok bool, err error) {
 	path := filepath.Join(h.dir, file)
-	data, err := os.ReadFile(path)
+	data, err := readOwn(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -178,7 +189,7 @@ func (h *Host) lock(file string, patience time.Duration) (unlock func(), err err
 	if err := durable.MakeDir(h.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory of the handover's state: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(h.dir, file), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(h.dir, file), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

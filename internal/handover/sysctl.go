@@ -26,10 +26,19 @@ func elsewhere(key string) bool {
 	return false
 }
 
-// settingPath is where a link's setting stands in /proc, of the calling thread's namespace.
-func settingPath(link, key string) string {
+// settingPath is where a link's setting stands in /proc, of the calling thread's namespace. What is on disk about a handover may be
+// another user's, the service's: root writes no other file because of it.
+func settingPath(link, key string) (string, error) {
 	family, name, _ := strings.Cut(key, "/")
-	return filepath.Join("/proc/sys/net", family, "conf", link, name)
+	if family != "ipv4" && family != "ipv6" || !oneElement(link) || !oneElement(name) {
+		return "", fmt.Errorf("%q of %q is no setting of a link", key, link)
+	}
+	return filepath.Join("/proc/sys/net", family, "conf", link, name), nil
+}
+
+// oneElement reports whether a name stands for itself alone in a path.
+func oneElement(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
 
 // readSettings reads what a link has; some keys can't be read before they are set.
@@ -57,7 +66,11 @@ func readSettings(link string) (map[string]string, error) {
 
 // readSetting reads one key, "" if it can't be read: the kernel has no IPv6.
 func readSetting(link, key string) string {
-	text, err := os.ReadFile(settingPath(link, key))
+	path, err := settingPath(link, key)
+	if err != nil {
+		return ""
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
@@ -66,7 +79,10 @@ func readSetting(link, key string) string {
 
 // writeSetting sets a key, unless it has the value already; a key that doesn't exist is passed over: the kernel has no IPv6.
 func writeSetting(link, key, value string) error {
-	path := settingPath(link, key)
+	path, err := settingPath(link, key)
+	if err != nil {
+		return err
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(text)) == value {
 		return nil

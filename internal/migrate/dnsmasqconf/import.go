@@ -119,6 +119,12 @@ func (im *importer) last(name string) (Directive, bool) {
 
 func (im *importer) run() {
 	im.findLists()
+	// All at first: what is found out about networks is noted with directives whose turn is later.
+	for i, d := range im.directives() {
+		if _, ok := lookUp(d.Name); ok && !im.blocked[d.File] {
+			im.findings[i] = &Finding{File: d.File, Line: d.Line, Text: d.Text(), Level: Exact}
+		}
+	}
 	for _, p := range []phase{always, structure, machines, everything} {
 		if p == machines {
 			im.makeNetworks()
@@ -132,7 +138,6 @@ func (im *importer) run() {
 				continue
 			}
 			im.at = i
-			im.findings[i] = &Finding{File: d.File, Line: d.Line, Text: d.Text(), Level: Exact}
 			if why := im.reader.absent[i]; why != "" {
 				im.note(Approximated, why)
 			}

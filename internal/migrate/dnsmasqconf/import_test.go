@@ -128,3 +128,55 @@ func loads(t *testing.T, result *Result) {
 		t.Errorf("not formatted:\n%s", cmp.Diff(string(formatted), string(result.HCL)))
 	}
 }
+
+// The domain comes from a line whose own turn is only after the networks are made.
+func TestDomainOfLocalForTwoNetworks(t *testing.T) {
+	text := "interface=br0\ninterface=br1\ndhcp-range=10.0.0.10,10.0.0.20\ndhcp-range=10.1.0.10,10.1.0.20\nlocal=/lan/\n"
+	result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(text)})
+	if len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
+	var last Finding
+	for _, f := range result.Findings {
+		if f.Line == 5 {
+			last = f
+		}
+	}
+	if last.Line != 5 || last.Level != Approximated || len(last.Notes) != 1 || !strings.Contains(last.Notes[0], "each network has a domain of its own") {
+		t.Errorf("local=/lan/ comes to %+v, want a note of the second network's domain", last)
+	}
+}
+
+func TestAddressesOfNothing(t *testing.T) {
+	for _, tt := range []struct {
+		line    string
+		want    string // in the configuration
+		note    string // "": none
+		blocked bool
+	}{
+		{"address=/ads.example.com/0.0.0.0", `answer = "null"`, "", true},
+		{"address=/ads.example.com/", "block {", "", true},
+		{"address=/dev.example.com/127.0.0.1", `answer = "null"`, "a blocked name doesn't lead to the guest itself: it has no address, or 0.0.0.0", true},
+		{"address=/api.lan/127.0.0.1", `record "api" {`, "", false},
+		{"address=/api.lan/127.0.0.1", `record "*.api" {`, "", false},
+		{"address=/lan/::1", `record "*" {`, "", false},
+		{"address=/api.lan/#", "", "in a network's domain there is no such name, rather than one with an address of nothing", false},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			text := "domain=lan\ndhcp-range=10.0.0.10,10.0.0.20,255.255.255.0\n" + tt.line + "\n"
+			result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(text), BlockList: "/b"})
+			if len(mistakes) > 0 {
+				t.Fatal(mistakes)
+			}
+			if hcl := strings.Join(strings.Fields(string(result.HCL)), " "); !strings.Contains(hcl, tt.want) {
+				t.Errorf("%q isn't in\n%s", tt.want, result.HCL)
+			}
+			if notes := strings.Join(result.Findings[2].Notes, "; "); notes != tt.note {
+				t.Errorf("notes %q, want %q", notes, tt.note)
+			}
+			if got := len(result.Blocked) > 0; got != tt.blocked {
+				t.Errorf("blocked: %v, want %v", got, tt.blocked)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/quick"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -108,4 +109,14 @@ func withoutFiles(text string) string {
 		out = append(out, line)
 	}
 	return strings.Join(out, "")
+}
+
+func TestLeaseTime(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1": 2 * time.Minute, "12h": 12 * time.Hour, "2W": 14 * 24 * time.Hour, "infinite": infinite, "4294967295": infinite, "20000w": infinite, "999999d": infinite,
+	} {
+		if got, ok := leaseTime(text); !ok || got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
 }

@@ -42,7 +42,14 @@ const oneAnswer = "all blocked names have one answer (answer in block)"
 
 // answersNull tells whether most of the names to block are answered with an address of nothing.
 func (r *resolver) answersNull() bool {
-	null := -len(r.blockLines)
+	null := 0
+	for _, one := range r.blockNull {
+		if one {
+			null++
+		} else {
+			null--
+		}
+	}
 	for _, l := range r.lists {
 		if l.null {
 			null += l.names
@@ -61,9 +68,12 @@ func (im *importer) settleLists() {
 			l.finding.Level, l.finding.Notes = Approximated, []string{oneAnswer}
 		}
 	}
-	if null {
-		for _, at := range im.resolver.blockFrom {
+	for i, at := range im.resolver.blockFrom {
+		if im.resolver.blockNull[i] != null {
 			im.noteAt(at, Approximated, oneAnswer)
+		}
+		if arg := plain(im.directives()[at].Arg); strings.HasSuffix(arg, "/127.0.0.1") || strings.HasSuffix(arg, "/::1") {
+			im.noteAt(at, Approximated, "a blocked name doesn't lead to the guest itself: it has no address, or 0.0.0.0")
 		}
 	}
 }
@@ -84,7 +94,7 @@ func blocking(d Directive) (blocks, null bool) {
 }
 
 // block adds a name, with all below it, to the list that is written beside the configuration.
-func (im *importer) block(domain string) {
+func (im *importer) block(domain string, null bool) {
 	if im.o.BlockList == "" {
 		im.note(Unsupported, "names to block stand in a list of their own: write to a file (-o), or name one by --block-list")
 		return
@@ -95,6 +105,7 @@ func (im *importer) block(domain string) {
 	}
 	im.resolver.blockLines = append(im.resolver.blockLines, "local=/"+domain+"/")
 	im.resolver.blockFrom = append(im.resolver.blockFrom, im.at)
+	im.resolver.blockNull = append(im.resolver.blockNull, null)
 }
 
 // address reads address=/NAME…/[ADDRESS]: the name, and all below it.
@@ -108,19 +119,21 @@ func (im *importer) address(d Directive) {
 	if len(domains) == 0 {
 		domains = []string{"#"}
 	}
+	a, err := netip.ParseAddr(target)
 	if blocks, null := blocking(d); blocks {
 		for _, domain := range domains {
-			if n, _, why := im.quietOwner(domain); why == "" && n != nil && target == "" {
-				continue // in a network's domain there is nothing that isn't said
+			switch n, short, why := im.quietOwner(domain); {
+			case n == nil || why != "":
+				im.block(domain, null)
+			case err == nil: // lists are not asked about a network's own names
+				im.addressBelow(n, domain, short, a)
+			case null:
+				im.note(Approximated, "in a network's domain there is no such name, rather than one with an address of nothing")
 			}
-			im.block(domain)
-		}
-		if null {
-			im.note(Approximated, oneAnswer)
+			// Else in a network's domain there is nothing that isn't said.
 		}
 		return
 	}
-	a, err := netip.ParseAddr(target)
 	if err != nil {
 		im.mistake(d, "%q is not an address", target)
 		return
@@ -140,25 +153,30 @@ func (im *importer) address(d Directive) {
 			im.note(Unsupported, why)
 			continue
 		}
-		kind := "A"
-		if a.Is6() {
-			kind = "AAAA"
-		}
-		if !strings.HasPrefix(domain, "*.") {
-			im.recordIn(n, short, kind, a.String(), "")
-		}
-		below := "*." + short
-		if short == "@" {
-			below = "*"
-		}
-		im.recordIn(n, below, kind, a.String(), "")
+		im.addressBelow(n, domain, short, a)
 	}
+}
+
+// addressBelow gives a name, which is short in n's domain, and all below it an address; only those below it if it begins with a star.
+func (im *importer) addressBelow(n *network, domain, short string, a netip.Addr) {
+	kind := "A"
+	if a.Is6() {
+		kind = "AAAA"
+	}
+	if !strings.HasPrefix(domain, "*.") {
+		im.recordIn(n, short, kind, a.String(), "")
+	}
+	below := "*." + short
+	if short == "@" {
+		below = "*"
+	}
+	im.recordIn(n, below, kind, a.String(), "")
 }
 
 // quietOwner is owner without a note.
 func (im *importer) quietOwner(name string) (*network, string, string) {
-	if !strings.Contains(name, ".") {
+	if !strings.Contains(name, ".") && !slices.ContainsFunc(im.networks, func(n *network) bool { return n.domain == name }) {
 		return nil, "", ""
 	}
-	return im.owner(name)
+	return im.owner(strings.TrimPrefix(name, "*."))
 }

@@ -193,7 +193,10 @@ func leaseTime(s string) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return max(min(time.Duration(n)*unit, infinite), 2*time.Minute), true
+	if n > uint64(infinite/unit) {
+		return infinite, true
+	}
+	return max(time.Duration(n)*unit, 2*time.Minute), true
 }
 
 func maskBits(mask netip.Addr) (int, bool) {

@@ -19,6 +19,7 @@ type resolver struct {
 	rebindAllow []string
 	blockLines  []string
 	blockFrom   []int
+	blockNull   []bool // of each of blockLines: it is answered with an address of nothing
 	lists       []list
 	cache       string
 	cacheAt     int
@@ -193,7 +194,7 @@ func (im *importer) keepHome(domain string) {
 			return
 		}
 	}
-	im.block(domain)
+	im.block(domain, false)
 }
 
 // insideReverse tells whether a reverse zone is that of a network, or within it.
