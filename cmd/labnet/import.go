@@ -80,7 +80,7 @@ Nothing on this host is changed. Of interfaces that the configuration names and 
 	flags.StringVar(&f.root, "root", "", "the directory that is / to the configuration, such as that of another machine's disk")
 	flags.StringVar(&f.hostsFile, "hosts-file", "", "the hosts file for names outside the networks' domains (default: the file of -o with .hosts in place of .hcl)")
 	flags.StringVar(&f.blockList, "block-list", "", "the list for names that are blocked one by one (default: the file of -o with .blocked in place of .hcl)")
-	for _, flag := range []string{"output", "root", "block-list"} {
+	for _, flag := range []string{"output", "root", "block-list", "hosts-file"} {
 		completeFiles(cmd, flag)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("network", cobra.NoFileCompletions) // the caller's to choose

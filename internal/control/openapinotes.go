@@ -48,7 +48,7 @@ var operationNotes = map[string]notes{
 	"health":  {tag: "daemon", example: Health{State: Ready, Checked: exampleTime, Reasons: []Reason{}}},
 	"down":    {tag: "daemon", problems: []int{http.StatusConflict}, example: []Change{exampleChange}},
 	"apply":   {tag: "configuration", problems: []int{http.StatusConflict}, example: Applied{Changes: []Change{exampleChange}}},
-	"reload":  {tag: "configuration", problems: []int{http.StatusConflict}, example: []Change{exampleChange}},
+	"reload":  {tag: "configuration", problems: []int{http.StatusConflict, http.StatusUnprocessableEntity}, example: []Change{exampleChange}},
 	"commit":  {tag: "configuration", problems: []int{http.StatusConflict}, example: Applied{Changes: []Change{exampleChange}}},
 
 	"list-leases":   {tag: "leases", example: []Lease{exampleLease}},

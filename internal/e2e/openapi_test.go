@@ -100,8 +100,13 @@ hook "nobody" { command = ["/bin/false"] }
 	a.ask(t, "DELETE", "/v1/dns/cache?name=www.example.org", "", "", 200)
 	a.ask(t, "POST", "/v1/apply", json, `{}`, 200)
 	a.ask(t, "POST", "/v1/apply/none", "", "", 409)
-	a.ask(t, "POST", "/v1/down", "", "", 200)
+	a.ask(t, "POST", "/v1/reload", "", "", 200)
+	a.ask(t, "POST", "/v1/upgrade", "", "", 202)
 	dhcp.until(t, `"end"`)
+	a.http.CloseIdleConnections()
+	l.labnet(t, "status", "--wait", "20s")
+	a.get(t, "/v1/status")
+	a.ask(t, "POST", "/v1/down", "", "", 200)
 	a.all(t)
 }
 
