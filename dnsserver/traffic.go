@@ -27,7 +27,7 @@ var sourceNames = [sourceCount]string{
 // source is where the answers with a reason come from.
 func (r reason) source() source {
 	switch r {
-	case localGateway, localHost, localRecord, localLease, localApex, localNoData, localNXDomain, specialName, minimalAny:
+	case localGateway, localHost, localFile, localRecord, localLease, localApex, localNoData, localNXDomain, specialName, minimalAny:
 		return fromLocal
 	case blocked, rebind:
 		return fromPolicy
