@@ -28,7 +28,7 @@ LONG_TESTS := TestFloodOfAMillion|TestROMThenSystem|TestDeclinedByDhcpcd|TestRea
 # The oldest kernel that the README promises (5.10), and the one that most hosts have (6.1).
 KERNELS ?= bullseye bookworm
 KERNEL_TESTS := TestDebianKernel|TestMissingModules|TestKernelsOnTAPs|TestKernelsOnTheLAN
-# The Debian package, in a fresh Debian 12.
+# The Debian package, in a fresh Debian 12, and in one that systemd boots.
 PACKAGE_TESTS := TestPackage
 # What labnet's state outlives, in an emulated machine with the last of these kernels.
 STATE_TESTS := TestPowerCuts|TestTheClockIsSet
@@ -76,7 +76,8 @@ test-long: build ## a million hostile guests, ten million forged answers, boot R
 	package="$$PWD/$$(tools/package $(VERSION) | tail -n 1)"; \
 	lintian --fail-on error,warning "$$package"; \
 	export LABNET_BINARY="$$PWD/bin/labnet" LABNET_PACKAGE="$$package" TESTS="$(PACKAGE_TESTS)"; \
-	tools/with-debian-root sh -c 'cd internal/e2e && exec ../../bin/e2e-long.test -test.v -test.timeout 30m -test.run "$$TESTS"'
+	tools/with-debian-root tools/with-debian-kernel bookworm \
+		sh -c 'cd internal/e2e && exec ../../bin/e2e-long.test -test.v -test.timeout 40m -test.run "$$TESTS"'
 	for release in $(KERNELS); do \
 		tests="$(KERNEL_TESTS)"; \
 		[ $$release != $(lastword $(KERNELS)) ] || tests="$$tests|$(STATE_TESTS)"; \

@@ -183,13 +183,19 @@ func (m machine) healthy(t *testing.T) {
 // boot plays a scenario of testdata/kernel/init in an emulated machine.
 func boot(t *testing.T, scenario string) machine {
 	t.Helper()
+	return bootFor(t, bootLimit, "scenario="+scenario)
+}
+
+// bootFor is boot with words for the kernel's command line, and with more devices of the machine.
+func bootFor(t *testing.T, limit time.Duration, words string, devices ...string) machine {
+	t.Helper()
 	kernel, initramfs := bootFiles(t, labConfig)
-	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	qemu := exec.CommandContext(ctx, "qemu-system-x86_64",
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", append(devices,
 		"-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "512", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-serial", "stdio", "-kernel", kernel, "-initrd", initramfs,
-		"-append", "console=ttyS0 quiet loglevel=1 panic=-1 random.trust_cpu=on scenario="+scenario)
+		"-append", "console=ttyS0 quiet loglevel=1 panic=-1 random.trust_cpu=on "+words)...)
 	var console, complaints bytes.Buffer
 	qemu.Stdout, qemu.Stderr = &console, &complaints
 	begin := time.Now()
@@ -201,7 +207,7 @@ func boot(t *testing.T, scenario string) machine {
 	if strings.Contains(text, "@@begin awaiting ") {
 		t.Errorf("what the scenario waits for doesn't come")
 	}
-	t.Logf("scenario %s: %v in all", scenario, time.Since(begin).Round(time.Second))
+	t.Logf("%s: %v in all", words, time.Since(begin).Round(time.Second))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the console:\n%s", text)
