@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"labnet/internal/config"
+	"labnet/internal/daemon"
 	"labnet/internal/migrate/dnsmasqconf"
 )
 
@@ -106,6 +107,11 @@ func (f *importFlags) run(cmd *cobra.Command, files, options []string) error {
 	if len(mistakes) > 0 {
 		return fmt.Errorf("nothing is imported:\n%w", errors.Join(mistakes...))
 	}
+	if cfg, diags := config.LoadText("labnet.hcl", result.HCL); !diags.HasErrors() {
+		if err := daemon.Check(cfg); err != nil {
+			return fmt.Errorf("nothing is imported: %w", err)
+		}
+	}
 	lost := result.Worst() == dnsmasqconf.Unsupported && !f.lossy
 	if err := f.tell(cmd.ErrOrStderr(), result, lost); err != nil {
 		return err
@@ -128,6 +134,7 @@ func (f *importFlags) listPath() (string, error) {
 	return filepath.Abs(path)
 }
 
+// write writes the list and the configuration, both or none.
 func (f *importFlags) write(cmd *cobra.Command, result *dnsmasqconf.Result) error {
 	path, err := f.listPath()
 	if err != nil {
@@ -140,10 +147,14 @@ func (f *importFlags) write(cmd *cobra.Command, result *dnsmasqconf.Result) erro
 		}
 	}
 	if f.out == "-" {
-		_, err := cmd.OutOrStdout().Write(result.HCL)
-		return err
+		_, err = cmd.OutOrStdout().Write(result.HCL)
+	} else {
+		err = newFile(f.out, result.HCL)
 	}
-	return newFile(f.out, result.HCL)
+	if err != nil && len(result.Blocked) > 0 {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 // newFile writes a file that isn't there yet, whole or not at all.

@@ -27,8 +27,7 @@ func (w *hclText) comment(from ...int) {
 		if at < 0 {
 			continue
 		}
-		d := w.im.directives()[at]
-		w.line("# %s: %s", place(commentText(d.File), d.Line), commentText(d.Text()))
+		w.line("%s", origin(w.im.directives()[at]))
 	}
 }
 

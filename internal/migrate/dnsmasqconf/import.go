@@ -44,8 +44,9 @@ func (r *Result) Worst() Level {
 	return worst
 }
 
-// Import reads configuration files, and then a command line without the program's name. The errors are every Mistake, none of which
-// dnsmasq itself would start with, but for options that came after 2.90.
+// Import reads configuration files, and then a command line without the program's name. The errors are every Mistake: what dnsmasq 2.90 itself
+// wouldn't start with, and what no labnet configuration can have. A result is
+// always a configuration without errors.
 func Import(files, args []string, o Options) (*Result, []error) {
 	r := &reader{root: o.Root, stdin: o.Stdin, seen: map[string]bool{}}
 	for _, name := range files {
@@ -58,7 +59,11 @@ func Import(files, args []string, o Options) (*Result, []error) {
 	if len(r.mistakes) > 0 {
 		return nil, r.mistakes
 	}
-	return im.result(), nil
+	result := im.result()
+	if wrong := im.check(result.HCL); len(wrong) > 0 {
+		return nil, wrong
+	}
+	return result, nil
 }
 
 // importer turns directives into networks and a resolver. What a directive comes to is noted under its index.

@@ -6,6 +6,8 @@ import (
 	"testing/quick"
 
 	"github.com/google/go-cmp/cmp"
+
+	"labnet/internal/config"
 )
 
 func TestLinesAreReadAsDnsmasqReadsThem(t *testing.T) {
@@ -85,6 +87,11 @@ func FuzzImport(f *testing.F) {
 		result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(withoutFiles(text)), BlockList: "/b"})
 		if len(mistakes) == 0 {
 			parses(t, result.HCL)
+			if _, diags := config.LoadText("labnet.hcl", result.HCL); diags.HasErrors() {
+				var all strings.Builder
+				_ = diags.WriteText(&all, false, 0)
+				t.Errorf("%s\n%s", all.String(), result.HCL)
+			}
 		}
 	})
 }

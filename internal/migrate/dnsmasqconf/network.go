@@ -174,14 +174,24 @@ func (im *importer) nameDomains() {
 	}
 }
 
-// domainOfLocal is the domain that local= keeps at home where no domain= says one.
+// domainOfLocal is the domain that local= keeps at home where no domain= says one, if other lines have names in it.
 func (im *importer) domainOfLocal() *domainLine {
 	for i, d := range im.directives() {
 		rest, ok := strings.CutPrefix(plain(d.Arg), "/")
 		name, after, closed := strings.Cut(rest, "/")
-		if d.Name == "local" && !im.blocked[d.File] && ok && closed && after == "" && checkDomain(name) == nil && !strings.HasSuffix(name, ".arpa") {
+		if d.Name == "local" && !im.blocked[d.File] && ok && closed && after == "" && checkDomain(name) == nil && !strings.HasSuffix(name, ".arpa") && im.mentioned(name, i) {
 			return &domainLine{name: strings.ToLower(name), at: i}
 		}
 	}
 	return nil
+}
+
+// mentioned tells whether another line than at has a name in a domain.
+func (im *importer) mentioned(domain string, at int) bool {
+	for i, d := range im.directives() {
+		if i != at && !im.blocked[d.File] && strings.Contains(strings.ToLower(plain(d.Arg)), "."+domain) {
+			return true
+		}
+	}
+	return false
 }

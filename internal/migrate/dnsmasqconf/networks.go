@@ -36,6 +36,9 @@ func (im *importer) makeNetworks() {
 			im.networks = append(im.networks, &network{subnet: k.Prefix.Masked(), host: k.Prefix.Addr(), noDHCP: true, ifaceAt: -1, names: map[string]bool{}})
 		}
 	}
+	if len(im.networks) == 0 && len(im.reader.mistakes) > 0 {
+		return
+	}
 	if len(im.networks) == 0 {
 		im.reader.mistakes = append(im.reader.mistakes, Mistake{im.firstFile(), 0, "no network is found: there is no dhcp-range of IPv4, and no interface whose address is known; name one by --address INTERFACE=ADDRESS/LENGTH"})
 		return

@@ -119,6 +119,10 @@ func (im *importer) dhcpRange(d Directive) {
 		im.note(Unsupported, "a range serves all clients of its network, not those with a tag")
 		return
 	}
+	if !start.IsPrivate() && (start.IsUnspecified() || start.IsLoopback() || start.IsLinkLocalUnicast() || start.As4()[0] == 0 || start.As4()[0] >= 224) {
+		im.note(Unsupported, "no network of hosts has these addresses")
+		return
+	}
 	r.start, r.end = start, start
 	switch plain(parts[1]) {
 	case "static":
