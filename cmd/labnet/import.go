@@ -31,10 +31,10 @@ func newImport(g *global) *cobra.Command {
 
 // importFlags are those of `labnet import dnsmasq`.
 type importFlags struct {
-	out, blockList, network, root string
-	addresses                     []string
-	lossy                         bool
-	report                        format
+	out, blockList, hostsFile, network, root string
+	addresses                                []string
+	lossy                                    bool
+	report                                   format
 }
 
 func newImportDnsmasq(*global) *cobra.Command {
@@ -76,6 +76,7 @@ Nothing on this host is changed. Of interfaces that the configuration names and 
 	flags.StringVar(&f.network, "network", "", `what the network is called, or how the names of several begin (default "lab")`)
 	flags.StringArrayVar(&f.addresses, "address", nil, "an interface's address, INTERFACE=ADDRESS/LENGTH, or ADDRESS/LENGTH alone; any number of times")
 	flags.StringVar(&f.root, "root", "", "the directory that is / to the configuration, such as that of another machine's disk")
+	flags.StringVar(&f.hostsFile, "hosts-file", "", "the hosts file for names outside the networks' domains (default: the file of -o with .hosts in place of .hcl)")
 	flags.StringVar(&f.blockList, "block-list", "", "the list for names that are blocked one by one (default: the file of -o with .blocked in place of .hcl)")
 	return cmd
 }
@@ -100,7 +101,10 @@ func (f *importFlags) run(cmd *cobra.Command, files, options []string) error {
 		o.Addresses = append(o.Addresses, dnsmasqconf.Interface{Name: name, Prefix: p})
 	}
 	var err error
-	if o.BlockList, err = f.listPath(); err != nil {
+	if o.BlockList, err = f.beside(f.blockList, ".blocked"); err != nil {
+		return err
+	}
+	if o.HostsFile, err = f.beside(f.hostsFile, ".hosts"); err != nil {
 		return err
 	}
 	result, mistakes := dnsmasqconf.Import(files, options, o)
@@ -119,40 +123,51 @@ func (f *importFlags) run(cmd *cobra.Command, files, options []string) error {
 	if lost {
 		return exitError{exitFailed, nil}
 	}
-	return f.write(cmd, result)
+	return f.write(cmd, result, o)
 }
 
-// listPath is where the list of blocked names goes, or "".
-func (f *importFlags) listPath() (string, error) {
-	path := f.blockList
-	if path == "" && f.out != "-" {
-		path = strings.TrimSuffix(f.out, ".hcl") + ".blocked"
+// beside is where a file goes that the configuration names: the path that was given, or beside the configuration; "" if neither is known.
+func (f *importFlags) beside(given, ending string) (string, error) {
+	if given == "" && f.out != "-" {
+		given = strings.TrimSuffix(f.out, ".hcl") + ending
 	}
-	if path == "" {
+	if given == "" {
 		return "", nil
 	}
-	return filepath.Abs(path)
+	return filepath.Abs(given)
 }
 
-// write writes the list and the configuration, both or none.
-func (f *importFlags) write(cmd *cobra.Command, result *dnsmasqconf.Result) error {
-	path, err := f.listPath()
-	if err != nil {
+// write writes the configuration and what it names, all or nothing.
+func (f *importFlags) write(cmd *cobra.Command, result *dnsmasqconf.Result, o dnsmasqconf.Options) error {
+	var written []string
+	file := func(path string, text []byte) error {
+		err := newFile(path, text)
+		if err == nil {
+			written = append(written, path)
+		}
 		return err
 	}
-	if len(result.Blocked) > 0 {
-		text := "# Written by `labnet import dnsmasq`.\n" + strings.Join(result.Blocked, "\n") + "\n"
-		if err := newFile(path, []byte(text)); err != nil {
-			return err
+	lines := func(path string, lines []string) error {
+		if len(lines) == 0 {
+			return nil
 		}
+		return file(path, []byte("# Written by `labnet import dnsmasq`.\n"+strings.Join(lines, "\n")+"\n"))
 	}
-	if f.out == "-" {
+	err := lines(o.BlockList, result.Blocked)
+	if err == nil {
+		err = lines(o.HostsFile, result.Hosts)
+	}
+	switch {
+	case err != nil:
+	case f.out == "-":
 		_, err = cmd.OutOrStdout().Write(result.HCL)
-	} else {
-		err = newFile(f.out, result.HCL)
+	default:
+		err = file(f.out, result.HCL)
 	}
-	if err != nil && len(result.Blocked) > 0 {
-		err = errors.Join(err, os.Remove(path))
+	if err != nil {
+		for _, path := range written {
+			err = errors.Join(err, os.Remove(path))
+		}
 	}
 	return err
 }

@@ -184,8 +184,9 @@ func nameRules() []importRule {
 			blocks := strings.Contains(d.text, strings.TrimPrefix(strings.TrimSuffix(d.question(), "."), "below.")) || strings.HasPrefix(d.question(), "0.0.0.0.in-addr")
 			return blocks && !d.inDomain(d.question()) && blocked(d.minus) && blocked(d.plus) && !slices.Contains(d.minus, "rcode REFUSED")
 		}),
-		named("names outside the domains", func(d *importDifference) bool {
-			return !d.inDomain(d.question()) && len(d.minus) == 1 && slices.Contains(d.servers, d.minus[0][strings.LastIndex(d.minus[0], " ")+1:]) && forwarded(d.plus)
+		named("names below one outside the domains", func(d *importDifference) bool {
+			above, below := strings.CutPrefix(d.question(), "below.")
+			return below && strings.Contains(d.text, "address=/"+strings.TrimSuffix(above, ".")+"/") && !d.inDomain(above) && (forwarded(d.plus) || denied(d.plus))
 		}),
 		named("nobody to ask", func(d *importDifference) bool { return slices.Equal(d.minus, []string{"rcode REFUSED"}) }),
 	}

@@ -19,7 +19,7 @@ func one(t *testing.T, lines string) (*Result, []error) {
 	t.Helper()
 	const around = "interface=br0\ndhcp-range=set:net,10.0.0.100,10.0.0.199,255.255.255.0,12h\ndomain=lab.test\nserver=192.0.2.53\nno-resolv\nno-hosts\ndhcp-authoritative\n"
 	return Import([]string{"-"}, nil, Options{
-		Stdin: strings.NewReader(around + lines), Addresses: []Interface{{Name: "br0", Prefix: netipPrefix("10.0.0.1/24")}}, BlockList: "/etc/labnet/b",
+		Stdin: strings.NewReader(around + lines), Addresses: []Interface{{Name: "br0", Prefix: netipPrefix("10.0.0.1/24")}}, BlockList: "/etc/labnet/b", HostsFile: "/etc/labnet/h",
 	})
 }
 
@@ -67,7 +67,10 @@ func TestDirectives(t *testing.T) {
 		{"IPv6", "dhcp-range=::,constructor:br0,ra-stateless", Unsupported, "DHCPv6", ""},
 		{"all but known", "dhcp-ignore=tag:!known", Exact, "", `unknown_clients = "deny"`},
 		{"by a tag", "dhcp-ignore=tag:net", Unsupported, "denied", ""},
-		{"a name elsewhere", "host-record=x.example.org,192.0.2.9", Unsupported, "own domain", ""},
+		{"a name elsewhere", "host-record=x.example.org,192.0.2.9", Exact, "", `hosts_files = ["/etc/labnet/h"]`},
+		{"an alias elsewhere", "cname=x.example.org,y.lab.test", Unsupported, "own domain", ""},
+		{"all below a name elsewhere", "address=/x.example.org/192.0.2.9", Approximated, "below it", `hosts_files = ["/etc/labnet/h"]`},
+		{"a hosts file", "addn-hosts=/none/such", Approximated, "looks for it", `hosts_files = ["/none/such"]`},
 		{"a bare name", "cname=a,b.lab.test", Approximated, "in the network's domain", `record "a"`},
 		{"a CNAME beside others", "host-record=a.lab.test,10.0.0.9\ncname=a.lab.test,b", Unsupported, "stands alone", ""},
 		{"an MX for this machine", "mx-host=lab.test", Unsupported, "name it", ""},
@@ -106,7 +109,7 @@ func uncommented(flat, want string) string {
 	if strings.Contains(want, "# ") {
 		return flat
 	}
-	return strings.Join(strings.Fields(regexp.MustCompile(`# standard input:\d+: \S+( \S+)*? (option|\}|class|record|host|start|boot_file|next_server|upstream|block|range|value|unknown_clients|cache_size|serve_stale|bridge|dhcp|dns|resolver|network)\b`).ReplaceAllString(flat, "$2")), " ")
+	return strings.Join(strings.Fields(regexp.MustCompile(`# standard input:\d+: \S+( \S+)*? (option|\}|class|record|host|start|boot_file|next_server|upstream|block|range|value|hosts_files|unknown_clients|cache_size|serve_stale|bridge|dhcp|dns|resolver|network)\b`).ReplaceAllString(flat, "$2")), " ")
 }
 
 // What dnsmasq would refuse is refused, with the line.

@@ -24,6 +24,8 @@ type Options struct {
 	// BlockList is the absolute path at which Result.Blocked will be; "": names to block that stand between other directives are
 	// left out.
 	BlockList string
+	// HostsFile is the absolute path at which Result.Hosts will be; "": names outside the networks' domains are left out.
+	HostsFile string
 }
 
 // Result is a labnet configuration that serves what dnsmasq's did.
@@ -31,6 +33,7 @@ type Result struct {
 	HCL      []byte // in the form of `labnet fmt`
 	Findings []Finding
 	Blocked  []string // the lines of the list at Options.BlockList, none if it isn't needed
+	Hosts    []string // likewise of Options.HostsFile
 }
 
 // Worst is the lowest level of the findings.
@@ -85,6 +88,7 @@ type importer struct {
 	lost map[string]string        // tags that are set by what labnet can't tell: why
 
 	resolver resolver
+	hosts    hostsFiles
 	script   *hook
 	noPort   bool // port=0
 	mx       string
@@ -181,7 +185,8 @@ func (im *importer) mistake(d Directive, format string, args ...any) {
 }
 
 func (im *importer) result() *Result {
-	out := &Result{HCL: im.write(), Blocked: im.resolver.blockLines}
+	own, served := im.ownHosts()
+	out := &Result{HCL: im.write(), Blocked: im.resolver.blockLines, Hosts: im.hosts.lines}
 	for i := range im.directives() {
 		if f, ok := im.findings[i]; ok { // the lines of a list have one finding for all
 			out.Findings = append(out.Findings, *f)
@@ -189,6 +194,9 @@ func (im *importer) result() *Result {
 	}
 	for _, extra := range im.resolver.lists {
 		out.Findings = append(out.Findings, extra.finding)
+	}
+	if served {
+		out.Findings = append(out.Findings, own)
 	}
 	return out
 }

@@ -41,7 +41,7 @@ func readCase(t *testing.T, dir string) testCase {
 }
 
 func (c testCase) options(dir string) Options {
-	o := Options{Root: dir, BlockList: "/etc/labnet/labnet.blocked"}
+	o := Options{Root: dir, BlockList: "/etc/labnet/labnet.blocked", HostsFile: "/etc/labnet/labnet.hosts"}
 	for _, name := range slices.Sorted(maps.Keys(c.Links)) {
 		o.Addresses = append(o.Addresses, Interface{Name: name, Prefix: netip.MustParsePrefix(c.Links[name])})
 	}
@@ -82,6 +82,9 @@ func TestGoldenConfigurations(t *testing.T) {
 			golden(t, filepath.Join(dir, "want.report"), report(result))
 			if len(result.Blocked) > 0 {
 				golden(t, filepath.Join(dir, "want.blocked"), strings.Join(result.Blocked, "\n")+"\n")
+			}
+			if len(result.Hosts) > 0 {
+				golden(t, filepath.Join(dir, "want.hosts"), strings.Join(result.Hosts, "\n")+"\n")
 			}
 			loads(t, result)
 			for _, f := range result.Findings {

@@ -84,7 +84,7 @@ func FuzzImport(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(withoutFiles(text)), BlockList: "/b"})
+		result, mistakes := Import([]string{"-"}, nil, Options{Stdin: strings.NewReader(withoutFiles(text)), BlockList: "/b", HostsFile: "/h"})
 		if len(mistakes) == 0 {
 			parses(t, result.HCL)
 			if _, diags := config.LoadText("labnet.hcl", result.HCL); diags.HasErrors() {

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// maxInline is how many names of a hosts file become records; more are better kept as they are.
-const maxInline = 500
-
 // findLists finds files that have nothing but names to block in them: labnet reads these as they are.
 func (im *importer) findLists() {
 	type tally struct{ all, blocking, null int }
@@ -131,6 +128,11 @@ func (im *importer) address(d Directive) {
 			continue
 		}
 		n, short, why := im.owner(strings.TrimPrefix(domain, "*."))
+		if why == elsewhere && !strings.HasPrefix(domain, "*.") {
+			im.note(Approximated, "the names below it are the outside's")
+			im.outside(domain, a)
+			continue
+		}
 		if why != "" {
 			im.note(Unsupported, why)
 			continue
@@ -156,112 +158,4 @@ func (im *importer) quietOwner(name string) (*network, string, string) {
 		return nil, "", ""
 	}
 	return im.owner(name)
-}
-
-// addnHosts reads hosts files.
-func (im *importer) addnHosts(d Directive) {
-	path := plain(d.Arg)
-	names, err := im.reader.names(path, nil)
-	if err != nil {
-		im.note(Approximated, fmt.Sprintf("%s: %v; dnsmasq would pass over it", path, err))
-		return
-	}
-	for _, name := range names {
-		text, err := im.reader.read(name)
-		if err != nil {
-			im.note(Approximated, fmt.Sprintf("%s: %v; dnsmasq would pass over it", name, err))
-			continue
-		}
-		im.hostsFile(name, text)
-	}
-}
-
-func (im *importer) hostsFile(name, text string) {
-	type entry struct {
-		addr  netip.Addr
-		names []string
-	}
-	var entries []entry
-	sinks, all := 0, 0
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		words := strings.Fields(line)
-		if len(words) < 2 {
-			continue
-		}
-		a, err := netip.ParseAddr(words[0])
-		if err != nil {
-			continue // dnsmasq logs it, and goes on
-		}
-		if strings.Contains(words[1], "localhost") {
-			continue
-		}
-		all += len(words) - 1
-		if a.IsUnspecified() || a.IsLoopback() {
-			sinks += len(words) - 1
-		}
-		entries = append(entries, entry{a, words[1:]})
-	}
-	switch {
-	case all > 0 && sinks == all && strings.HasPrefix(name, "/"):
-		im.note(Approximated, "its names are blocked")
-		im.resolver.lists = append(im.resolver.lists, list{path: name, finding: Finding{File: name, Text: fmt.Sprintf("%d names to block", all), Level: Exact}, names: all, null: true})
-		return
-	case all > maxInline:
-		im.note(Unsupported, fmt.Sprintf("%d names are too many for record blocks (at most %d)", all, maxInline))
-		return
-	}
-	im.note(Approximated, "of what it has now; it isn't followed")
-	for _, e := range entries {
-		for _, n := range e.names {
-			im.addressRecord(n, e.addr, "")
-		}
-		im.reverse(e.names[0], []netip.Addr{e.addr}, "")
-	}
-}
-
-func (im *importer) cacheSize(d Directive) {
-	n := uint64(0)
-	for _, c := range plain(d.Arg) {
-		if c < '0' || c > '9' {
-			im.mistake(d, "%q is not a number", plain(d.Arg))
-			return
-		}
-		n = min(n*10+uint64(c-'0'), 1<<31)
-	}
-	const aName = 256
-	switch bytes := n * aName; {
-	case n == 0:
-		im.resolver.cache, im.resolver.cacheAt = "64KiB", im.at
-		im.note(Approximated, "there is always a cache: the smallest")
-	case bytes <= 64<<20:
-		im.note(Approximated, "the default, 64 MiB, holds some 250,000 names")
-	default:
-		im.resolver.cache, im.resolver.cacheAt = fmt.Sprintf("%dMiB", (bytes+1<<20-1)>>20), im.at
-		im.note(Approximated, "in bytes: some 256 a name")
-	}
-}
-
-func (im *importer) staleCache(d Directive) {
-	im.resolver.stale, im.resolver.staleAt = "1d", im.at
-	if d.has && isNumber(plain(d.Arg)) {
-		im.resolver.stale = plain(d.Arg) + "s"
-		if len(plain(d.Arg)) > 6 || plain(d.Arg) > "604800" && len(plain(d.Arg)) == 6 || plain(d.Arg) == "0" {
-			im.resolver.stale = "7d"
-		}
-	}
-	k, _ := lookUp(d.Name)
-	im.note(Approximated, noteOf(k))
-}
-
-func (im *importer) rebindAllowed(d Directive) {
-	domains, _, ok := slashed(d.Arg)
-	if !ok || len(domains) == 0 {
-		domains = []string{strings.ToLower(plain(d.Arg))}
-	}
-	for _, domain := range domains {
-		if domain != "" && !slices.Contains(im.resolver.rebindAllow, domain) {
-			im.resolver.rebindAllow = append(im.resolver.rebindAllow, domain)
-		}
-	}
 }

@@ -59,8 +59,11 @@ func (im *importer) owner(name string) (*network, string, string) {
 		im.note(Approximated, fmt.Sprintf("the name is in the network's domain, %s", im.networks[0].domain))
 		return im.networks[0], name, ""
 	}
-	return nil, "", fmt.Sprintf("a network answers for names in its own domain alone, and none of them is %q's", name)
+	return nil, "", elsewhere
 }
+
+// elsewhere is why a name has no owner, if it is one of the outside.
+const elsewhere = "such records are of names in a network's own domain"
 
 func reverseAddr(name string) (netip.Addr, bool) {
 	parts := strings.Split(strings.TrimSuffix(name, ".in-addr.arpa"), ".")
@@ -125,6 +128,10 @@ func (im *importer) addressRecord(name string, a netip.Addr, ttl string) {
 	kind := "A"
 	if a.Is6() {
 		kind = "AAAA"
+	}
+	if _, _, why := im.owner(name); why == elsewhere {
+		im.outside(name, a)
+		return
 	}
 	im.record(name, kind, a.String(), ttl)
 }

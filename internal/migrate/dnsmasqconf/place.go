@@ -33,7 +33,7 @@ func (im *importer) place(set tagSet, it item) {
 			networks = []*network{a.network}
 		}
 		for _, n := range networks {
-			if im.outside(n, set.not) {
+			if im.excluded(n, set.not) {
 				continue
 			}
 			im.placeIn(n, a, set.not, it)
@@ -41,8 +41,8 @@ func (im *importer) place(set tagSet, it item) {
 	}
 }
 
-// outside tells whether a network as a whole has a tag that must not be set.
-func (im *importer) outside(n *network, not []string) bool {
+// excluded tells whether a network as a whole has a tag that must not be set.
+func (im *importer) excluded(n *network, not []string) bool {
 	return slices.ContainsFunc(not, func(tag string) bool {
 		return slices.ContainsFunc(im.tags[tag], func(a alternative) bool {
 			return a.network == n && a.host == nil && !a.known && a.empty()

@@ -247,6 +247,10 @@ func (w *hclText) dns(n *network) {
 	if w.im.noPort {
 		return
 	}
+	if n == w.im.networks[0] && len(w.im.hosts.paths) > 0 {
+		// Names with dots are all networks'.
+		w.set("hosts_files", w.im.hosts.paths, w.im.hosts.from...)
+	}
 	for _, r := range n.records {
 		w.open("record", r.name, r.from...)
 		w.set("type", r.kind)

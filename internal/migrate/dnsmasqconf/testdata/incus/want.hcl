@@ -25,7 +25,8 @@ network "lab" {
 
   # command line: domain=incus
   dns {
-    domain = "incus"
+    domain      = "incus"
+    hosts_files = ["/etc/hosts"]
 
     # command line: interface-name=_gateway.incus,incusbr0
     record "_gateway" {

@@ -23,7 +23,8 @@ network "lab" {
 
   # /var/lib/libvirt/dnsmasq/private.conf:3: domain=private.test
   dns {
-    domain = "private.test"
+    domain      = "private.test"
+    hosts_files = ["/etc/hosts"]
 
     # /var/lib/libvirt/dnsmasq/private.conf:11: ptr-record=1.100.168.192.in-addr.arpa,gw.private.test
     record "1.100.168.192.in-addr.arpa." {

@@ -21,24 +21,8 @@ network "lab" {
 
   dns {
     domain = "lab.internal"
-
     # /var/lib/libvirt/dnsmasq/default.conf:17: addn-hosts=/var/lib/libvirt/dnsmasq/default.addnhosts
-    record "db" {
-      type  = "A"
-      value = "192.168.122.60"
-    }
-
-    # /var/lib/libvirt/dnsmasq/default.conf:17: addn-hosts=/var/lib/libvirt/dnsmasq/default.addnhosts
-    record "database" {
-      type  = "A"
-      value = "192.168.122.60"
-    }
-
-    # /var/lib/libvirt/dnsmasq/default.conf:17: addn-hosts=/var/lib/libvirt/dnsmasq/default.addnhosts
-    record "60.122.168.192.in-addr.arpa." {
-      type  = "PTR"
-      value = "db.lab.internal."
-    }
+    hosts_files = ["/etc/hosts", "/var/lib/libvirt/dnsmasq/default.addnhosts"]
   }
 
   # /var/lib/libvirt/dnsmasq/default.hostsfile:1: dhcp-host=52:54:00:aa:00:01,192.168.122.50,web

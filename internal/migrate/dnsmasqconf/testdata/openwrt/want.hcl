@@ -37,24 +37,8 @@ network "lab" {
   # /etc/dnsmasq.conf.cfg01411c:12: domain=lan
   dns {
     domain = "lan"
-
     # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/var/hosts
-    record "openwrt" {
-      type  = "A"
-      value = "192.168.1.1"
-    }
-
-    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/var/hosts
-    record "doorbell" {
-      type  = "A"
-      value = "192.168.1.40"
-    }
-
-    # /etc/dnsmasq.conf.cfg01411c:14: addn-hosts=/var/hosts
-    record "40.1.168.192.in-addr.arpa." {
-      type  = "PTR"
-      value = "doorbell.lan."
-    }
+    hosts_files = ["/etc/hosts", "/var/hosts/dhcp.cfg01411c"]
 
     # /var/dnsmasq.d/extra:1: cname=bell.lan,doorbell.lan
     record "bell" {

@@ -35,36 +35,9 @@ network "lab" {
     domain = "lan"
     # /etc/dnsmasq.d/01-pihole.conf:13: log-queries
     query_log = true
-
+    # /etc/dnsmasq.d/01-pihole.conf:2: addn-hosts=/etc/pihole/local.list
     # /etc/dnsmasq.d/01-pihole.conf:4: addn-hosts=/etc/pihole/custom.list
-    record "cam" {
-      type  = "A"
-      value = "192.168.7.20"
-    }
-
-    # /etc/dnsmasq.d/01-pihole.conf:4: addn-hosts=/etc/pihole/custom.list
-    record "cam2" {
-      type  = "A"
-      value = "192.168.7.20"
-    }
-
-    # /etc/dnsmasq.d/01-pihole.conf:4: addn-hosts=/etc/pihole/custom.list
-    record "20.7.168.192.in-addr.arpa." {
-      type  = "PTR"
-      value = "cam.lan."
-    }
-
-    # /etc/dnsmasq.d/01-pihole.conf:4: addn-hosts=/etc/pihole/custom.list
-    record "door" {
-      type  = "A"
-      value = "192.168.7.21"
-    }
-
-    # /etc/dnsmasq.d/01-pihole.conf:4: addn-hosts=/etc/pihole/custom.list
-    record "21.7.168.192.in-addr.arpa." {
-      type  = "PTR"
-      value = "door.lan."
-    }
+    hosts_files = ["/etc/pihole/local.list", "/etc/pihole/custom.list"]
   }
 
   # /etc/dnsmasq.d/04-pihole-static-dhcp.conf:1: dhcp-host=52:54:00:AA:00:01,192.168.7.10,desk

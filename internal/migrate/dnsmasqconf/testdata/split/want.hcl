@@ -23,6 +23,8 @@ network "lab" {
   # /etc/dnsmasq.conf:5: domain=dev.example.com
   dns {
     domain = "dev.example.com"
+    # /etc/dnsmasq.conf:28: address=/wild.example.net/172.20.0.12
+    hosts_files = ["/etc/labnet/labnet.hosts"]
 
     # /etc/dnsmasq.conf:16: address=/git.dev.example.com/172.20.0.10
     record "git" {

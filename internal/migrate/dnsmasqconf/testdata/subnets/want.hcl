@@ -31,7 +31,8 @@ network "mgmt" {
 
   # /etc/dnsmasq.conf:4: domain=mgmt.example.net,10.1.0.0/24
   dns {
-    domain = "mgmt.example.net"
+    domain      = "mgmt.example.net"
+    hosts_files = ["/etc/hosts"]
 
     # /etc/dnsmasq.conf:24: host-record=sw1.mgmt.example.net,10.1.0.10
     record "sw1" {
