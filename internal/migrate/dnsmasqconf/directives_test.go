@@ -70,6 +70,8 @@ func TestDirectives(t *testing.T) {
 		{"a name elsewhere", "host-record=x.example.org,192.0.2.9", Exact, "", `hosts_files = ["/etc/labnet/h"]`},
 		{"an alias elsewhere", "cname=x.example.org,y.lab.test", Unsupported, "own domain", ""},
 		{"all below a name elsewhere", "address=/x.example.org/192.0.2.9", Approximated, "below it", `hosts_files = ["/etc/labnet/h"]`},
+		{"a hosts file of DHCP that isn't there", "dhcp-hostsfile=/none/such", Approximated, "does without it", ""},
+		{"ranges with two tags", "dhcp-range=set:two,10.0.0.10,10.0.0.20,12h", Approximated, "whole network", `start = "10.0.0.10"`},
 		{"a hosts file", "addn-hosts=/none/such", Approximated, "looks for it", `hosts_files = ["/none/such"]`},
 		{"a bare name", "cname=a,b.lab.test", Approximated, "in the network's domain", `record "a"`},
 		{"a CNAME beside others", "host-record=a.lab.test,10.0.0.9\ncname=a.lab.test,b", Unsupported, "stands alone", ""},

@@ -51,7 +51,7 @@ func (r *Result) Worst() Level {
 // wouldn't start with, and what no labnet configuration can have. A result is
 // always a configuration without errors.
 func Import(files, args []string, o Options) (*Result, []error) {
-	r := &reader{root: o.Root, stdin: o.Stdin, seen: map[string]bool{}}
+	r := &reader{root: o.Root, stdin: o.Stdin, seen: map[string]bool{}, absent: map[int]string{}}
 	for _, name := range files {
 		r.file(name, "", nil)
 	}
@@ -133,6 +133,9 @@ func (im *importer) run() {
 			}
 			im.at = i
 			im.findings[i] = &Finding{File: d.File, Line: d.Line, Text: d.Text(), Level: Exact}
+			if why := im.reader.absent[i]; why != "" {
+				im.note(Approximated, why)
+			}
 			if k.take != nil {
 				k.take(im, d)
 			} else {

@@ -263,6 +263,9 @@ func (im *importer) tagNetworks() {
 	for _, n := range im.networks {
 		seen := map[string]bool{}
 		for _, r := range n.ranges {
+			if r.set != n.ranges[0].set {
+				im.noteAt(r.at, Approximated, "what is for the tag of one range is for the whole network")
+			}
 			if r.set != "" && !seen[r.set] {
 				seen[r.set] = true
 				im.tags[r.set] = append(im.tags[r.set], alternative{network: n})

@@ -21,6 +21,7 @@ type reader struct {
 	seen       map[string]bool // configuration files; dnsmasq reads each once
 	directives []Directive
 	mistakes   []error
+	absent     map[int]string // files that dnsmasq does without, by the directive that names them: why they can't be read
 }
 
 // path is where a file of the configuration is on this host.
@@ -149,22 +150,27 @@ func (r *reader) follow(d Directive) {
 	case "conf-dir":
 		r.directory(d)
 	case "servers-file":
-		r.file(name, "servers-file", &d)
+		r.lists(name, "servers-file")
 	case "dhcp-hostsfile", "dhcp-hostsdir":
-		r.lists(name, "dhcp-host", d)
+		r.lists(name, "dhcp-host")
 	case "dhcp-optsfile", "dhcp-optsdir":
-		r.lists(name, "dhcp-option", d)
+		r.lists(name, "dhcp-option")
 	}
 }
 
-// lists reads a file of arguments, or all files of a directory. dnsmasq logs it if there is none, and goes on.
-func (r *reader) lists(name, kind string, from Directive) {
+// lists reads a file of arguments, or all files of a directory, for the last directive. dnsmasq logs it if there is none, and goes on.
+func (r *reader) lists(name, kind string) {
+	at := len(r.directives) - 1
 	names, err := r.names(name, nil)
-	if err != nil {
-		r.unreadable(name, err, &from)
-	}
 	for _, one := range names {
-		r.file(one, kind, &from)
+		if _, failed := r.read(one); failed != nil {
+			err = failed
+			continue
+		}
+		r.file(one, kind, nil)
+	}
+	if err != nil {
+		r.absent[at] = fmt.Sprintf("%s: %v; dnsmasq does without it too", name, err)
 	}
 }
 
