@@ -111,6 +111,10 @@ func (im *importer) dhcpHost(d Directive) {
 			im.note(Unsupported, fmt.Sprintf("%q is not a MAC address of Ethernet", h.macs[0]))
 			return
 		}
+		if hw[0]&1 != 0 || hw.String() == "00:00:00:00:00:00" {
+			im.note(Unsupported, fmt.Sprintf("%s is no machine's MAC address", hw))
+			return
+		}
 		mac = hw.String()
 	}
 	if len(h.macs) > 1 {

@@ -147,8 +147,8 @@ type value struct {
 }
 
 // hcl finds the form that comes to the same bytes.
-func (o option) hcl(own netip.Addr) value {
-	data := o.data
+func (o option) hcl(n *network) value {
+	own, data := n.host, o.data
 	if o.addrs {
 		data = slices.Clone(data)
 		for i := 0; i+4 <= len(data); i += 4 {
@@ -157,7 +157,7 @@ func (o option) hcl(own netip.Addr) value {
 			}
 		}
 	}
-	if name, v, ok := config.OptionSource(o.code, data); ok && o.code != 12 {
+	if name, v, ok := config.OptionSource(o.code, data); ok && o.code != 12 && reachable(v, n.subnet) {
 		return value{name: name, data: v}
 	}
 	name := fmt.Sprintf("option_%d", o.code)
@@ -176,4 +176,14 @@ func (o option) hcl(own netip.Addr) value {
 		parts[i] = fmt.Sprintf("%02x", b)
 	}
 	return value{name, "hex", strings.Join(parts, ":")}
+}
+
+// reachable tells whether guests of a subnet reach the routers of a list of routes, which the option's own form asks for; other values are fine.
+func reachable(v any, subnet netip.Prefix) bool {
+	list, _ := v.([]string)
+	return !slices.ContainsFunc(list, func(one string) bool {
+		_, via, ok := strings.Cut(one, " via ")
+		a, err := netip.ParseAddr(via)
+		return ok && err == nil && !a.IsUnspecified() && !subnet.Contains(a)
+	})
 }

@@ -2,6 +2,7 @@ package dnsmasqconf
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,10 +12,17 @@ var single = strings.Fields(`cache-size group dhcp-leasefile use-stale-cache por
 	`dns-forward-max tftp-max tftp-mtu tftp-port-range log-async dhcp-alternate-port min-port max-port add-subnet add-cpe-id dhcp-duid auth-server auth-ttl ` +
 	`auth-soa connmark-allowlist-enable dnssec-timestamp dnssec-limits local-service dhcp-ttl dhcp-reply-delay dumpfile dumpmask umbrella max-tcp-connections`)
 
-// settle refuses what stands twice and may not.
+// numeric are the options whose value is a number.
+var numeric = strings.Fields(`cache-size port edns-packet-max query-port port-limit local-ttl neg-ttl max-ttl max-cache-ttl min-cache-ttl dhcp-lease-max dns-forward-max ` +
+	`tftp-max tftp-mtu min-port max-port auth-ttl dhcp-ttl max-tcp-connections use-stale-cache fast-dns-retry`)
+
+// settle refuses what stands twice and may not, and what isn't the number that it must be.
 func (im *importer) settle() {
 	first := map[string]Directive{}
 	for _, d := range im.directives() {
+		if d.Arg != "" && slices.Contains(numeric, d.Name) && !isNumber(plain(d.Arg)) {
+			im.mistake(d, "%q is not a number", plain(d.Arg))
+		}
 		if d.File == commandLine {
 			continue // files override it
 		}

@@ -9,10 +9,6 @@ import (
 func (im *importer) cacheSize(d Directive) {
 	n := uint64(0)
 	for _, c := range plain(d.Arg) {
-		if c < '0' || c > '9' {
-			im.mistake(d, "%q is not a number", plain(d.Arg))
-			return
-		}
 		n = min(n*10+uint64(c-'0'), 1<<31)
 	}
 	const aName = 256
