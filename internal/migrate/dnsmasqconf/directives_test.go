@@ -87,6 +87,8 @@ func TestDirectives(t *testing.T) {
 		{"ourselves", "server=/x.test/10.0.0.1", Unsupported, "labnet itself", ""},
 		{"a source address", "server=/x.test/192.0.2.1@10.0.0.1", Approximated, "by the route", `domains = ["x.test"]`},
 		{"a name to block", "local=/x.test/", Exact, "", `files = ["/etc/labnet/b"]`},
+		{"every name by the address alone", "address=10.0.0.9", Unsupported, "every name", ""},
+		{"two names", "dhcp-host=52:54:00:00:00:01,x,y", Ignored, "the last counts", `host "y"`},
 		{"every name", "address=/#/10.0.0.9", Unsupported, "every name", ""},
 		{"DNS on another port", "port=5353", Unsupported, "port 53", ""},
 		{"a large cache", "cache-size=1000000", Approximated, "in bytes", `cache_size = "245MiB"`},
@@ -131,11 +133,9 @@ func TestMistakesNameTheLine(t *testing.T) {
 		{"dhcp-range=10.0.0.1,10.0.0.9,255.0.255.0", "is not a netmask"},
 		{"dhcp-option=option:no-such,1", `there is no DHCP option "no-such"`},
 		{"dhcp-option=3,x", `"x" is not an address`},
-		{"address=10.0.0.1", "it needs /NAME/"},
 		{"local-ttl=5m", `local-ttl: "5m" is not a number`},
 		{"port=53\nport=0", "it may stand once only"},
 		{"conf-file=/none/such", "conf-file: /none/such: no such file or directory"},
-		{"dhcp-host=52:54:00:00:00:01,x,y", "two names"},
 		{"pxe-service=vax,x", "there is no architecture"},
 	} {
 		_, mistakes := one(t, test.line)

@@ -26,7 +26,7 @@ type hostLine struct {
 	ignore bool
 }
 
-func (im *importer) parseHost(d Directive) (hostLine, bool) {
+func (im *importer) parseHost(d Directive) hostLine {
 	var h hostLine
 	for _, part := range fields(d.Arg) {
 		text := plain(part)
@@ -61,13 +61,12 @@ func (im *importer) parseHost(d Directive) (hostLine, bool) {
 				continue
 			}
 			if h.name != "" {
-				im.mistake(d, "the host has two names, %q and %q", h.name, text)
-				return h, false
+				im.note(Ignored, fmt.Sprintf("of two names the last counts, not %q", h.name))
 			}
 			h.name = strings.ToLower(text)
 		}
 	}
-	return h, true
+	return h
 }
 
 // clientID is an identifier as a host block has it: bytes where there is a colon, else the bytes of a text.
@@ -85,10 +84,7 @@ func clientID(s string) string {
 }
 
 func (im *importer) dhcpHost(d Directive) {
-	h, ok := im.parseHost(d)
-	if !ok {
-		return
-	}
+	h := im.parseHost(d)
 	if h.v6 {
 		im.note(Approximated, "the IPv6 address is left out")
 	}

@@ -100,11 +100,14 @@ func (im *importer) block(domain string) {
 // address reads address=/NAME…/[ADDRESS]: the name, and all below it.
 func (im *importer) address(d Directive) {
 	domains, rest, ok := slashed(d.Arg)
-	if !ok || len(domains) == 0 {
-		im.mistake(d, "it needs /NAME/ before the address")
+	if !ok {
+		im.mistake(d, "a slash is missing behind the domain")
 		return
 	}
 	target := plain(rest)
+	if len(domains) == 0 {
+		domains = []string{"#"}
+	}
 	if blocks, null := blocking(d); blocks {
 		for _, domain := range domains {
 			if n, _, why := im.quietOwner(domain); why == "" && n != nil && target == "" {
