@@ -82,7 +82,7 @@ func TestPackageBoots(t *testing.T) {
 		}
 	}
 	says("booted", "active")
-	says("service", "User=labnet", "WatchdogUSec=30s", "FileDescriptorStoreMax=512", "NoNewPrivileges=yes")
+	says("service", "User=labnet", "WatchdogUSec=30s", "FileDescriptorStoreMax=4096", "NoNewPrivileges=yes")
 	says("privileges", "CapEff:\t0000000000003400", "CapBnd:\t0000000000003400", "Seccomp:\t2")
 	says("cycles")
 	says("lease", "bound to 10.0.0.")
