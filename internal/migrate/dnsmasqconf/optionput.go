@@ -63,11 +63,19 @@ func (im *importer) dhcpOption(d Directive) {
 		im.withhold(o, set)
 		return
 	}
+	if o.encap != 0 && len(o.data) > 255-2-1 {
+		im.note(Unsupported, "too long to be a part of another option")
+		return
+	}
 	if o.encap != 0 {
 		o.data = append(append([]byte{o.code, byte(len(o.data))}, o.data...), 255)
 		o.code, o.text, o.addrs = o.encap, false, false
 	}
 	if o.code == 255 {
+		if len(o.data) != 4 {
+			im.note(Unsupported, "the boot server is one address")
+			return
+		}
 		im.place(set, item{boot: &boot{server: addrOf(o.data[:4]), option: true, at: im.at}})
 		return
 	}

@@ -25,7 +25,7 @@ func dhcpDirectives() []known {
 		{"dhcp-authoritative", "K", noArg, always, nil, "exact", "the default; without the directive, `authoritative = false`"},
 		{"no-ping", "5", noArg, always, nil, "exact", "`conflict_probe = false`"},
 		{"dhcp-rapid-commit", "", noArg, always, nil, "exact", "`rapid_commit = true`"},
-		{"dhcp-scriptuser", "", needsArg, always, nil, "exact", "`user` in the `hook`"},
+		{"dhcp-scriptuser", "", needsArg, always, nil, "approximated", "`user` in the `hook`, which a service that doesn't run as root can't honour"},
 		{"script-on-renewal", "", noArg, always, nil, "exact", "`lease.renewed` in the hook's `on`"},
 		{"dhcp-hostsfile", "", needsArg, always, nil, "approximated", "`host` blocks, of what it holds now"},
 		{"dhcp-hostsdir", "", needsArg, always, nil, "approximated", "likewise; a [directory](config.md#directories) of configuration files takes new ones by SIGHUP"},
