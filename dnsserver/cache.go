@@ -79,12 +79,13 @@ func (c *cache) resize(size int64) {
 	if size <= 0 {
 		size = defaultCacheSize
 	}
+	now := c.moment(time.Now())
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.limit = size / cacheShards
 		for len(s.slabs) > 0 && s.room > s.limit {
-			s.clear(s.victim(), 0)
+			s.clear(s.victim(), now)
 		}
 		s.mu.Unlock()
 	}
