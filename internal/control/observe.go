@@ -19,7 +19,7 @@ type Health struct {
 
 // Reason is a problem with its kind.
 type Reason struct {
-	Kind string `json:"kind" enum:"host,drift,store,uplink,upstream,block_list,hosts_file,publish,hook,access" doc:"What it is about; the metric labnet_problems counts by it"`
+	Kind string `json:"kind" enum:"host,drift,store,uplink,upstream,block_list,hosts_file,publish,hook,access,metrics" doc:"What it is about; the metric labnet_problems counts by it"`
 	Problem
 }
 

@@ -163,6 +163,9 @@ func (d *daemon) troubles(cfg *config.Config) (found troubles) {
 	found.add(ofHostsFiles, hostsFileProblems(d.dns.HostsFiles())...)
 	found.add(ofPublish, publishProblems(p.host)...)
 	found.add(ofHooks, d.hooks.problems(p.hooks)...)
+	if err := d.metrics.Missing(); err != nil {
+		found.add(ofMetrics, netcfg.Problem{Summary: "metrics are not served: " + err.Error(), Remedy: "end what has the port, and it is taken within seconds"})
+	}
 	return found
 }
 

@@ -24,11 +24,12 @@ const (
 	ofHostsFiles kind = "hosts_file" // of names and addresses
 	ofPublish    kind = "publish"    // ports of the host
 	ofHooks      kind = "hook"
-	ofAccess     kind = "access" // groups that may change things
+	ofAccess     kind = "access"  // groups that may change things
+	ofMetrics    kind = "metrics" // their port
 )
 
 func kinds() []kind {
-	return []kind{ofHost, ofDrift, ofStore, ofUplink, ofUpstreams, ofBlockLists, ofHostsFiles, ofPublish, ofHooks, ofAccess}
+	return []kind{ofHost, ofDrift, ofStore, ofUplink, ofUpstreams, ofBlockLists, ofHostsFiles, ofPublish, ofHooks, ofAccess, ofMetrics}
 }
 
 // troubles are problems with their kinds.

@@ -13,15 +13,15 @@ import (
 // countWithin is how long a scrape waits for the packet counters while the host is being changed; it does without them then.
 const countWithin = time.Second
 
-// listenMetrics opens the port for metrics, if the configuration has one; a taken port shows before the host is changed.
+// listenMetrics opens the port for metrics, if the configuration has one and it can be had.
 func (d *daemon) listenMetrics() (err error) {
 	log := d.log.With("part", "metrics")
 	d.noteReload()
 	if d.handlers, err = metrics.New(d.opts.Version, d.reading, d.probed, log); err != nil {
 		return err
 	}
-	d.metrics, err = metrics.Listen(d.cfg.Metrics.Listen, d.handlers.Port, log)
-	return err
+	d.metrics = metrics.Listen(d.cfg.Metrics.Listen, d.handlers.Port, log)
+	return nil
 }
 
 // Metrics implements control.Backend.

@@ -26,6 +26,8 @@ const (
 	maxHeaders = 16 << 10
 	// endWithin is how long answers under way may take when the port is closed.
 	endWithin = 2 * time.Second
+	// tryEvery is how soon a port that was taken is tried again.
+	tryEvery = 5 * time.Second
 )
 
 // Server serves a handler on a TCP port, which may change, or be none.
@@ -33,8 +35,10 @@ type Server struct {
 	handler http.Handler
 	log     *slog.Logger
 
-	mu      sync.Mutex // guards the rest
-	port    *port      // nil: none
+	mu      sync.Mutex     // guards the rest
+	port    *port          // nil: none
+	wanted  netip.AddrPort // invalid, or the port that couldn't be had yet
+	missing error          // why not
 	running bool
 	ended   bool
 	serving sync.WaitGroup
@@ -72,18 +76,49 @@ func (e *PortTakenError) Error() string {
 // Unwrap gives EADDRINUSE.
 func (e *PortTakenError) Unwrap() error { return syscall.EADDRINUSE }
 
-// Listen opens the port, or none where at is invalid; Run serves. An address that the host hasn't got yet is fine. A port that is taken gives an error
-// that wraps *PortTakenError. The caller calls Run, or Close if it never will.
-func Listen(at netip.AddrPort, handler http.Handler, log *slog.Logger) (*Server, error) {
+// Listen opens the port, or none where at is invalid; Run serves. An address that the host hasn't got yet is fine. A port that can't be had is tried again
+// until it can: guests must not go without their network for it. Missing says why meanwhile. The caller calls Run, or Close if it never will.
+func Listen(at netip.AddrPort, handler http.Handler, log *slog.Logger) *Server {
 	s := &Server{handler: handler, log: log}
-	return s, s.Reconfigure(at)
+	if err := s.Reconfigure(at); err != nil {
+		s.wanted, s.missing = at, err
+		log.Error("metrics are not served yet; it is tried again", "err", err)
+	}
+	return s
+}
+
+// Missing is why the port of the configuration isn't open; nil if it is, or there is none to be. It may be called by any goroutine.
+func (s *Server) Missing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing
+}
+
+// again tries to open a port that couldn't be had.
+func (s *Server) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.missing == nil {
+		return
+	}
+	p, err := s.open(s.wanted)
+	if err != nil {
+		s.missing = err
+		return
+	}
+	s.port, s.missing, s.wanted = p, nil, netip.AddrPort{}
+	s.serve()
 }
 
 // Reconfigure moves to another port, or to none where at is invalid. After an error nothing has changed. It may be called by any goroutine.
 func (s *Server) Reconfigure(at netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.port != nil && s.port.at == at || s.port == nil && !at.IsValid() {
+	if s.ended || s.missing != nil && s.wanted == at {
+		return nil // it is tried anyway
+	}
+	if s.port != nil && s.port.at == at || s.port == nil && !at.IsValid() {
+		s.wanted, s.missing = netip.AddrPort{}, nil
 		return nil
 	}
 	old := s.port
@@ -103,7 +138,7 @@ func (s *Server) Reconfigure(at netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	s.port = next
+	s.port, s.wanted, s.missing = next, netip.AddrPort{}, nil
 	switch {
 	case s.running:
 		s.serve()
@@ -201,7 +236,15 @@ func (s *Server) Run(ctx context.Context) error {
 	s.running = true
 	s.serve()
 	s.mu.Unlock()
-	<-ctx.Done()
+	try := time.NewTicker(tryEvery)
+	defer try.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-try.C:
+			s.again()
+		}
+	}
 	s.mu.Lock()
 	s.ended = true
 	s.retire(s.port)

@@ -24,8 +24,8 @@ import (
 func served(t *testing.T, handler http.Handler, at string) *Server {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	s, err := Listen(netip.MustParseAddrPort(at), handler, slog.New(slog.DiscardHandler))
-	if err != nil {
+	s := Listen(netip.MustParseAddrPort(at), handler, slog.New(slog.DiscardHandler))
+	if err := s.Missing(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
