@@ -101,6 +101,13 @@ func (h *Host) Do(t testing.TB, f func()) {
 // one does, would at times show goleak a goroutine without a stack, at which it panics.)
 func (h *Host) enter(f func()) error {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// /proc/PID speaks of a process's first thread, and what looks there would find the process in this namespace.
+		defer runtime.UnlockOSThread()
+		done := make(chan error, 1)
+		go func() { done <- h.enter(f) }()
+		return <-done
+	}
 	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
