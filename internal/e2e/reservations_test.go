@@ -209,13 +209,18 @@ func TestWhoHangsUpLeavesNoHalfReservation(t *testing.T) {
 // waiting for the name is waiting for nothing.
 func TestTheGuidesProgramWaits(t *testing.T) {
 	nettest.NeedRoot(t)
-	var reserve, wait []string
+	var reserve, device, wait []string
 	var after [][]string
 	for _, s := range snippets(t) {
 		if !strings.HasPrefix(s.place, "guide.md") || !strings.HasPrefix(s.text, "labnet leases reserve") {
 			continue
 		}
 		for line := range strings.Lines(s.text) {
+			if _, inside, ok := strings.Cut(line, "$(labnet taps "); ok {
+				inside, _, _ = strings.Cut(inside, ")")
+				device = append([]string{"taps"}, strings.Fields(inside)...)
+				continue
+			}
 			words := strings.Fields(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "addr=$("), ")"))
 			switch {
 			case words[0] != "labnet":
@@ -228,13 +233,16 @@ func TestTheGuidesProgramWaits(t *testing.T) {
 			}
 		}
 	}
-	if len(after) != 2 || wait[1] != "wait" || after[0][1] != "unreserve" || after[1][1] != "release" {
-		t.Fatalf("the guide's program is %v, %v, %v", reserve, wait, after)
+	if len(device) < 3 || len(after) != 3 || wait[1] != "wait" || after[0][1] != "del" || after[1][1] != "unreserve" || after[2][1] != "release" {
+		t.Fatalf("the guide's program is %v, %v, %v, %v", reserve, device, wait, after)
 	}
 	l := newLab(t)
 	l.configure(t, labConfig)
 	l.start(t)
 	l.labnet(t, reserve...)
+	if out := l.labnet(t, device...); !strings.Contains(out, "mac="+reserve[2]) {
+		t.Errorf("QEMU is told %s", out)
+	}
 	if out, err := l.tryLabnet(t, append(wait, "--timeout", "1s")...); err == nil {
 		t.Errorf("without the guest it prints %q", out)
 	}

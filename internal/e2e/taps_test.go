@@ -187,9 +187,9 @@ func TestRunOnATAP(t *testing.T) {
 		{"no such program", run(bob, member, "tap-b", "--", "no-such-program"), "executable file not found"},
 		{"the MAC of a host", run(bob, member, "tap-b", "--mac", "52:54:00:aa:00:10", "--", "true"), "another guest of network"},
 		{"the MAC of a guest", run(bob, member, "tap-b", "--mac", row.MAC, "--", "true"), "another guest of network"},
-		{"a host's TAP", run(bob, member, "tap-b", "--host", "web", "--", "true"), "only root says which host"},
+		{"a host's TAP", run(bob, member, "tap-b", "--host", "web", "--", "true"), "only root and api.admins say which host"},
 		{"what runs", p.as(bob, member, p.labnet(t, l, "taps", "del", "tap-a")...), "the TAP tap-a isn't yours"},
-		{"for another", p.as(bob, member, p.labnet(t, l, "taps", "add", "tap-b", "--owner", "root")...), "only root makes TAPs for others"},
+		{"for another", p.as(bob, member, p.labnet(t, l, "taps", "add", "tap-b", "--owner", "root")...), "only root and api.admins make TAPs for others"},
 		{"what runs, of oneself", p.as(alice, member, p.labnet(t, l, "taps", "del", "tap-a")...), "in use by fake-qemu"},
 		{"of the file", l.args(t, "taps", "del", "tap-web"), "it is of the file"},
 	} {
