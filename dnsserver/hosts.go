@@ -169,7 +169,9 @@ func (h hosts) lines(n name) string {
 			all = append(all, "and more")
 			return false
 		}
-		all = append(all, fmt.Sprintf("%s:%d", path, e.Line))
+		if at := fmt.Sprintf("%s:%d", path, e.Line); !slices.Contains(all, at) { // a line may have the name with and without its domain
+			all = append(all, at)
+		}
 		return true
 	})
 	return strings.Join(all, ", ")

@@ -169,7 +169,7 @@ func TestHostsFileChanges(t *testing.T) {
 // TestExplainHostsFiles shows the lines.
 func TestExplainHostsFiles(t *testing.T) {
 	up := startUpstream(t, hostsWorld)
-	cfg, path := withHosts(t, up, "192.0.2.5 printer\n\n2001:db8::5 printer\n", "")
+	cfg, path := withHosts(t, up, "192.0.2.5 printer printer.lab.internal\n\n2001:db8::5 printer\n", "")
 	s := startServer(t, cfg, testLeases())
 	for text, want := range map[string]string{
 		"printer":              "a single label stands for printer.lab.internal.; a hosts file, " + path + ":1, " + path + ":3, in the zone lab.internal. of network lab",

@@ -1,4 +1,4 @@
-# Every block and argument, most of them with their default. What you leave out is as good.
+# Most blocks and arguments, many of them with their default; what you leave out is as good. docs/config.md has all of them.
 
 locals {
   lab = "10.0.0.0/24"

@@ -111,7 +111,7 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 		lease, err = lastLease(cmd.Context(), client, f.network, q.MAC.String())
 	} else if strings.Contains(key, ":") { // neither in a name nor in an IPv4 address
 		err = wrongUse("%q is not a MAC, such as 52:54:00:12:34:56", key)
-	} else if lease, err = findLease(cmd.Context(), client, f.network, key); err == nil {
+	} else if lease, err = clientsLease(cmd.Context(), client, f.network, key); err == nil {
 		if q.MAC, err = control.ParseMAC(lease.MAC); err != nil {
 			err = fmt.Errorf("the client of %q has no Ethernet address", key)
 		}
@@ -142,6 +142,19 @@ func (f *explainFlags) query(cmd *cobra.Command, client *control.Client, key str
 
 // fit cuts what a guest sent to what an option holds: in JSON, bytes that aren't UTF-8 have become longer.
 func fit(s string) string { return s[:min(len(s), 255)] }
+
+// clientsLease is the lease that key names, or, where that has ended, the one that its client has got since.
+func clientsLease(ctx context.Context, client *control.Client, network, key string) (control.Lease, error) {
+	lease, err := findLease(ctx, client, network, key)
+	if err != nil || lease.State == "bound" {
+		return lease, err
+	}
+	since, err := lastLease(ctx, client, lease.Network, lease.MAC)
+	if err == nil && since.State == "bound" && since.ClientID == lease.ClientID {
+		return since, nil
+	}
+	return lease, err
+}
 
 // lastLease is the lease in force of a MAC, else the one that was heard of last; without any it is empty.
 func lastLease(ctx context.Context, client *control.Client, network, mac string) (control.Lease, error) {
@@ -303,11 +316,11 @@ func namelessness(asked string, e control.DHCPExplanation) string {
 	case e.NameHolder != nil:
 		return fmt.Sprintf("%s is the name of %s (%s)", asked, e.NameHolder.Address, orDash(e.NameHolder.MAC))
 	case e.NameObstacle == "reserved":
-		return asked + " is kept for a host block, a record, or the network itself"
+		return asked + " is kept for a host block, a reservation, a record, or the network itself; `labnet explain dns` says which"
 	case e.NameObstacle == "invalid":
 		return asked + " is no DNS label: letters, digits and hyphens, not all digits"
 	default:
-		return asked + " is not given"
+		return asked + " isn't its name yet; it is when it next asks for it" // the lease that it holds keeps what it had
 	}
 }
 

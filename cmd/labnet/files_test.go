@@ -139,19 +139,21 @@ func TestFmtKeepsModeOwnerAndLink(t *testing.T) {
 	}
 }
 
-// A file that can't be written whole stays as it was: here the limit of file sizes plays the full disk.
+// A file that can't be written whole stays as it was: here the limit of file sizes plays the full disk. It leaves room for what the testing
+// package may write meanwhile.
 func TestReplaceFileIsAllOrNothing(t *testing.T) {
 	inDir(t, map[string]string{"a.hcl": untidy})
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 8, Max: old.Max}); err != nil {
+	const room = 4 << 20
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: room, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
 	signal.Ignore(syscall.SIGXFSZ)
 	defer signal.Reset(syscall.SIGXFSZ)
-	err := replaceFile("a.hcl", []byte(tidy))
+	err := replaceFile("a.hcl", make([]byte, room+1))
 	if restored := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); restored != nil {
 		t.Fatal(restored)
 	}

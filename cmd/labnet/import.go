@@ -174,7 +174,20 @@ func (f *importFlags) write(cmd *cobra.Command, result *dnsmasqconf.Result, o dn
 		for _, path := range written {
 			err = errors.Join(err, os.Remove(path))
 		}
+		return err
 	}
+	if f.report == "json" || len(written) == 0 {
+		return nil
+	}
+	text := "wrote " + strings.Join(written, ", ")
+	if f.out != "-" {
+		flag := ""
+		if f.out != defaultConfig {
+			flag = " -c " + f.out
+		}
+		text += fmt.Sprintf("\nnext: look at it, then `labnet check%s` and `labnet plan%s`", flag, flag)
+	}
+	_, err = fmt.Fprintln(cmd.ErrOrStderr(), visible(text))
 	return err
 }
 

@@ -84,8 +84,14 @@ exact        their.conf:5: no-hosts
 func TestImportWritesNewFiles(t *testing.T) {
 	inDir(t, map[string]string{"their.conf": theirConf + "local=/ads.example/\n"})
 	args := []string{"import", "dnsmasq", "their.conf", "-o", "our.hcl"}
-	if got := labnet(t, nil, args...); got.Code != exitDone || got.Out != "" {
+	got := labnet(t, nil, args...)
+	if got.Code != exitDone || got.Out != "" {
 		t.Fatalf("%+v", got)
+	}
+	for _, want := range []string{"our.blocked, our.hcl\n", "next: look at it, then `labnet check -c our.hcl` and `labnet plan -c our.hcl`\n"} {
+		if !strings.Contains(got.ErrOut, want) {
+			t.Errorf("says %q, without %q", got.ErrOut, want)
+		}
 	}
 	wantFile(t, "our.blocked", "# Written by `labnet import dnsmasq`.\nlocal=/ads.example/\n")
 	if got := labnet(t, nil, "check", "our.hcl"); got.Code != exitDone || !strings.Contains(got.Out, "fine") {

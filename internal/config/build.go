@@ -140,7 +140,7 @@ func (b *builder) bridgeOf(p *networkParts, networks int) {
 		if networks > 1 {
 			p.Bridge.Name = ""
 			b.error(p.node, p.ifaceAt, "with more than one network, each must name its bridge",
-				fmt.Sprintf("Write, for instance: bridge { name = %q }", bridgeNameFor(p.Name)))
+				fmt.Sprintf("Write, for instance: bridge { name = %q }; a network that was alone until now keeps its bridge, and its guests on it, by \"br0\"", bridgeNameFor(p.Name)))
 		}
 	}
 }

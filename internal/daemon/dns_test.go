@@ -126,3 +126,25 @@ func TestWhoseNameALeaseIs(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoIsRenamed(t *testing.T) {
+	lease := leases.Lease{Network: "lab", State: leases.Bound, Name: "builder", RequestedName: "VM2"}
+	over, nameless, same := lease, lease, lease
+	over.State, nameless.Name, same.Name = leases.Released, "", "vm2"
+	for _, test := range []struct {
+		name, network, label string
+		of                   leases.Lease
+		want                 bool
+	}{
+		{"by its host block", "lab", "vm2", lease, true},
+		{"another network's", "dmz", "vm2", lease, false},
+		{"what it has", "lab", "builder", lease, false},
+		{"a lease that is over", "lab", "vm2", over, false},
+		{"without a name", "lab", "vm2", nameless, false},
+		{"with the name", "lab", "vm2", same, false},
+	} {
+		if got := isRenamed(&test.of, test.network, test.label); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}

@@ -96,6 +96,9 @@ func (d *daemon) leaseOf(s *dnsserver.Step, inForce bool) *control.Lease {
 		if !isAbout(&l, s.Network, s.Label, s.Addr) || inForce && l.State != leases.Bound {
 			continue
 		}
+		if inForce && !s.Addr.IsValid() && l.Name != s.Label {
+			continue // one that wants the name, and doesn't have it
+		}
 		if last == nil || last.LastSeen.Before(l.LastSeen) {
 			last = &l
 		}
@@ -118,12 +121,36 @@ func isAbout(l *leases.Lease, network, label string, addr netip.Addr) bool {
 	return l.Name == label || l.Name == "" && asked == label
 }
 
+// renamed returns the lease of a guest that calls itself by a name and has another one.
+func (d *daemon) renamed(s *dnsserver.Step) *control.Lease {
+	if s.Label == "" || s.Addr.IsValid() {
+		return nil
+	}
+	for l := range d.table.Snapshot("").All() {
+		if isRenamed(&l, s.Network, s.Label) {
+			return leaseOrNil(l)
+		}
+	}
+	return nil
+}
+
+// isRenamed tells whether a lease in force of a network has another name than label, which its guest asked for.
+func isRenamed(l *leases.Lease, network, label string) bool {
+	asked, _ := leases.CleanName(l.RequestedName)
+	return l.Network == network && l.State == leases.Bound && l.Name != "" && l.Name != label && asked == label
+}
+
 // missing says who could have the name, or the address, that a step didn't find.
 func (d *daemon) missing(s *dnsserver.Step) (lease *control.Lease, host, remedy string) {
 	if h := d.hostOf(s); h != nil && !h.Address.IsValid() && s.Reason == "nxdomain_local" {
 		return nil, h.Name, fmt.Sprintf("the host block %q has no `address`: it has the name only while its guest has a lease; give it one, or look at `labnet explain dhcp`", h.Name)
 	}
 	lease = d.leaseOf(s, false)
+	if lease == nil && s.Reason == "nxdomain_local" {
+		if l := d.renamed(s); l != nil {
+			return l, "", fmt.Sprintf("the guest at %s calls itself so, and has the name %s: `labnet explain dhcp %s` says by what", l.Address, l.Name, l.Address)
+		}
+	}
 	switch {
 	case lease == nil || s.Reason != "nxdomain_local":
 		return nil, "", ""

@@ -48,7 +48,7 @@ func ExamineGuest(ctx context.Context, s Sources, key string) Report {
 	if !g.known() {
 		out := about("guest", "")
 		out.fail("labnet leases, or bridge fdb show; a guest that never asked is known by its MAC or its port",
-			"no lease, host block, port or machine on a bridge has the name, address or MAC %s", key)
+			"no lease, host block, port or machine on a bridge has the name, address or MAC %q", key)
 		return report(key, append(f.daemon(), out.list...))
 	}
 	s.probe(ctx, f, g)
@@ -158,6 +158,14 @@ func (g *guest) findLease(leases []control.Lease, key string, f *facts) {
 	}
 	if g.lease == nil {
 		return
+	}
+	if g.lease.State != "bound" { // what an address or a name of before leads to is the guest, and that may have another one by now
+		since := slices.IndexFunc(leases, func(l control.Lease) bool {
+			return l.State == "bound" && l.Network == g.lease.Network && l.ClientID == g.lease.ClientID
+		})
+		if since >= 0 {
+			g.lease = &leases[since]
+		}
 	}
 	if mac, err := control.ParseMAC(g.lease.MAC); err == nil && g.mac == nil {
 		g.mac = mac

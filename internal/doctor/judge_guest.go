@@ -271,8 +271,11 @@ func (g *guest) named(f *facts) []Finding {
 			out.ok("it asks for none")
 		case e != nil && e.NameHolder != nil:
 			out.warn("another host name in one of the two, or a `host` block for it", "none: %s is the name of %s (%s)", l.Hostname, e.NameHolder.Address, e.NameHolder.MAC)
-		case e != nil && e.NameObstacle != "":
-			out.warn("labnet explain dhcp "+macOr(g), "none: %s is %s", l.Hostname, e.NameObstacle)
+		case e != nil && e.NameObstacle == "reserved":
+			out.warn("another host name in it, or a `host` block for it; `labnet explain dns` says what has the name",
+				"none: %s is kept for a host block, a reservation, a record, or the network itself", l.Hostname)
+		case e != nil && e.NameObstacle == "invalid":
+			out.warn("another host name in it", "none: %s is no DNS label: letters, digits and hyphens, not all digits", l.Hostname)
 		default:
 			out.warn("labnet explain dhcp "+macOr(g), "none, though it asks for %s", l.Hostname)
 		}

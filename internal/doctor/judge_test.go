@@ -305,6 +305,10 @@ var guestCases = []kase{
 		g.lease.Name = ""
 		g.explained = &control.DHCPExplanation{NameObstacle: "reserved"}
 	}},
+	{name: "name: invalid", then: func(_ *facts, g *guest) {
+		g.lease.Name, g.lease.Hostname = "", "web_1"
+		g.explained = &control.DHCPExplanation{NameObstacle: "invalid"}
+	}},
 	{name: "name: unexplained", then: func(_ *facts, g *guest) { g.lease.Name = "" }},
 	{name: "name: no answer", then: func(_ *facts, g *guest) { g.resolves = reply{err: errWire} }},
 	{name: "name: wrong", then: func(_ *facts, g *guest) { g.resolves = reply{rcode: "NXDOMAIN"} }},

@@ -126,7 +126,7 @@ func TestDoctorFindsAHealthyLab(t *testing.T) {
 		t.Errorf("doctor changed something:\n%s", plan)
 	}
 	out, err := l.tryLabnet(t, "doctor", "ghost")
-	if exitCode(err) != 1 || !strings.Contains(out, "no lease, host block, port or machine on a bridge has the name, address or MAC ghost") {
+	if exitCode(err) != 1 || !strings.Contains(out, "no lease, host block, port or machine on a bridge has the name, address or MAC \"ghost\"") {
 		t.Errorf("an unknown guest: %v\n%s", err, out)
 	}
 	// Who may ask the daemon, but not look into the kernel, is told so.

@@ -73,7 +73,15 @@ func (im *importer) set(tag string, a alternative) {
 
 // oneOf is the condition that either holds, if both ask about the same thing alone.
 func oneOf(a, b condition) (condition, bool) {
-	join := func(x, y []string) []string { return append(slices.Clone(x), y...) }
+	join := func(x, y []string) []string { // each once: 175 and iPXE's user class are the same here
+		all := slices.Clone(x)
+		for _, one := range y {
+			if !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+		return all
+	}
 	only := func(c condition, list []string) bool {
 		return len(list) > 0 && len(list) == len(c.vendor)+len(c.user)+len(c.mac)+len(c.arch)
 	}
