@@ -155,7 +155,7 @@ func (d *daemon) sayEnd(leaves bool) {
 	}
 	notify(d.log, sdnotify.SdNotifyStopping)
 	if leaves {
-		d.log.Info("stopping; systemd keeps the sockets for the next start")
+		d.log.Info("stopping; systemd keeps the sockets for a restart")
 		return
 	}
 	d.log.Info("stopping")

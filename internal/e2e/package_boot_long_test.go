@@ -50,6 +50,7 @@ func TestPackageBoots(t *testing.T) {
 	r.run(t, "depmod", releases[0].Name())
 	place("root/busybox", filepath.Join(kernel, "bin/busybox"))
 	place("root/scenario", "testdata/kernel/debian")
+	place("root/ask", "testdata/kernel/ask")
 	write(t, filepath.Join(r.dir, "root/udhcpc"), strings.Replace(read(t, "testdata/kernel/udhcpc"), "/bin/busybox", "/root/busybox", 1))
 	if err := os.Chmod(filepath.Join(r.dir, "root/udhcpc"), 0o755); err != nil {
 		t.Fatal(err)
@@ -70,9 +71,11 @@ func TestPackageBoots(t *testing.T) {
 	if out, err := exec.Command("mkfs.ext4", "-q", "-d", r.dir, image, "1500M").CombinedOutput(); err != nil {
 		t.Fatalf("mkfs.ext4: %v: %s", err, out)
 	}
-	m := bootFor(t, systemdLimit, "scenario=debian systemd.unit=multi-user.target systemd.show_status=no systemd.mask=serial-getty@ttyS0.service",
-		"-drive", "file="+image+",format=raw,if=virtio,cache=unsafe")
-
+	boot := func() machine {
+		return bootFor(t, systemdLimit, "scenario=debian systemd.unit=multi-user.target systemd.show_status=no systemd.mask=serial-getty@ttyS0.service",
+			"-drive", "file="+image+",format=raw,if=virtio,cache=unsafe")
+	}
+	m := boot()
 	says := func(name string, wants ...string) {
 		t.Helper()
 		for _, want := range wants {
@@ -91,15 +94,35 @@ func TestPackageBoots(t *testing.T) {
 	says("ping", "1 packets received")
 	says("taps", "ifname=tap7")
 	says("watchdog", "Watchdog timeout")
+	sockets := m.ok(t, "sockets")
+	if sockets == "" {
+		t.Error("DNS has no sockets")
+	}
+	kept := func(name string) {
+		t.Helper()
+		if now := m.ok(t, name); now != sockets {
+			t.Errorf("%s: DNS has other sockets than before: inodes\n%s, not\n%s", name, now, sockets)
+		}
+	}
+	kept("sockets-watchdog")
 	says("leases", addr, "vm1", "bound")
 	says("name-again", addr)
 	if m.find(t, "reload-broken").code == 0 {
 		t.Error("a broken file is reloaded")
 	}
-	says("why", "adress")
+	says("why", "labnet.hcl:1", "adress")
+	says("unharmed", addr)
 	says("reload")
+	says("reloaded", "10.0.0.9")
 	says("restart")
 	says("restarted")
+	says("took-over", `"takeover"`, `"pause_ms"`)
+	kept("sockets-restarted")
+	says("upgrade", "Setting up labnet")
+	says("upgraded")
+	says("upgrade-took-over", `"takeover"`, `"pause_ms"`)
+	kept("sockets-upgraded")
+	says("asked", " answered, 0 lost")
 	says("down", "br0")
 	if text := m.find(t, "inactive").text; !strings.HasPrefix(text, "inactive") {
 		t.Errorf("after down the service is %s", text)
@@ -111,10 +134,20 @@ func TestPackageBoots(t *testing.T) {
 	says("back", "eth0    inet 192.0.2.2/24")
 	says("down-bridged")
 	says("start")
+	t.Logf("the daemon serves %v after the kernel's start; systemd keeps %s sockets; of the questions meanwhile %s; the journal:\n%s", m.find(t, "booted").begin,
+		strings.TrimSpace(m.ok(t, "stored")), strings.TrimSpace(m.ok(t, "asked")), m.find(t, "journal").text)
+	m.healthy(t)
+
+	m = boot()
+	says("rebooted", "active")
+	says("bridge", "10.0.0.1/24")
+	says("leases-kept", addr, "vm1", "bound")
+	says("name-kept", addr)
 	says("remove", "Removing labnet", "br0")
 	if gone := m.find(t, "gone"); gone.code == 0 {
 		t.Errorf("the package's removal leaves:\n%s", gone.text)
 	}
-	t.Logf("the daemon serves %v after the kernel's start; the journal:\n%s", m.find(t, "booted").begin, m.find(t, "journal").text)
+	says("plan", "+ link br0", "+ address 10.0.0.1/24", "+ table inet labnet", "+ table bridge labnet")
+	t.Logf("after a reboot the daemon serves %v after the kernel's start; the journal:\n%s", m.find(t, "rebooted").begin, m.find(t, "journal").text)
 	m.healthy(t)
 }
