@@ -274,3 +274,10 @@ func TestStatusAlignsUpstreams(t *testing.T) {
 		t.Errorf("without\n%s\nit says\n%s", want, out.String())
 	}
 }
+
+func TestExpiryNeverShowsMoreThanWasLeased(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 100_000_000, time.UTC)
+	if got := expiry(control.Lease{State: "bound", Expires: time.Date(2026, 3, 2, 0, 0, 1, 0, time.UTC)}, now); got != "in 12h0m0s" {
+		t.Errorf("a lease of 12 hours, granted just now, expires %s", got)
+	}
+}
