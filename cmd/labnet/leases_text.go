@@ -16,7 +16,8 @@ func expiry(l control.Lease, now time.Time) string {
 	case l.Expires.IsZero():
 		return "never"
 	case l.Expires.After(now):
-		return "in " + l.Expires.Sub(now).Round(time.Second).String()
+		// Expiries are rounded up to whole seconds: a lease of 12 hours would show 12h0m1s.
+		return "in " + l.Expires.Sub(now).Truncate(time.Second).String()
 	default:
 		return now.Sub(l.Expires).Round(time.Second).String() + " ago"
 	}

@@ -261,3 +261,23 @@ func TestJSONKeepsItsMeaning(t *testing.T) {
 		t.Errorf("%s: %q, %v", out.String(), back, err)
 	}
 }
+
+// TestStatusAlignsUpstreams has a group with a longer name than the column is wide.
+func TestStatusAlignsUpstreams(t *testing.T) {
+	var out strings.Builder
+	s := control.Status{Upstreams: []control.Upstream{{Group: "corp-example-com", Server: "192.0.2.1:53"}, {Group: "default", Server: "192.0.2.2:53"}}}
+	if err := writeStatus(&out, s, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	const want = "  corp-example-com 192.0.2.1:53, not answering\n  default          192.0.2.2:53, not answering\n  cache            0 answers"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("without\n%s\nit says\n%s", want, out.String())
+	}
+}
+
+func TestExpiryNeverShowsMoreThanWasLeased(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 100_000_000, time.UTC)
+	if got := expiry(control.Lease{State: "bound", Expires: time.Date(2026, 3, 2, 0, 0, 1, 0, time.UTC)}, now); got != "in 12h0m0s" {
+		t.Errorf("a lease of 12 hours, granted just now, expires %s", got)
+	}
+}

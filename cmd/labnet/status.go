@@ -87,6 +87,10 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 	if len(s.Upstreams) > 0 {
 		text.WriteString("\nupstreams\n")
 	}
+	width := len("upstream")
+	for _, u := range s.Upstreams {
+		width = max(width, len(u.Group))
+	}
 	for _, u := range s.Upstreams {
 		health := "healthy"
 		switch {
@@ -97,10 +101,10 @@ func writeStatus(w io.Writer, s control.Status, now time.Time) error {
 		case u.RTT == "":
 			health = "no answer yet"
 		}
-		fmt.Fprintf(&text, "  %-8s %s, %s\n", u.Group, u.Server, health)
+		fmt.Fprintf(&text, "  %-*s %s, %s\n", width, u.Group, u.Server, health)
 	}
 	if len(s.Upstreams) > 0 {
-		fmt.Fprintf(&text, "  %-8s %s\n", "cache", cacheUse(s.Cache))
+		fmt.Fprintf(&text, "  %-*s %s\n", width, "cache", cacheUse(s.Cache))
 	}
 	writeBlockLists(&text, s.Block)
 	writeHostsFiles(&text, s.HostsFiles)
