@@ -55,16 +55,15 @@ test-deps:
 	tools/test-deps $(PACKAGES)
 	tools/unpack bin/peers $(UNPACKED)
 
-# The tests of the whole mostly wait for clients, so three parts of them run beside the tests of the parts; each has namespaces of its own.
+# The tests of the whole mostly wait for clients, so two parts of them run beside the tests of the parts; each has namespaces of its own.
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
 	export CGO_ENABLED=1 LABNET_BINARY="$$PWD/bin/labnet"; failed=0; \
-	go test -race -count=1 -timeout 30m -run '^Test[A-D]' ./internal/e2e & first=$$!; \
-	go test -race -count=1 -timeout 30m -run '^Test[E-Q]' ./internal/e2e & second=$$!; \
-	go test -race -count=1 -timeout 30m -run '^Test[R-Z]' ./internal/e2e & third=$$!; \
+	go test -race -count=1 -timeout 40m -run '^Test[A-H]' ./internal/e2e & first=$$!; \
+	go test -race -count=1 -timeout 40m -run '^Test[I-Z]' ./internal/e2e & second=$$!; \
 	go test -race -p 2 -count=1 -timeout 30m -skip '$(SEQUENTIAL)' $$(go list ./... | grep -v internal/e2e) || failed=1; \
 	go test -count=1 -run '$(SEQUENTIAL)' ./leases || failed=1; \
-	wait $$first || failed=1; wait $$second || failed=1; wait $$third || failed=1; [ $$failed = 0 ]; \
+	wait $$first || failed=1; wait $$second || failed=1; [ $$failed = 0 ]; \
 	go build -race -o bin/labnet-race ./cmd/labnet; \
 	LABNET_BINARY="$$PWD/bin/labnet-race" go test -timeout 14m -count=1 -run 'TestRealClients|TestKilled|TestReload|TestHooks' ./internal/e2e
 

@@ -35,7 +35,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 	if err := os.WriteFile(results, []byte("before\n"+report.BeginMarker("bench-dns")+"old\n"+report.EndMarker+"after\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bench, "-quick", "-limit", "100ms", "-names", "1000", "-memory-names", "5000", "-labnet", labnet, "-dir", t.TempDir(), "-write", results,
+	cmd := exec.Command(bench, "-quick", "-limit", "250ms", "-names", "1000", "-memory-names", "5000", "-labnet", labnet, "-dir", t.TempDir(), "-write", results,
 		"-subjects", "labnet,echo,echo-go,echo-ruled,dnsmasq,bind,upstream", "-only", "hits,local,tcp,mixed,misses,workers,memory")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
