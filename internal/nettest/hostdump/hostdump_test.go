@@ -1,8 +1,10 @@
 package hostdump_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,6 +43,13 @@ func TestDumpHidesNothing(t *testing.T) {
 		ip link add br7 type bridge; ip link add link0 type veth peer name link9; ip link set link9 up; ip tuntap add link1 mode tap
 		ip address add 192.0.2.1/24 dev link0; ip link set link0 up
 		nft add table inet foreign; nft add chain inet foreign c; nft add set inet foreign s '{ type ipv4_addr; }'`)
+	// The kernel tells of a carrier up to a second later.
+	nettest.Eventually(t, 15*time.Second, func() error {
+		if out := host.Run(t, "ip", "-o", "link", "show", "type", "veth"); strings.Count(out, "state UP") != 2 {
+			return errors.New(out)
+		}
+		return nil
+	})
 	for _, c := range []struct{ name, change, undo string }{
 		{"link", "ip link add x0 type bridge", "ip link del x0"},
 		{"mtu", "ip link set link1 mtu 1400", "ip link set link1 mtu 1500"},
