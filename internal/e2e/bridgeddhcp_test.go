@@ -132,9 +132,13 @@ func TestHostLeasesTheAddressThatItHas(t *testing.T) {
 				}
 				return nil
 			})
-			if !server.holds(t, uplinkAddr) {
-				t.Error("the server doesn't know of the lease")
-			}
+			// It writes its file after the answer.
+			nettest.Eventually(t, limit, func() error {
+				if !server.holds(t, uplinkAddr) {
+					return errors.New("the server doesn't know of the lease")
+				}
+				return nil
+			})
 			if out := l.labnet(t, "status", "-o", "json"); !strings.Contains(out, `"address": "`+uplinkAddr+`/24"`) {
 				t.Errorf("the status doesn't have the address:\n%s", out)
 			}

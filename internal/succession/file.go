@@ -13,7 +13,8 @@ import (
 // mostText bounds what is read of a text, in bytes.
 const mostText = 64 << 20
 
-// KeepText keeps a text, in memory, for the next process.
+// KeepText keeps a text, in memory, for the next process. It returns when systemd has it too: what comes from a process that has ended by the time
+// it is read is nobody's, to systemd, and lost (sd_notify_barrier(3)).
 func (e *Estate) KeepText(name string, text []byte) error {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
@@ -23,6 +24,9 @@ func (e *Estate) KeepText(name string, text []byte) error {
 	_, err = file.Write(text)
 	if err == nil {
 		err = e.Keep(name, fd)
+	}
+	if err == nil && e.Stored() {
+		err = e.store.barrier()
 	}
 	return errors.Join(err, file.Close())
 }
