@@ -258,14 +258,8 @@ func (s *shard) grow() {
 
 // Cache returns how many answers of upstreams are held, and the bytes that they take. Safe for concurrent use.
 func (s *Server) Cache() (entries int, bytes int64) {
-	for i := range s.cache.shards {
-		shard := &s.cache.shards[i]
-		shard.mu.Lock()
-		entries += shard.entries
-		bytes += shard.size
-		shard.mu.Unlock()
-	}
-	return entries, bytes
+	use := s.CacheUse()
+	return use.Entries, use.Bytes
 }
 
 // kind tells why the cache answers as it does.

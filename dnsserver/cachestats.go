@@ -31,16 +31,8 @@ type CacheGroup struct {
 
 // CacheStats walks the cache, which takes a while where there are many answers, and holds nobody up. Safe for concurrent use.
 func (s *Server) CacheStats() CacheStats {
-	var stats CacheStats
-	for i := range s.cache.shards {
-		shard := &s.cache.shards[i]
-		shard.mu.Lock()
-		stats.Entries += shard.entries
-		stats.Bytes += shard.size
-		stats.Limit += shard.limit
-		stats.Evicted += shard.evicted
-		shard.mu.Unlock()
-	}
+	use := s.CacheUse()
+	stats := CacheStats{Entries: use.Entries, Bytes: use.Bytes, Limit: use.Limit, Evicted: use.Evicted}
 	own, gone := CacheGroup{Ours: true}, CacheGroup{}
 	names := map[uint64]string{}
 	groups := map[string]*CacheGroup{}
