@@ -45,15 +45,15 @@ const (
 
 // open sends the message from a socket of its own, and has the pump watch that.
 func (at *attempt) open(s *Server, random []byte) (err error) {
-	if at.fd, at.to, err = openSocket(at.u.addr, s.ports, random); err != nil {
-		return err
+	at.to = newSockaddr(at.u.addr)
+	if err = s.pump.add(at, at.to.raw.Family); err != nil {
+		return fmt.Errorf("opening a socket: %w", err)
 	}
-	if err = sendSocket(at.fd, at.message); err == nil {
-		tellFragments(at.fd, at.to.raw.Family)
-		err = s.pump.add(at)
+	if err = connectSocket(at.fd, &at.to, s.ports, random); err == nil {
+		err = sendSocket(at.fd, at.message)
 	}
 	if err != nil {
-		closeSocket(at.fd)
+		s.pump.close(at)
 	}
 	return err
 }

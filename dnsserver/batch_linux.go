@@ -34,11 +34,12 @@ type batch struct {
 	in      [batchSize]mmsghdr
 	inIovs  [batchSize]unix.Iovec
 	packets [batchSize][maxQuery]byte
+	filled  int // datagrams of the last receive
 
-	out     [batchSize]mmsghdr
-	outIovs [batchSize]unix.Iovec
 	replies [batchSize][replyRoom]byte
+	answers [batchSize]unix.Iovec // that wait for flush
 	queued  int
+	gather  gather
 }
 
 func newBatch(fd int) *batch {
@@ -47,24 +48,29 @@ func newBatch(fd int) *batch {
 		b.inIovs[i].Base = &b.packets[i][0]
 		b.inIovs[i].SetLen(maxQuery)
 		h := &b.in[i].hdr
-		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&b.names[i])), unix.SizeofSockaddrInet6
 		h.Iov = &b.inIovs[i]
 		h.SetIovlen(1)
-		b.out[i].hdr.Iov = &b.outIovs[i]
-		b.out[i].hdr.SetIovlen(1)
 	}
+	b.gather.init(fd)
 	return b
 }
 
 // receive takes what datagrams are there, and returns how many; EAGAIN if there are none.
 func (b *batch) receive() (int, syscall.Errno) {
-	for i := range b.in {
+	for i := range b.filled {
 		b.in[i].hdr.Namelen = unix.SizeofSockaddrInet6
 	}
+	b.filled = 0
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(b.fd), uintptr(unsafe.Pointer(&b.in)), batchSize, unix.MSG_DONTWAIT, 0, 0)
-		if errno != unix.EINTR {
-			return int(n), errno
+		switch errno {
+		case 0:
+			b.filled = int(n)
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }
@@ -90,28 +96,30 @@ func (b *batch) room() []byte { return b.replies[b.queued][:0] }
 
 // queue has an answer to the i-th datagram sent by the next flush. It may lie in room.
 func (b *batch) queue(i int, reply []byte) {
-	h := &b.out[b.queued].hdr
-	h.Name, h.Namelen = b.in[i].hdr.Name, b.in[i].hdr.Namelen
-	b.outIovs[b.queued].Base = unsafe.SliceData(reply)
-	b.outIovs[b.queued].SetLen(len(reply))
+	answer := &b.answers[b.queued]
+	answer.Base = unsafe.SliceData(reply)
+	answer.SetLen(len(reply))
+	b.gather.add(b.queued, len(reply), &b.names[i], b.in[i].hdr.Namelen)
 	b.queued++
 }
 
 // flush sends what is queued, and returns how many answers the kernel didn't take. It never waits for room: one guest whose device takes
 // nothing must not hold up the others, and the client of a lost answer asks again.
 func (b *batch) flush() (lost int) {
-	for sent := 0; sent < b.queued; {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(b.fd), uintptr(unsafe.Pointer(&b.out[sent])), uintptr(b.queued-sent), unix.MSG_DONTWAIT, 0, 0)
+	n := b.gather.lay(&b.answers)
+	for sent := 0; sent < n; {
+		done, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(b.fd), uintptr(unsafe.Pointer(&b.gather.out[sent])), uintptr(n-sent), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
-			sent += int(n)
+			sent += int(done)
 		case unix.EINTR:
 		default:
 			// The first of the rest is what it can't be done for.
+			lost += b.gather.apart(b.fd, sent, errno)
 			sent++
-			lost++
 		}
 	}
 	b.queued = 0
+	b.gather.clear()
 	return lost
 }

@@ -108,7 +108,11 @@ func (f *flight) answered(at *attempt, answer []byte, now moment) {
 		f.failed(at, fmt.Errorf("asking %s: %w", at.u.addr, err), now)
 		return
 	}
-	f.server.heard(at.u, time.Duration(now-at.sent), at.fd < 0, now)
+	rtt := time.Duration(now - at.sent)
+	f.server.heard(at.u, rtt, at.fd < 0, now)
+	if at.fd >= 0 {
+		f.server.pump.heard(rtt)
+	}
 	if v.decides {
 		for _, other := range f.attempts {
 			if waited := time.Duration(now - other.sent); other.u != at.u && waited > other.u.hedge() {

@@ -3,6 +3,7 @@ package dnsserver
 import (
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,12 +22,19 @@ type worker struct {
 // serveUDP answers what comes to a socket until the listener stops; what needs an upstream is left to flights.
 func (l *listener) serveUDP(socket *udpSocket) {
 	w := &worker{hot: hot{server: l.server, ledger: &socket.ledger}, batch: newBatch(socket.fd), listener: l, socket: socket}
+	var pace pace
+	var linger linger
+	pump := l.server.pump
 	for since := 0; !l.stopping(); {
 		n, errno := w.receive()
 		switch errno {
 		case 0:
 		case unix.EAGAIN:
-			if err := socket.sleep(); err != nil && !l.pause(err, "waiting at a DNS socket") {
+			// To fall asleep and to be woken takes longer than a rest.
+			if rest := pace.turn(0, time.Now()); rest > 0 {
+				pump.rest(rest)
+				pump.help(nil)
+			} else if !linger.sleep(w) {
 				return
 			}
 			continue
@@ -40,11 +48,21 @@ func (l *listener) serveUDP(socket *udpSocket) {
 		w.turn(n)
 		socket.pulse.Add(1)
 		socket.busy()
+		rest := pace.turn(n, w.clock)
 		// Raw calls don't let others in: without this, a busy socket would keep answers of upstreams and leases waiting until the
 		// scheduler takes the processor away, 10 ms later.
-		if since += n; since >= batchSize {
+		if since += n; since >= batchSize || rest > 0 {
 			since = 0
 			runtime.Gosched()
+		}
+		switch {
+		case rest > 0:
+			pump.rest(rest)
+			pump.help(nil)
+		case n == batchSize:
+			pump.help(nil)
+		case !linger.wait(w) && !linger.sleep(w):
+			return
 		}
 	}
 }

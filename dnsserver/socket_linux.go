@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sockets of questions to upstreams. Each question has one of its own: opened, sent from, and closed as soon as its answer is
+// Sockets of questions to upstreams. Each question has one of its own: given a port, sent from, and closed as soon as its answer is
 // there, so that nobody can find out its port by trying. The calls are raw: they never wait, and there are half a dozen for
 // each question.
 
@@ -53,24 +53,32 @@ func (s *sockaddr) same(from *unix.RawSockaddrInet6) bool {
 	return s.raw.Addr == from.Addr
 }
 
-// openSocket opens a socket on a random port that is connected to addr: it takes packets from there only, and learns when
-// nobody is there. random are four random bytes.
-func openSocket(addr netip.AddrPort, ports *sourcePorts, random []byte) (fd int, to sockaddr, err error) {
-	to = newSockaddr(addr)
-	s, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(to.raw.Family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+// newSocket opens a socket of a family. It has no port yet, and tells of packets that came in pieces, if the kernel can: elsewhere they pass for
+// whole ones.
+func newSocket(family uint16) (fd int, errno syscall.Errno) {
+	s, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if errno != 0 {
-		return -1, to, fmt.Errorf("opening a socket: %w", errno)
+		return -1, errno
 	}
-	fd = int(s)
-	if errno := bindRandomly(s, &to, ports, random); errno != 0 {
-		closeSocket(fd)
-		return -1, to, fmt.Errorf("choosing a port: %w", errno)
+	level, option := uintptr(unix.SOL_IP), uintptr(unix.IP_RECVFRAGSIZE)
+	if family == unix.AF_INET6 {
+		level, option = unix.SOL_IPV6, unix.IPV6_RECVFRAGSIZE
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, s, uintptr(unsafe.Pointer(&to.raw)), to.size); errno != 0 {
-		closeSocket(fd)
-		return -1, to, errno
+	on := int32(1)
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, s, level, option, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
+	return int(s), 0
+}
+
+// connectSocket gives a new socket a random port, and connects it: it takes packets from there only, and learns when nobody is
+// there. random are four random bytes.
+func connectSocket(fd int, to *sockaddr, ports *sourcePorts, random []byte) error {
+	if errno := bindRandomly(uintptr(fd), to, ports, random); errno != 0 {
+		return fmt.Errorf("choosing a port: %w", errno)
 	}
-	return fd, to, nil
+	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), to.size); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func bindRandomly(s uintptr, to *sockaddr, ports *sourcePorts, random []byte) syscall.Errno {
@@ -87,17 +95,6 @@ func bindRandomly(s uintptr, to *sockaddr, ports *sourcePorts, random []byte) sy
 		random = again[:]
 	}
 	return 0 // connect chooses
-}
-
-// tellFragments asks to be told of packets that came in pieces, also of those that are there already. Where the kernel can't, they pass for
-// whole ones.
-func tellFragments(fd int, family uint16) {
-	level, option := uintptr(unix.SOL_IP), uintptr(unix.IP_RECVFRAGSIZE)
-	if family == unix.AF_INET6 {
-		level, option = unix.SOL_IPV6, unix.IPV6_RECVFRAGSIZE
-	}
-	on := int32(1)
-	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), level, option, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
 }
 
 // sendSocket sends a message to where the socket is connected to.

@@ -33,7 +33,7 @@ func (b *bench) buildEcho() error {
 
 // startEcho starts the ceiling: an echo with the batch that labnet has.
 func (o *options) startEcho(b *bed, s setup) (*stage.Process, error) {
-	return b.start(s.cpus, nil, b.work.echo, b.at().Addr().String(), "53", strconv.Itoa(o.echoBatch))
+	return b.start(s.cpus, nil, b.work.echo, b.at().Addr().String(), "53", strconv.Itoa(o.echoBatch), strconv.Itoa(s.workers))
 }
 
 // startGoEcho starts the same in Go, which tells what the language costs.

@@ -74,7 +74,7 @@ func (b *bench) ownGoals() []goal {
 		got := report.Median(local, sample.each) / report.Median(hits, sample.each)
 		goals = append(goals, atLeast("local names per CPU second, times cached ones", got, shareOfHits))
 	}
-	if pairs := b.pairs[key{workersRun, twoWorkers}]; len(pairs) > 0 {
+	if pairs := b.pairs[key{workersRun, doubled(labnetName)}]; len(pairs) > 0 {
 		goals = append(goals, atLeast("cached names per CPU second with two workers, times those with one", 1/ratio(pairs, sample.each), shareOfWorker))
 	}
 	if m, ok := b.memory[labnetName]; ok {

@@ -22,7 +22,7 @@ type sample struct {
 }
 
 // pair is labnet and another server, one right after the other.
-type pair struct{ labnet, other sample }
+type pair struct{ first, other sample }
 
 // bench is all measurements.
 type bench struct {
@@ -145,16 +145,21 @@ func (b *bench) inTurn(ctx context.Context, round int, r kind, started []*server
 			others = append(others, s)
 		}
 	}
+	return b.beside(ctx, round, r, labnet, others)
+}
+
+// beside measures each of the others by turns with the first, which may be nil.
+func (b *bench) beside(ctx context.Context, round int, r kind, first *server, others []*server) error {
 	for turn := range b.opts.pairs {
-		if labnet != nil && len(others) == 0 {
-			if _, err := b.one(ctx, r, labnet); err != nil {
+		if first != nil && len(others) == 0 {
+			if _, err := b.one(ctx, r, first); err != nil {
 				return err
 			}
 		}
 		for _, other := range others {
-			order := []*server{labnet, other}
+			order := []*server{first, other}
 			if (round+turn)%2 == 1 {
-				order = []*server{other, labnet}
+				order = []*server{other, first}
 			}
 			found := map[*server]sample{}
 			for _, s := range order {
@@ -167,9 +172,9 @@ func (b *bench) inTurn(ctx context.Context, round int, r kind, started []*server
 				}
 				found[s] = one
 			}
-			if labnet != nil {
+			if first != nil {
 				k := key{r.name, other.subject.name}
-				b.pairs[k] = append(b.pairs[k], pair{found[labnet], found[other]})
+				b.pairs[k] = append(b.pairs[k], pair{found[first], found[other]})
 			}
 		}
 	}

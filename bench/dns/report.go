@@ -22,8 +22,12 @@ func (b *bench) report() string {
 			b.reportKind(&out, k.name, k.title, b.tested)
 		}
 	}
-	one, two := subject{name: labnetName, title: "labnet, one worker"}, subject{name: twoWorkers, title: "labnet, two workers"}
-	b.reportKind(&out, workersRun, "One worker and two", []*subject{&one, &two})
+	b.reportKind(&out, workersRun, "One worker and two", []*subject{
+		{name: labnetName, title: "labnet, one worker"},
+		{name: doubled(labnetName), title: "labnet, two workers"},
+		{name: echoName, title: "echo in C, one worker"},
+		{name: doubled(echoName), title: "echo in C, two workers"},
+	})
 	b.reportMemory(&out)
 	b.reportDnsperf(&out)
 	return out.String()
@@ -41,7 +45,7 @@ func (s sample) p999() time.Duration { return s.Times.Quantile(0.999) }
 
 // ratio is the median of labnet's share of the other one's, over pairs, of which there must be some.
 func ratio(pairs []pair, of func(sample) float64) float64 {
-	return report.Median(pairs, func(p pair) float64 { return of(p.labnet) / of(p.other) })
+	return report.Median(pairs, func(p pair) float64 { return of(p.first) / of(p.other) })
 }
 
 // reportKind writes the table of a measurement that is about the rate.

@@ -7,30 +7,38 @@ import (
 	"labnet/bench/stage"
 )
 
-// twoWorkers is labnet with two workers, in the results.
-const twoWorkers = "labnet-2"
+// doubled is a server with two workers, in the results.
+func doubled(name string) string { return name + "-2" }
 
-// workers measures labnet with one worker and with two, by turns. Where servers have but one CPU, the second worker shares that of the clients.
+// workers measures labnet with one worker and with two, by turns, and the echo too: it tells what of the difference is the machine's. Where servers
+// have but one CPU, the second worker shares that of the clients.
 func (b *bench) workers(ctx context.Context, round int) error {
-	at := slices.IndexFunc(b.tested, func(s *subject) bool { return s.name == labnetName })
-	if at < 0 {
-		return nil
+	for _, s := range b.tested {
+		if s.name == labnetName || s.name == echoName {
+			if err := b.double(ctx, round, s); err != nil {
+				return err
+			}
+		}
 	}
-	one, err := b.start(ctx, b.tested[at], setup{cpus: b.opts.serverCPUs[:1], workers: 1})
+	return nil
+}
+
+func (b *bench) double(ctx context.Context, round int, s *subject) error {
+	one, err := b.start(ctx, s, setup{cpus: b.opts.serverCPUs[:1], workers: 1})
 	if err != nil {
 		return err
 	}
 	defer one.stop()
-	double := *b.tested[at]
-	double.name = twoWorkers
+	double := *s
+	double.name = doubled(s.name)
 	two, err := b.start(ctx, &double, setup{cpus: b.workerCPUs(), workers: 2})
 	if err != nil {
 		return err
 	}
 	defer two.stop()
 	hits := kinds[0]
-	hits.name, hits.can = workersRun, func(*subject) bool { return true }
-	return b.inTurn(ctx, round, hits, []*server{one, two})
+	hits.name = workersRun
+	return b.beside(ctx, round, hits, one, []*server{two})
 }
 
 // workerCPUs are those of two workers: two that the clients don't have, if there are.

@@ -1,6 +1,6 @@
 /*
  * The ceiling of bench/dns: answers every question with the same A record, and knows nothing. What a server with one socket, recvmmsg and sendmmsg
- * can reach at most. Usage: echo ADDRESS PORT BATCH
+ * can reach at most. Each worker is a process with a socket of its own. Usage: echo ADDRESS PORT BATCH WORKERS
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <signal.h>
+#include <unistd.h>
 
 enum { MOST = 1024, ROOM = 1500 };
 
@@ -50,14 +53,22 @@ static size_t answer(unsigned char *m, size_t n)
 int main(int argc, char **argv)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
-	int fd, most, i, n, kept, sent;
+	int fd, most, workers, i, n, kept, sent;
 
-	if (argc != 4 || inet_pton(AF_INET, argv[1], &at.sin_addr) != 1 || (most = atoi(argv[3])) < 1 || most > MOST) {
-		fprintf(stderr, "usage: echo ADDRESS PORT BATCH (at most %d)\n", MOST);
+	if (argc != 5 || (workers = atoi(argv[4])) < 1 || inet_pton(AF_INET, argv[1], &at.sin_addr) != 1 || (most = atoi(argv[3])) < 1 || most > MOST) {
+		fprintf(stderr, "usage: echo ADDRESS PORT BATCH (at most %d) WORKERS\n", MOST);
 		return 2;
 	}
 	at.sin_port = htons(atoi(argv[2]));
+	for (i = 1; i < workers; i++) {
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			break;
+		}
+	}
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	n = 1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &n, sizeof n);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0) {
 		perror("echo: opening a socket");
 		return 1;
