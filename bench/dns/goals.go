@@ -69,10 +69,8 @@ func (b *bench) hitGoals(s *subject) []goal {
 // ownGoals compare labnet with itself.
 func (b *bench) ownGoals() []goal {
 	var goals []goal
-	hits, local := b.samples[key{hitsRun, labnetName}], b.samples[key{localRun, labnetName}]
-	if len(hits) > 0 && len(local) > 0 {
-		got := report.Median(local, sample.each) / report.Median(hits, sample.each)
-		goals = append(goals, atLeast("local names per CPU second, times cached ones", got, shareOfHits))
+	if pairs := b.pairs[key{localRun, hitsRun}]; len(pairs) > 0 {
+		goals = append(goals, atLeast("local names per CPU second, times cached ones", ratio(pairs, sample.each), shareOfHits))
 	}
 	if pairs := b.pairs[key{workersRun, doubled(labnetName)}]; len(pairs) > 0 {
 		goals = append(goals, atLeast("cached names per CPU second with two workers, times those with one", 1/ratio(pairs, sample.each), shareOfWorker))
@@ -92,8 +90,8 @@ func (b *bench) ownGoals() []goal {
 func (b *bench) missGoals() []goal {
 	var goals []goal
 	for _, k := range kinds {
-		pairs := b.pairs[key{k.name, "unbound"}]
-		if k.name != oneMissRun && k.name != missesRun || len(pairs) == 0 {
+		pairs := b.pairs[key{k.name, k.rival}]
+		if len(pairs) == 0 {
 			continue
 		}
 		for _, q := range []struct {

@@ -117,6 +117,11 @@ func (b *bench) round(ctx context.Context, round int) error {
 		if err := b.inTurn(ctx, round, r, started); err != nil {
 			return err
 		}
+		if r.name == localRun {
+			if err := b.localBesideHits(ctx, round, started); err != nil {
+				return err
+			}
+		}
 	}
 	if b.opts.wants(dnsperfName) {
 		progress("run %d of %d: dnsperf", round+1, b.opts.runs)
@@ -148,15 +153,48 @@ func (b *bench) inTurn(ctx context.Context, round int, r kind, started []*server
 	return b.beside(ctx, round, r, labnet, others)
 }
 
+// localBesideHits measures labnet's own names and cached ones by turns.
+func (b *bench) localBesideHits(ctx context.Context, round int, started []*server) error {
+	hits, local := kinds[0], kinds[1]
+	for _, s := range started {
+		if s.subject.name != labnetName {
+			continue
+		}
+		for turn := range 2 * b.opts.pairs {
+			order := []kind{local, hits}
+			if (round+turn)%2 == 1 {
+				slices.Reverse(order)
+			}
+			found := map[string]sample{}
+			for _, r := range order {
+				one, err := b.one(ctx, r, s)
+				if err != nil {
+					return err
+				}
+				found[r.name] = one
+			}
+			k := key{localRun, hitsRun}
+			b.pairs[k] = append(b.pairs[k], pair{found[localRun], found[hitsRun]})
+		}
+	}
+	return nil
+}
+
+// often is how many times as many pairs there are with a measurement's rival as with the others.
+const often = 3
+
 // beside measures each of the others by turns with the first, which may be nil.
 func (b *bench) beside(ctx context.Context, round int, r kind, first *server, others []*server) error {
-	for turn := range b.opts.pairs {
-		if first != nil && len(others) == 0 {
+	for turn := range often * b.opts.pairs {
+		if first != nil && len(others) == 0 && turn < b.opts.pairs {
 			if _, err := b.one(ctx, r, first); err != nil {
 				return err
 			}
 		}
 		for _, other := range others {
+			if turn >= b.opts.pairs && other.subject.name != r.rival {
+				continue
+			}
 			order := []*server{first, other}
 			if (round+turn)%2 == 1 {
 				order = []*server{other, first}
