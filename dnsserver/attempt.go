@@ -53,7 +53,7 @@ func (at *attempt) open(s *Server, random []byte) (err error) {
 		err = sendSocket(at.fd, at.message)
 	}
 	if err != nil {
-		s.pump.close(at)
+		at.close(s) // whoever was told of the socket meanwhile must not read from its number
 	}
 	return err
 }

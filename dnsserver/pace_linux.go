@@ -76,7 +76,7 @@ type linger struct {
 // wait handles answers of upstreams until there is a question at the worker's socket, and returns false if none came: the worker should sleep.
 func (g *linger) wait(w *worker) (asked bool) {
 	p := w.server.pump
-	for w.clock.Sub(g.since) < lingerMost {
+	for time.Since(g.since) < lingerMost {
 		fds, n := [2]unix.PollFd{{Fd: int32(w.socket.fd), Events: unix.POLLIN}, {Events: unix.POLLIN}}, 1
 		var only *attempt
 		switch {

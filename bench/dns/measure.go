@@ -21,7 +21,7 @@ type sample struct {
 	memory int64         // of the server, afterwards
 }
 
-// pair is labnet and another server, one right after the other.
+// pair is two samples that are compared, one right after the other: most often labnet's and another server's.
 type pair struct{ first, other sample }
 
 // bench is all measurements.
