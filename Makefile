@@ -59,8 +59,8 @@ test-deps:
 test: test-deps build lint ## everything: as root nothing is skipped
 	if [ "$$(id -u)" = 0 ]; then export LABNET_TEST_NO_SKIP=1; fi; \
 	export CGO_ENABLED=1 LABNET_BINARY="$$PWD/bin/labnet"; failed=0; \
-	go test -race -count=1 -timeout 40m -run '^Test[A-N]' ./internal/e2e & first=$$!; \
-	go test -race -count=1 -timeout 40m -run '^Test[O-Z]' ./internal/e2e & second=$$!; \
+	go test -count=1 -timeout 40m -run '^Test[A-N]' ./internal/e2e & first=$$!; \
+	go test -count=1 -timeout 40m -run '^Test[O-Z]' ./internal/e2e & second=$$!; \
 	go test -race -p 2 -count=1 -timeout 30m -skip '$(SEQUENTIAL)' $$(go list ./... | grep -v internal/e2e) || failed=1; \
 	go test -count=1 -run '$(SEQUENTIAL)' ./leases || failed=1; \
 	wait $$first || failed=1; wait $$second || failed=1; [ $$failed = 0 ]; \

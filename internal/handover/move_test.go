@@ -71,15 +71,7 @@ func (s *site) open(t *testing.T) *Host {
 // link, the order is that of their making.
 func (s *site) dump(t *testing.T) hostdump.Dump {
 	t.Helper()
-	var dump hostdump.Dump
-	nettest.Eventually(t, 20*time.Second, func() error {
-		dump = sorted(hostdump.Take(t, s.host))
-		if strings.Contains(strings.Join(dump, "\n"), "tentative") {
-			return errors.New("addresses are tentative")
-		}
-		return nil
-	})
-	return dump
+	return sorted(hostdump.Take(t, s.host))
 }
 
 func sorted(dump hostdump.Dump) hostdump.Dump {

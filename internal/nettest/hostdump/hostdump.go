@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,10 +32,38 @@ echo "# sysctl net"
 sysctl -a -e --pattern '^net\.' 2>/dev/null | sort
 `
 
-// Take dumps a host. Lifetimes, counters and temporary addresses are taken out, since they change by themselves; nothing else is.
+// patience is how long Take waits for duplicate address detection (RFC 4862 section 5.4), which takes a second or two on an idle machine.
+const patience = 10 * time.Second
+
+// Take dumps a host. Lifetimes, counters and temporary addresses are taken out, since they change by themselves; nothing else is. While
+// the kernel looks whether others have an address, its routes are still missing: Take waits for it, and fails the test if it doesn't end.
 func Take(t testing.TB, host *nettest.Host) Dump {
 	t.Helper()
-	return Normalise(host.Run(t, "sh", "-c", sources))
+	deadline := time.Now().Add(patience)
+	for {
+		dump := Normalise(host.Run(t, "sh", "-c", sources))
+		switch {
+		case !dump.tentative():
+			return dump
+		case time.Now().After(deadline):
+			t.Fatalf("the kernel still looks for others with an address:\n%s", strings.Join(dump, "\n"))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// tentative reports whether duplicate address detection is under way. An address of a link without a carrier stays tentative.
+func (d Dump) tentative() bool {
+	carrier := false
+	for _, line := range d {
+		if line != "" && line[0] != ' ' {
+			carrier = strings.Contains(line, "LOWER_UP")
+		}
+		if carrier && strings.HasPrefix(line, "    inet6 ") && strings.Contains(line, " tentative") && !strings.Contains(line, "dadfailed") {
+			return true
+		}
+	}
+	return false
 }
 
 // Diff tells what is different after from before, "" if nothing is.

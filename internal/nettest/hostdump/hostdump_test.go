@@ -34,6 +34,27 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
+// A dump is of a host whose addresses are all in use.
+func TestTakeWaitsForAddresses(t *testing.T) {
+	host := nettest.NewHost(t, "host")
+	host.Run(t, "sh", "-c", `
+		ip link add link0 type veth peer name link9
+		ip link set link0 up; ip link set link9 up`)
+	nettest.Eventually(t, 15*time.Second, func() error {
+		if out := host.Run(t, "ip", "-6", "-o", "address", "show", "dev", "link0"); !strings.Contains(out, "fe80") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	dump := strings.Join(hostdump.Take(t, host), "\n")
+	if out := host.Run(t, "ip", "-6", "-o", "address", "show", "dev", "link0", "tentative"); out != "" {
+		t.Error(out)
+	}
+	if strings.Count(dump, "local fe80") != 2 {
+		t.Errorf("no routes of both addresses:\n%s", dump)
+	}
+}
+
 // Every kind of change that labnet makes, and its neighbours, must show.
 func TestDumpHidesNothing(t *testing.T) {
 	host := nettest.NewHost(t, "host")
