@@ -35,6 +35,7 @@ func main() {
 var helpers = map[string]func(args []string) error{
 	acceptorName:  accept,
 	connectorName: connect,
+	framesName:    sendFrames,
 }
 
 func firstArgument() string {
