@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -31,14 +32,15 @@ func hooked(kind string, hook uint32, priority int32, rules ...rule) chain {
 // closedUplinks are the uplinks that forwarded nothing before us.
 const closedUplinks = "closed_uplinks"
 
-// firewall builds our tables. The chains that see a packet first are the same for every configuration and only dispatch, but for
-// output, which has a rule for each service that is on; what is particular to a network is in chains of its own and in the elements
-// that lead to them, so that one network comes and goes without touching the rules of another, but for the answers' chains.
+// firewall builds our tables. The chains that see a packet first hardly depend on the configuration and only dispatch, but for output,
+// which has a rule for each service that is on; what is particular to a network is in chains of its own and in the elements that lead to
+// them, so that one network comes and goes without touching the rules of another, but for the answers' chains, and for the second, with
+// which the first one's chains begin to tell bridges apart.
 func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map[tableID]*table {
 	if len(cfg.Networks) == 0 {
 		return map[tableID]*table{}
 	}
-	inet := inetBase()
+	inet := inetBase(f)
 	for _, name := range uplinks {
 		if f.wasClosed(name) {
 			inet.add(closedUplinks, name, "")
@@ -47,13 +49,13 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 			}
 		}
 	}
-	l2 := bridgeBase()
+	l2 := bridgeBase(cfg)
 	inet.declareShares(f.shares())
 	for _, n := range cfg.Networks {
 		s := f.separation(cfg, n)
-		inet.addNetwork(cfg, n, s)
+		inet.addNetwork(cfg, f, n, s)
 		inet.addCrossings(cfg, n)
-		l2.addGuests(n, s.mac, f, ports)
+		l2.addGuests(cfg, n, s.mac, f, ports)
 	}
 	inet.addPublishing(cfg, f)
 	inet.fitTCP(cfg, f, ports)
@@ -79,47 +81,53 @@ func (t *table) declare(key keyType, verdicts, interval bool, names ...string) {
 
 func inet(comment string, parts ...part) rule { return newRule(familyInet, comment, parts...) }
 
-func inetBase() *table {
+func inetBase(f *facts) *table {
 	t := newTable()
 	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "refused_host", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
 		t.counters[name] = true
 	}
 	t.declare(keyIfname, false, false, "bridges", closedUplinks)
 	t.declare(keyIfnames, false, false, "bridged_uplinks", crossings)
-	t.declare(keyIfname, true, false, "sources", "from_bridge", "to_bridge", toHost)
+	t.declare(keyIfname, true, false, "from_bridge", "to_bridge", toHost)
 	t.declare(keyIPv4, true, false, "gateways")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
-	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw,
-		inet("", iifnameVmap("sources")))
+	if !f.routesAsked {
+		t.declare(keyIfname, true, false, sources)
+		t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw, inet("", iifnameVmap(sources)))
+	}
 	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
 		inet("", iifnameVmap(toHost)),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
-	t.rememberQuestionsShortly()
-	t.chains["forward"] = hooked("filter", hookForward, priorityFilter,
-		// Most packets: what was let in once goes on. What no longer may, is forgotten by connection tracking when that changes.
-		inet("", ctState(established), accept()),
+	t.chains["forward"] = hooked("filter", hookForward, priorityFilter, append(letInBefore(),
 		inet("", iifnameVmap("from_bridge")),
 		inet("", oifnameVmap("to_bridge")),
 		// Where an uplink is itself a bridge, br_netfilter brings frames here that are only passing through it.
 		inet("", ifnamesIn("bridged_uplinks"), accept()),
 		// Forwarding is a matter of the interface that a packet comes in by: replies to guests need it on the uplink, which would
 		// open the host's other networks to the uplink's.
-		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
+		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))...)
 	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
 		inet("", udp, dport(53), localSource(), jumpTo("questions")),
-		inet("", oifnameIn("bridges"), ret()),
-		// The host's own questions to its gateway addresses.
-		inet("", oifname("lo"), ret()),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(saddrOffset, "masquerade4")))
+	t.rememberQuestionsShortly()
 	return t
 }
 
-func (t *table) addNetwork(cfg Config, n Network, s separation) {
+// letInBefore accepts most packets: what was let in once goes on, whether it was answered or not. What no longer may, is forgotten by
+// connection tracking when that changes.
+func letInBefore() []rule {
+	return []rule{
+		inet("", ctState(established), accept()),
+		inet("", ctStatus(ipsConfirmed), accept()),
+	}
+}
+
+func (t *table) addNetwork(cfg Config, f *facts, n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
-	t.addSources(n)
+	check := t.addSources(f, n)
 	if n.DNS {
 		for _, a := range n.addresses() {
 			t.answers(53, "dns_answers", a.Addr())
@@ -131,12 +139,12 @@ func (t *table) addNetwork(cfg Config, n Network, s separation) {
 	for _, a := range n.addresses() {
 		t.lead("gateways", a.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	}
-	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n)...)
-	t.lead("from_bridge", n.Bridge, "from_"+n.Name, letPublished(cfg, fromRules(n, s))...)
+	t.lead(toHost, n.Bridge, "host_"+n.Name, slices.Concat(letInBefore(), check, hostRules(n))...)
+	t.lead("from_bridge", n.Bridge, "from_"+n.Name, slices.Concat(check, letPublished(cfg, fromRules(cfg, n, s)))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
 		for _, subnet := range n.reach() {
-			t.lead("masquerade4", subnet.String(), "masquerade_"+n.Name, masqueradeRules(n)...)
+			t.lead("masquerade4", subnet.String(), "masquerade_"+n.Name, masqueradeRules(cfg, n)...)
 		}
 	}
 }
@@ -151,47 +159,33 @@ var (
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
 
-// addSources says what guests may send from, before connection tracking, and which of it isn't tracked: what they ask the host, since a
-// question and its answer are over at once, and thousands of them would fill the table. Every packet of a guest comes by here, and most
-// are TCP with a guest's own address: those leave after two comparisons.
-func (t *table) addSources(n Network) {
-	gateway, asks := single(n.Address.Addr()), "asks_"+n.Name
-	known := []rule{inet("", l4protoNot(unix.IPPROTO_UDP), ret())}
-	if n.DNS {
-		for _, a := range n.addresses() {
-			known = append(known, inet("", ip4Proto, daddr4(single(a.Addr())), udp, dport(53), notrack(), ret()))
-		}
+// sources leads from a bridge to what its guests may send from, in kernels where only the first hook may ask for a route.
+const sources = "sources"
+
+// addSources says what guests may send from. Where the kernel can be asked for routes at any hook (5.17), it is looked at what opens a
+// connection, or belongs to none, by the rules that are returned; else at every packet.
+func (t *table) addSources(f *facts, n Network) (check []rule) {
+	if n.Guard == GuardOff {
+		return nil
 	}
-	if n.DHCP {
-		known = append(known,
-			inet("", ip4Proto, daddr4(gateway), udp, dport(67), notrack(), ret()),
-			inet("", ip4Proto, daddr4(limitedBroadcast), udp, dport(67), notrack()))
+	var rules []rule
+	for _, subnet := range n.reach() {
+		rules = append(rules, inet("", ip4Proto, saddr4(subnet), ret()))
 	}
-	if len(known) > 1 {
-		t.chains[asks] = chain{rules: known}
+	rules = append(rules,
+		// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
+		inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ret()),
+		inet("", ip4Proto, daddr4(single(n.Address.Addr())), udp, sport(68), dport(67), ret()),
+		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
+		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
+		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
+	name := "source_" + n.Name
+	if !f.routesAsked {
+		t.lead(sources, n.Bridge, name, rules...)
+		return nil
 	}
-	ask := func() part {
-		if len(known) > 1 {
-			return leadTo(asks)
-		}
-		return ret()
-	}
-	rules := []rule{inet("", ask())}
-	if n.Guard != GuardOff {
-		rules = nil
-		for _, subnet := range n.reach() {
-			rules = append(rules, inet("", ip4Proto, saddr4(subnet), ask()))
-		}
-		rules = append(rules,
-			// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
-			inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ask()),
-			inet("", ip4Proto, daddr4(gateway), udp, sport(68), dport(67), ask()),
-			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
-			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
-			inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()),
-			inet("", ask()))
-	}
-	t.lead("sources", n.Bridge, "source_"+n.Name, rules...)
+	t.chains[name] = chain{rules: rules}
+	return []rule{inet("", jumpTo(name))}
 }
 
 // answers leaves what a gateway sends from a port untracked, wherever it goes: it answers questions that aren't tracked either. One
@@ -236,12 +230,14 @@ func gatewayRules(n Network) []rule {
 const established = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
 
 // fromRules say where guests may go with a new connection.
-func fromRules(n Network, s separation) []rule {
+func fromRules(cfg Config, n Network, s separation) []rule {
 	rules := amongGuests(n, s)
 	if s.enters {
 		rules = append(rules, inet("", ifnamesIn(crossings), leadTo(admitted)))
 	}
-	rules = append(rules, inet("networks are kept apart", oifnameIn("bridges"), counted("kept_apart"), reject()))
+	if len(cfg.Networks) > 1 {
+		rules = append(rules, inet("networks are kept apart", oifnameIn("bridges"), counted("kept_apart"), reject()))
+	}
 	if n.Isolated {
 		return append(rules, inet("nothing leaves", counted("refused_out"), reject()))
 	}
@@ -275,15 +271,24 @@ func toRules(n Network) []rule {
 
 // masqueradeRules translate what leaves a network, once for each connection. Multicast and broadcast keep their source.
 // Ports stay over 1023, since servers such as NFS trust low ones to a host's root.
-func masqueradeRules(n Network) []rule {
+func masqueradeRules(cfg Config, n Network) []rule {
 	var rules []rule
-	if n.Uplink != "" {
+	switch {
+	case n.Uplink != "":
 		rules = append(rules, inet("", oifnameNot(n.Uplink), ret()))
+	case len(cfg.Networks) > 1:
+		rules = append(rules, inet("", oifnameIn("bridges"), ret()))
+	default:
+		rules = append(rules, inet("", oifname(n.Bridge), ret()))
+	}
+	if n.Uplink == "" {
+		// The host's own questions to its gateway addresses.
+		rules = append(rules, inet("", oifname("lo"), ret()))
 	}
 	return append(rules,
+		inet("", l4proto(unix.IPPROTO_TCP), counted("masqueraded"), masqueradePorts(1024, 65535)),
 		inet("", ip4Proto, daddr4(multicast4), ret()),
 		inet("", ip4Proto, daddr4(limitedBroadcast), ret()),
-		inet("", l4proto(unix.IPPROTO_TCP), counted("masqueraded"), masqueradePorts(1024, 65535)),
 		inet("", udp, counted("masqueraded"), masqueradePorts(1024, 65535)),
 		inet("", counted("masqueraded"), masquerade()))
 }

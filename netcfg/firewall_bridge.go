@@ -2,6 +2,8 @@ package netcfg
 
 import (
 	"maps"
+	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -9,9 +11,17 @@ import (
 // The bridge table guards what guests of one bridge do to one another and to their gateway, frame by frame. It goes by the
 // names of the ports, which are entered before they are attached: matching the bridge itself (ibrname) takes a kernel option
 // that not all have.
+//
+// Most of what guests send is TCP, or UDP to high ports, and is routed. In none of that is anything for the host to fear, whose kernel
+// takes no packet with an address of its own from outside (RFC 1812 section 5.3.7): so unless a guard is strict it leaves the first chain by
+// the first rules, and only what goes from guest to guest is looked at, where the bridge forwards it.
 
-// guestPorts leads from a port to the rules of its network.
-const guestPorts = "guests"
+const (
+	// guestPorts leads from a port to the rules of its network, for what none but the host may get to see, or nobody.
+	guestPorts = "guests"
+	// neighbours leads from a port to the rules for what those leave out, on its way to another port.
+	neighbours = "neighbours"
+)
 
 // What one virtual machine may say to DHCP servers, in messages a second. A machine says a handful a day, so this is far from what
 // any needs, and as far below what the server takes: a few machines that flood it can't keep the others from it.
@@ -21,21 +31,38 @@ const (
 	dhcpBurst = 2000
 )
 
-func bridgeBase() *table {
+func bridgeBase(cfg Config) *table {
 	t := newTable()
 	t.counters["impostor"] = true
 	t.counters["rogue"] = true
 	t.counters["flood"] = true
-	t.declare(keyIfname, true, false, guestPorts)
+	t.declare(keyIfname, true, false, guestPorts, neighbours)
 	t.sets[dhcpRates] = set{key: keyIfname, dynamic: true, elements: map[string]string{}}
-	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre,
-		newRule(familyBridge, "", iifnameVmap(guestPorts)))
+	var early []rule
+	if !slices.ContainsFunc(cfg.Networks, Network.strict) {
+		early = unguarded()
+	}
+	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre, append(early, frame("", iifnameVmap(guestPorts)))...)
+	t.chains["forward"] = hooked("filter", hookForward, priorityBridgeFilter, frame("", iifnameVmap(neighbours)))
 	return t
 }
 
-// addGuests makes the rules of a network's guests. Each frame of each guest comes by here: by its protocol it goes to a chain that has
-// the rules of that protocol alone.
-func (t *table) addGuests(n Network, mac string, f *facts, ports map[string]port) {
+func (n Network) strict() bool { return n.Guard == GuardStrict }
+
+// lastGuarded is the last port whose datagrams are guarded before it is known where they go. The port of DHCPv6 clients isn't: the host's
+// bridges have no addresses by it.
+const lastGuarded = 68
+
+// unguarded lets pass, unless the guard is strict, what only other guests are to be guarded from.
+func unguarded() []rule {
+	return []rule{
+		frame("", l4proto(unix.IPPROTO_TCP), accept()),
+		frame("", l4proto(unix.IPPROTO_UDP), dportOver(lastGuarded), accept()),
+	}
+}
+
+// addGuests makes the rules of a network's guests. By its protocol a frame goes to a chain that has the rules of that protocol alone.
+func (t *table) addGuests(cfg Config, n Network, mac string, f *facts, ports map[string]port) {
 	g := guestRules{n: n, mac: mac}
 	chains := map[string][]rule{
 		"":        g.frames(),
@@ -45,11 +72,17 @@ func (t *table) addGuests(n Network, mac string, f *facts, ports map[string]port
 		"request": g.requests(),
 		"arp":     g.arp(),
 		"ip6":     g.ip6(),
+		"among":   g.among(),
 	}
-	if n.Guard == GuardStrict {
+	switch {
+	case n.strict():
 		delete(chains, "ip6")
+		delete(chains, "among")
 		maps.Copy(chains, g.strict())
 		t.strictSets(n, f)
+	case slices.ContainsFunc(cfg.Networks, Network.strict):
+		// The first chain is another network's too, which lets nothing pass unseen.
+		chains[""] = append(unguarded(), chains[""]...)
 	}
 	for name, rules := range chains {
 		if len(rules) > 0 {
@@ -58,7 +91,10 @@ func (t *table) addGuests(n Network, mac string, f *facts, ports map[string]port
 	}
 	for name, p := range ports {
 		if p.bridge == n.Bridge {
-			t.add(guestPorts, name, "goto guest_"+n.Name)
+			t.add(guestPorts, name, "goto "+g.chain(""))
+			if !n.strict() {
+				t.add(neighbours, name, "goto "+g.chain("among"))
+			}
 		}
 	}
 }
@@ -88,7 +124,7 @@ func (g guestRules) to(name string) part { return leadTo(g.chain(name)) }
 
 func (g guestRules) frames() []rule {
 	return []rule{
-		frame("the bridge's own address", etherSource(g.mac), impostor, drop()),
+		g.bridgesOwn(),
 		frame("", etherType(unix.ETH_P_IP), g.to("ip")),
 		frame("", etherType(unix.ETH_P_ARP), g.to("arp")),
 		frame("", etherType(unix.ETH_P_IPV6), g.to("ip6")),
@@ -101,6 +137,18 @@ func (g guestRules) frames() []rule {
 	}
 }
 
+func (g guestRules) bridgesOwn() rule {
+	return frame("the bridge's own address", etherSource(g.mac), impostor, drop())
+}
+
+// among are the rules for what unguarded lets pass. What the first chain looked at passes them too, as nothing that they would drop.
+func (g guestRules) among() []rule {
+	return slices.Concat(
+		[]rule{g.bridgesOwn()},
+		g.gatewaysOwn(),
+		[]rule{frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop())})
+}
+
 func (g guestRules) arp() []rule {
 	var rules []rule
 	for _, a := range g.n.addresses() {
@@ -109,19 +157,30 @@ func (g guestRules) arp() []rule {
 	return append(rules, frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(g.mac), impostor, drop()))
 }
 
-func (g guestRules) ip() []rule {
-	var rules []rule
-	if g.n.Guard != GuardOff {
-		for _, a := range g.n.addresses() {
-			rules = append(rules, frame("answers that claim to be the gateway's",
-				etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
-		}
+func (g guestRules) gatewaysOwn() (rules []rule) {
+	if g.n.Guard == GuardOff {
+		return nil
 	}
-	return append(rules, frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
+	for _, a := range g.n.addresses() {
+		rules = append(rules, frame("answers that claim to be the gateway's",
+			etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
+	}
+	return rules
 }
 
+func (g guestRules) ip() []rule {
+	return append(g.gatewaysOwn(), frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
+}
+
+// udp are the rules for datagrams to low ports. What guests ask the host isn't tracked, since a question and its answer are over at once,
+// and thousands of them would fill the table of connections; the IP rules leave the answers untracked.
 func (g guestRules) udp() []rule {
 	rules := []rule{frame("", l4proto(unix.IPPROTO_UDP), dport(68), g.to("offer"))}
+	if g.n.DNS {
+		for _, a := range g.n.addresses() {
+			rules = append(rules, frame("", etherType(unix.ETH_P_IP), daddr4(single(a.Addr())), l4proto(unix.IPPROTO_UDP), dport(53), notrack(), accept()))
+		}
+	}
 	if g.n.DHCP {
 		rules = append(rules, frame("", l4proto(unix.IPPROTO_UDP), dport(67), g.to("request")))
 	}
@@ -145,7 +204,11 @@ func (g guestRules) requests() []rule {
 	}
 	// A TAP device is one machine. Behind a veth may be a host of containers, behind a network card a rack or a relay: they are
 	// not limited. The kind is asked of each packet, since a link may come back as another.
-	return []rule{frame("DHCP of one machine", iifkind("tun"), overRate(dhcpRates, dhcpRate, dhcpBurst), counted("flood"), drop())}
+	rules := []rule{frame("DHCP of one machine", iifkind("tun"), overRate(dhcpRates, dhcpRate, dhcpBurst), counted("flood"), drop())}
+	for _, to := range []netip.Prefix{limitedBroadcast, single(g.n.Address.Addr())} {
+		rules = append(rules, frame("", etherType(unix.ETH_P_IP), daddr4(to), notrack(), accept()))
+	}
+	return rules
 }
 
 func (g guestRules) ip6() []rule {

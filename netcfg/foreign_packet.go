@@ -75,7 +75,7 @@ func neighbourly(n Network, bridge link) packet {
 	return p
 }
 
-// asking is a guest's DNS question to its gateway, and answering the answer. They aren't tracked: see addSources.
+// asking is a guest's DNS question to its gateway, and answering the answer. They aren't tracked: see guestRules.udp.
 func asking(n Network, bridge link) packet {
 	return packet{
 		in: bridge, proto: unix.IPPROTO_UDP, src: guestOf(n), dst: n.Address.Addr(), sport: 40000, dport: 53,

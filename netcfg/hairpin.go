@@ -98,8 +98,9 @@ func (t *table) addHairpins(cfg Config, f *facts, ports map[string]port) {
 			}
 		}
 	}
-	t.chains["forward"] = hooked("filter", hookForward, priorityBridgeFilter,
-		frame("", ifnamesIn(hairpins), leadTo("hairpin")))
+	forward := t.chains["forward"]
+	forward.rules = append([]rule{frame("", ifnamesIn(hairpins), leadTo("hairpin"))}, forward.rules...)
+	t.chains["forward"] = forward
 	t.chains["hairpin"] = chain{rules: []rule{
 		frame("", etherType(unix.ETH_P_IP), daddr4In(publishedGuests), accept()),
 		frame("", etherType(unix.ETH_P_IP), daddr4In(publishedGuestsLeased), accept()),

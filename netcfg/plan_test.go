@@ -121,6 +121,7 @@ func TestPlanProperties(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		m, dir := newMemory(), t.TempDir()
 		m.addSegment(r)
+		m.old = r.IntN(4) == 0
 		if r.IntN(3) == 0 {
 			m.sysctls[ipForward] = "1"
 			for _, name := range []string{"eth0", "eth1"} {

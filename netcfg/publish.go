@@ -142,7 +142,7 @@ func (t *table) addPublishing(cfg Config, f *facts) {
 	}
 	t.chains["publish_back"] = chain{rules: back}
 	postrouting := t.chains["postrouting"]
-	postrouting.rules = slices.Concat([]rule{inet("", oifnameIn("bridges"), leadTo("publish_back"))}, postrouting.rules[1:])
+	postrouting.rules = slices.Insert(postrouting.rules, 1, inet("", oifnameIn("bridges"), leadTo("publish_back")))
 	t.chains["postrouting"] = postrouting
 	// The host would tell who calls that the guest is nearer, and in the same words that whatever else the called address has is there too.
 	output := t.chains["output"]

@@ -154,7 +154,7 @@ func (p Plan) newPorts() Plan {
 		case attachPort:
 			part.Grow = append(part.Grow, c)
 		case setElements:
-			if c.table == bridgeTable && c.name == guestPorts {
+			if c.table == bridgeTable && (c.name == guestPorts || c.name == neighbours) {
 				part.Grow = append(part.Grow, c)
 			}
 		}

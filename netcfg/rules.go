@@ -100,14 +100,20 @@ func overRate(set string, rate uint64, burst uint32) part {
 func nfproto(proto byte) part { return part{meta(expr.MetaKeyNFPROTO), eq([]byte{proto})} }
 func l4proto(proto byte) part { return part{meta(expr.MetaKeyL4PROTO), eq([]byte{proto})} }
 
-func l4protoNot(proto byte) part { return part{meta(expr.MetaKeyL4PROTO), ne([]byte{proto})} }
-
 func etherType(t uint16) part {
 	return part{meta(expr.MetaKeyPROTOCOL), eq(binary.BigEndian.AppendUint16(nil, t))}
 }
 
 func sport(p uint16) part {
 	return part{payload(expr.PayloadBaseTransportHeader, 0, 2), eq(binary.BigEndian.AppendUint16(nil, p))}
+}
+
+// dportOver matches ports beyond one.
+func dportOver(p uint16) part {
+	return part{
+		payload(expr.PayloadBaseTransportHeader, 2, 2),
+		&expr.Cmp{Op: expr.CmpOpGt, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p)},
+	}
 }
 
 func dport(p uint16) part {
@@ -162,11 +168,16 @@ func bits(key expr.CtKey, mask uint32) part {
 
 func ctState(mask uint32) part { return bits(expr.CtKeySTATE, mask) }
 
-// ipsDstNAT is a bit of a connection's status, uapi/linux/netfilter/nf_conntrack_common.h.
-const ipsDstNAT = 1 << 5
+// Bits of a connection's status, uapi/linux/netfilter/nf_conntrack_common.h.
+const (
+	ipsConfirmed = 1 << 3 // its first packet went through all chains
+	ipsDstNAT    = 1 << 5
+)
 
-// ctDNAT matches connections whose destination someone translated (IPS_DST_NAT).
-func ctDNAT() part { return bits(expr.CtKeySTATUS, ipsDstNAT) }
+func ctStatus(mask uint32) part { return bits(expr.CtKeySTATUS, mask) }
+
+// ctDNAT matches connections whose destination someone translated.
+func ctDNAT() part { return ctStatus(ipsDstNAT) }
 
 // noRouteBack matches packets whose source isn't routed over the interface that they came in by.
 func noRouteBack() part {

@@ -32,10 +32,11 @@ const (
 	// lists of this length, drawn by lot, and a guest at its limit that goes on trying costs hardly more than another.
 	listLength = 32
 
-	// Even so, counting is the dearest thing that happens to a new connection. So one of sampleOf is counted at first, drawn by lot. When
-	// a guest's samples, or all guests', come near a quarter of a share, the guest is heavy: what there is then is about a quarter of it
-	// at most, and the rest is counted one by one. It stays so: who could be forgotten would get a few for nothing each time.
-	sampleOf = 8
+	// Even so, counting is the dearest thing that happens to a new connection: the kernel needs twice as long for one that it forwards. So
+	// one of sampleOf is counted at first, drawn by lot. When a guest's samples, or all guests', come near a quarter of a share, the guest
+	// is heavy: what there is then is about a quarter of it at most, and the rest is counted one by one. It stays so: who could be
+	// forgotten would get a few for nothing each time.
+	sampleOf = 32
 	samples  = "samples"
 	// samplesAll are of all guests together.
 	samplesAll = "samples_all"
@@ -86,14 +87,15 @@ func limitConnections() []rule {
 	return []rule{inet("", ctState(expr.CtStateBitNEW), jumpTo("count"))}
 }
 
-// overConnections matches packets beyond about most tracked connections, of at least listLength. It keeps account in a dynamic set; the
-// number of the list is put into a register, behind what else the key has.
+// overConnections matches packets beyond about most tracked connections. It keeps account in a dynamic set; the number of the list is put
+// into a register, behind what else the key has.
 func overConnections(register uint32, set string, most uint32) part {
+	length := min(listLength, most)
 	return part{
-		&expr.Numgen{Register: register, Modulus: most / listLength, Type: unix.NFT_NG_RANDOM},
+		&expr.Numgen{Register: register, Modulus: most / length, Type: unix.NFT_NG_RANDOM},
 		&expr.Dynset{
 			SrcRegKey: unix.NFT_REG32_00, SetName: set, Operation: unix.NFT_DYNSET_OP_ADD,
-			Exprs: []expr.Any{&expr.Connlimit{Count: listLength, Flags: expr.NFT_CONNLIMIT_F_INV}},
+			Exprs: []expr.Any{&expr.Connlimit{Count: length, Flags: expr.NFT_CONNLIMIT_F_INV}},
 		},
 	}
 }

@@ -35,7 +35,6 @@ func main() {
 var helpers = map[string]func(args []string) error{
 	acceptorName:  accept,
 	connectorName: connect,
-	framesName:    sendFrames,
 }
 
 func firstArgument() string {

@@ -20,7 +20,7 @@ func TestCompare(t *testing.T) {
 	}{
 		{row("rate", pairs, pair.rates, write), []string{"rate", "x", "x", "0.990 (0.900 to 1.100)", "yes"}},
 		{row("rate", pairs[:1], pair.rates, write), []string{"rate", "x", "x", "0.900 (0.900 to 0.900)", "**no**"}},
-		{cost("cpu", pairs, write), []string{"cpu", "x", "x", "1.000 (0.500 to 2.000)", ""}},
+		{spent("cpu", pairs, write), []string{"cpu", "x", "x", "1.000 (0.500 to 2.000)", ""}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -29,6 +29,7 @@ type bench struct {
 	dir         string
 	throughput  []pair
 	connections []pair
+	costs       []cost
 	cpus        int
 	load        string
 	versions    []string
@@ -72,7 +73,10 @@ func (b *bench) measure(ctx context.Context) error {
 			*kind.into = append(*kind.into, p)
 		}
 	}
-	return nil
+	b.progress("packets, %d rounds", b.opts.rounds)
+	done := make(chan error)
+	go func() { done <- b.measureCosts(ctx, plain, labnet) }()
+	return <-done
 }
 
 func (b *bench) progress(format string, args ...any) {

@@ -18,6 +18,7 @@ type options struct {
 	write  string // a file whose part between the markers is replaced, or ""
 	pairs  int
 	each   time.Duration // of a measurement
+	rounds int           // of packets
 	cpus   []int
 }
 
@@ -33,6 +34,7 @@ func parseFlags(args []string) (*options, error) {
 	flags.StringVar(&o.write, "write", "", "also put the results into this `file`, between its markers")
 	flags.IntVar(&o.pairs, "pairs", 20, "how many `times` both are measured, one after the other; the medians count")
 	flags.DurationVar(&o.each, "each", 3*time.Second, "`duration` of one measurement")
+	flags.IntVar(&o.rounds, "rounds", 60, "how many `times` packets of each kind are sent through both")
 	cpus := flags.String("cpus", stage.List(online), "the `CPUs` that everything runs on, as 0,2-3")
 	quick := flags.Bool("quick", false, "only try whether everything works")
 	if err := flags.Parse(args); err != nil {
@@ -42,10 +44,13 @@ func parseFlags(args []string) (*options, error) {
 		return nil, fmt.Errorf("what is %q?", flags.Arg(0))
 	}
 	if *quick {
-		o.pairs, o.each = 1, time.Second
+		o.pairs, o.each, o.rounds = 1, time.Second, 2
 	}
 	if o.cpus, err = stage.Numbers(*cpus); err != nil {
 		return nil, fmt.Errorf("-cpus: %w", err)
+	}
+	if o.rounds < 1 {
+		return nil, errors.New("-rounds must be positive")
 	}
 	if o.pairs < 1 || o.each < time.Second {
 		return nil, errors.New("-pairs must be positive, and -each at least a second, which is iperf3's unit")

@@ -25,9 +25,16 @@ func (b *bench) report() string {
 		row("connections opened a second", b.connections, pair.rates, report.Thousands),
 	})
 	report.Table(&out, []string{"CPU of the whole machine", "iptables", "labnet", "labnet / iptables", ""}, [][]string{
-		cost("ms for a Gbit", b.throughput, func(v float64) string { return fmt.Sprintf("%.1f", v*1000) }),
-		cost("µs for a connection", b.connections, func(v float64) string { return fmt.Sprintf("%.1f", v) }),
+		spent("ms for a Gbit", b.throughput, func(v float64) string { return fmt.Sprintf("%.1f", v*1000) }),
+		spent("µs for a connection", b.connections, func(v float64) string { return fmt.Sprintf("%.1f", v) }),
 	})
+	rows := make([][]string, len(b.costs))
+	for i, c := range b.costs {
+		rows[i] = c.row()
+	}
+	fmt.Fprintf(&out, "A packet's way from one end to the other, ns. Bursts of %d by turns through both routers, on one CPU, %d of each kind; "+
+		"medians, and the ratio of those that followed one another.\n\n", burst, b.opts.rounds*bursts)
+	report.Table(&out, []string{"", "iptables", "labnet", "labnet / iptables", ""}, rows)
 	return out.String()
 }
 
@@ -39,7 +46,7 @@ func row(title string, pairs []pair, of func(pair) (float64, float64), write fun
 	return append([]string{title}, append(columns, report.Yes(ratio >= atLeast))...)
 }
 
-func cost(title string, pairs []pair, write func(float64) string) []string {
+func spent(title string, pairs []pair, write func(float64) string) []string {
 	columns, _ := compare(pairs, pair.cpu, write)
 	return append([]string{title}, append(columns, "")...)
 }
