@@ -32,15 +32,14 @@ func (s *sockets) inherit(estate *succession.Estate, index int) {
 			other.Local == netip.AddrPortFrom(netip.IPv4Unspecified(), serverPort)
 	})
 	s.packet = take("packet", packet(0, 0))
-	s.ears.arp = take("arp", packet(index, etherTypeARP))
-	s.ears.servers = take("dhcp-servers", packet(index, etherTypeIPv4))
+	s.ear = take("arp", packet(index, etherTypeARP))
 }
 
 // keep lets them outlive this process.
 func (s *sockets) keep(estate *succession.Estate, network string) error {
 	s.estate, s.name = estate, fmt.Sprintf("dhcp_%s_%s", s.iface, network)
 	var errs []error
-	for _, file := range []*os.File{s.udp, s.packet, s.ears.arp, s.ears.servers} {
+	for _, file := range []*os.File{s.udp, s.packet, s.ear} {
 		errs = append(errs, control(file, func(fd int) error { return estate.Keep(s.name, fd) }))
 	}
 	return errors.Join(errs...)

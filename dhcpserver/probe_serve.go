@@ -133,22 +133,8 @@ func (s *Server) crowded(c conflict, now time.Time) {
 // listenARP hears who uses which address, until the sockets are interrupted.
 func (s *Server) listenARP() {
 	var frame [128]byte
-	s.listen(s.sockets.ears.arp, frame[:], s.hearARP)
-}
-
-func (s *Server) hearARP(frame []byte, now time.Time) {
-	seen, ok := readARP(frame)
-	settings := s.settings.Load()
-	link := s.sockets.link.Load()
-	if ok && settings.isHost(seen.addr) && seen.mac != link.mac {
-		s.probe.hear(seen, seen.to == link.mac, now)
-	}
-}
-
-// listen reads frames until the sockets are interrupted.
-func (s *Server) listen(file *os.File, buf []byte, hear func(frame []byte, now time.Time)) {
 	for {
-		n, err := file.Read(buf)
+		n, err := s.sockets.ear.Read(frame[:])
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, os.ErrClosed):
 			return
@@ -158,6 +144,15 @@ func (s *Server) listen(file *os.File, buf []byte, hear func(frame []byte, now t
 			}
 			continue
 		}
-		hear(buf[:n], time.Now())
+		s.hearARP(frame[:n], time.Now())
+	}
+}
+
+func (s *Server) hearARP(frame []byte, now time.Time) {
+	seen, ok := readARP(frame)
+	settings := s.settings.Load()
+	link := s.sockets.link.Load()
+	if ok && settings.isHost(seen.addr) && seen.mac != link.mac {
+		s.probe.hear(seen, seen.to == link.mac, now)
 	}
 }

@@ -150,18 +150,16 @@ func (p *prober) lastUser(addr netip.Addr) leases.HWAddr {
 	return ""
 }
 
-// listenServers hears what other servers tell their clients, until the sockets are interrupted.
-func (s *Server) listenServers() {
+// Overhear takes a frame from UDP port 67 to port 68 that came in on the link, in which another server may have told a client something.
+// It may be called by any goroutine.
+func (s *Server) Overhear(frame []byte) {
 	var said serverMessage
-	frame := make([]byte, maxFrame)
-	s.listen(s.sockets.ears.servers, frame, func(frame []byte, now time.Time) {
-		if !said.read(frame) || s.speaksForUs(&said) {
-			return
-		}
-		s.alarm(RogueServer{
-			Server: said.server, Source: said.source, HWAddr: leases.HWAddr(said.mac[:]), Offered: said.yiaddr, Client: leases.HWAddr(said.client),
-		}, "another DHCP server answers on this link", now)
-	})
+	if !said.read(frame) || s.speaksForUs(&said) {
+		return
+	}
+	s.alarm(RogueServer{
+		Server: said.server, Source: said.source, HWAddr: leases.HWAddr(said.mac[:]), Offered: said.yiaddr, Client: leases.HWAddr(said.client),
+	}, "another DHCP server answers on this link", time.Now())
 }
 
 // speaksForUs says whether a message comes from us, or from a relay that hands on what we said: that names us, or

@@ -141,7 +141,6 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { s.sweep(); return nil })
 	g.Go(func() error { s.listenARP(); return nil })
-	g.Go(func() error { s.listenServers(); return nil })
 	g.Go(func() error {
 		defer close(drained)
 		acknowledger.run(received, abandon)

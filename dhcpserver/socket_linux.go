@@ -21,15 +21,15 @@ const receiveBuffer = 16 << 20
 // sendBuffer is what a sending socket may hold that the link hasn't taken yet.
 const sendBuffer = 4 << 20
 
-// sockets are the sockets of a link: one receives, one sends frames, one sends what the kernel shall route, and two hear
-// what others say.
+// sockets are the sockets of a link: one receives, one sends frames, one sends what the kernel shall route, and one hears
+// ARP.
 type sockets struct {
 	iface  string
 	udp    *os.File // UDP port 67 on the link
 	packet *os.File // AF_PACKET, sends only
 	raw    *os.File // raw IPv4 with headers of our own, sends only: see finishFrame about checksums
 	relays *os.File // the same, to relays: anybody can name one that isn't there, and fill the queue
-	ears   ears
+	ear    *os.File // AF_PACKET for ARP, so that the kernel shows it nothing else, and nothing that the host sends
 	link   atomic.Pointer[linkState]
 
 	estate *succession.Estate // where udp is kept under name, which outlives this process
@@ -86,7 +86,7 @@ func (s *sockets) open() (err error) {
 			return err
 		}
 	}
-	if err := s.openEars(); err != nil {
+	if err := s.openEar(); err != nil {
 		return err
 	}
 	return s.hearOn(link.index)
@@ -108,7 +108,7 @@ func (s *sockets) socket(what string, family, kind, protocol int) (*os.File, err
 }
 
 func (s *sockets) close() {
-	for _, f := range []*os.File{s.udp, s.packet, s.raw, s.relays, s.ears.arp, s.ears.servers} {
+	for _, f := range []*os.File{s.udp, s.packet, s.raw, s.relays, s.ear} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -159,7 +159,7 @@ func (s *sockets) bindToDevice(fd int) error {
 
 // interrupt ends waiting reads, now and from now on.
 func (s *sockets) interrupt() {
-	for _, f := range []*os.File{s.udp, s.ears.arp, s.ears.servers} {
+	for _, f := range []*os.File{s.udp, s.ear} {
 		_ = f.SetReadDeadline(time.Unix(1, 0))
 	}
 }

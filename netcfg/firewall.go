@@ -139,7 +139,7 @@ func (t *table) addNetwork(cfg Config, f *facts, n Network, s separation) {
 	for _, a := range n.addresses() {
 		t.lead("gateways", a.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	}
-	t.lead(toHost, n.Bridge, "host_"+n.Name, slices.Concat(letInBefore(), check, hostRules(n))...)
+	t.lead(toHost, n.Bridge, "host_"+n.Name, slices.Concat(unguardedPorts(n), letInBefore(), check, hostRules(n))...)
 	t.lead("from_bridge", n.Bridge, "from_"+n.Name, slices.Concat(check, letPublished(cfg, fromRules(cfg, n, s)))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {

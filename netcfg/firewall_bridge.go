@@ -187,15 +187,9 @@ func (g guestRules) udp() []rule {
 	return rules
 }
 
+// Clients go by their own port alone: an offer from any other than a server's is as good to them.
 func (g guestRules) offers() []rule {
-	return []rule{
-		// What a server says to all goes to the host alone, which raises the alarm: it takes nothing from such datagrams, and
-		// doesn't forward them (RFC 1812 section 5.3.5.1).
-		frame("another DHCP server is the host's affair", etherType(unix.ETH_P_IP), l4proto(unix.IPPROTO_UDP), daddr4(limitedBroadcast), sport(67),
-			rogue, redirect(g.mac), accept()),
-		// Clients go by their own port alone: an offer from any other than a server's is as good to them.
-		frame("no DHCP server but the host's", rogue, drop()),
-	}
+	return append(overheard(g.n, familyBridge), frame("no DHCP server but the host's", rogue, drop()))
 }
 
 func (g guestRules) requests() []rule {

@@ -19,6 +19,8 @@ var expressionModules = map[string]map[family]string{
 	"dynset":  {familyBridge: "nft_limit", familyInet: "nft_connlimit"}, // of what it counts; it is in nf_tables itself
 	"notrack": {familyInet: "nft_ct", familyBridge: "nft_ct"},
 	"fib":     {familyInet: "nft_fib_inet"},
+	"limit":   {familyInet: "nft_limit", familyBridge: "nft_limit"},
+	"log":     {familyInet: "nft_log", familyBridge: "nft_log"},
 	"masq":    {familyInet: "nft_masq"},
 	"meta":    {familyBridge: "nft_meta_bridge"},
 	"nat":     {familyInet: "nft_nat"},

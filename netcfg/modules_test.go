@@ -70,7 +70,7 @@ func TestRefusalNamesModules(t *testing.T) {
 		errno   unix.Errno
 		want    string
 	}{
-		{"connection tracking", needing("nft_ct"), []string{"nft_objref", "nft_connlimit", "nft_nat"}, unix.ENOENT, "the kernel lacks the module nft_ct; load it by `modprobe nft_ct`"},
+		{"connection tracking", needing("nft_ct"), []string{"nft_objref", "nft_connlimit", "nft_nat", "nft_meta_bridge"}, unix.ENOENT, "the kernel lacks the module nft_ct; load it by `modprobe nft_ct`"},
 		// The rules of the chain that isn't there are refused too, whatever is in them.
 		{"the chain of translations", func(op operation) bool {
 			c, _ := op.needs()
@@ -79,7 +79,7 @@ func TestRefusalNamesModules(t *testing.T) {
 		{"all", func(op operation) bool {
 			_, modules := op.needs()
 			return modules != nil
-		}, nil, unix.ENOENT, "load them by `modprobe -a nft_counter nft_ct nft_chain_nat nft_numgen nft_connlimit nft_objref nft_reject_inet nft_masq nft_meta_bridge nft_fib_inet nft_limit nft_nat`"},
+		}, nil, unix.ENOENT, "load them by `modprobe -a nft_counter nft_ct nft_chain_nat nft_numgen nft_connlimit nft_objref nft_masq nft_reject_inet nft_meta_bridge nft_fib_inet nft_limit nft_log nft_nat`"},
 		{"another reason", needing("nft_ct"), nil, unix.EPERM, ""},
 		// Someone removed our table: what is in it isn't missing from the kernel.
 		{"everything", func(operation) bool { return true }, nil, unix.ENOENT, ""},

@@ -229,15 +229,6 @@ func etherDestination(mac string) part {
 	return part{payload(expr.PayloadBaseLLHeader, 0, 6), eq(hw)}
 }
 
-// redirect makes mac the destination of an Ethernet frame.
-func redirect(mac string) part {
-	hw, _ := net.ParseMAC(mac)
-	return part{
-		&expr.Immediate{Register: unix.NFT_REG_1, Data: hw},
-		&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: unix.NFT_REG_1, Base: expr.PayloadBaseLLHeader, Offset: 0, Len: 6},
-	}
-}
-
 // vlanID matches the VLAN of the outermost tag, of an Ethernet frame that has one.
 func vlanID(id uint16) part {
 	be16 := func(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }

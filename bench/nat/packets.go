@@ -14,8 +14,8 @@ const (
 	flowPort = 20000
 	// openPort is the first port of connections that nobody has yet.
 	openPort = 30000
-	// discard is the port on the LAN (RFC 863).
-	discard = 9
+	// lanPort is a port on the LAN, where nobody has to listen.
+	lanPort = 40000
 )
 
 // Flags of TCP, RFC 9293 section 3.1.
@@ -53,14 +53,14 @@ func unanswered(i int) packet {
 
 func toLAN(port int, flags byte, sequence, ok uint32) packet {
 	return packet{
-		from: netip.AddrPortFrom(guestIP, uint16(port)), to: netip.AddrPortFrom(lanIP, discard),
+		from: netip.AddrPortFrom(guestIP, uint16(port)), to: netip.AddrPortFrom(lanIP, lanPort),
 		flags: flags, sequence: sequence, ok: ok,
 	}
 }
 
 func toGuest(port int, flags byte, sequence, ok uint32) packet {
 	return packet{
-		from: netip.AddrPortFrom(lanIP, discard), to: netip.AddrPortFrom(routerIP, uint16(port)),
+		from: netip.AddrPortFrom(lanIP, lanPort), to: netip.AddrPortFrom(routerIP, uint16(port)),
 		flags: flags, sequence: sequence, ok: ok,
 	}
 }

@@ -32,8 +32,8 @@ func (b *bench) report() string {
 	for i, c := range b.costs {
 		rows[i] = c.row()
 	}
-	fmt.Fprintf(&out, "A packet's way from one end to the other, ns. Bursts of %d by turns through both routers, on one CPU, %d of each kind; "+
-		"medians, and the ratio of those that followed one another.\n\n", burst, b.opts.rounds*bursts)
+	fmt.Fprintf(&out, "A packet's way from one end to the other, ns. Bursts of %d by turns through both routers, on one CPU, in %d rounds; "+
+		"medians, and the ratio of those that followed one another.\n\n", burst, b.opts.rounds)
 	report.Table(&out, []string{"", "iptables", "labnet", "labnet / iptables", ""}, rows)
 	return out.String()
 }

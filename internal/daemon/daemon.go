@@ -335,6 +335,7 @@ func (d *daemon) serve(ctx context.Context, rest func() (*control.Server, error)
 		return errors.Join(err, base.Wait(), last.Wait())
 	}
 	base.Go(func() error { return d.host.Run(baseCtx) })
+	base.Go(func() error { return d.host.Overhear(baseCtx, d.links.overhear) })
 	base.Go(func() error { return d.rules.run(baseCtx) })
 	front.Go(func() error { return d.watchRuns(frontCtx) })
 	d.observers.follow(frontCtx, front.Group, observedBridges(d.cfg))

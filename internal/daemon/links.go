@@ -155,6 +155,16 @@ func (l *links) others(network string) []control.OtherServer {
 	return out
 }
 
+// overhear tells a network's server what another one says on its link.
+func (l *links) overhear(network string, frame []byte) {
+	l.mu.Lock()
+	s, ok := l.servers[network]
+	l.mu.Unlock()
+	if ok {
+		s.server.Overhear(frame)
+	}
+}
+
 // whoUses asks who uses an address of a network; "" for nobody, and where DHCP isn't served.
 func (l *links) whoUses(ctx context.Context, network string, addr netip.Addr) (leases.HWAddr, error) {
 	l.mu.Lock()
