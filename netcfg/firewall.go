@@ -40,7 +40,7 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 	if len(cfg.Networks) == 0 {
 		return map[tableID]*table{}
 	}
-	inet := inetBase(f)
+	inet := inetBase(f.looksFirst(cfg))
 	for _, name := range uplinks {
 		if f.wasClosed(name) {
 			inet.add(closedUplinks, name, "")
@@ -81,7 +81,7 @@ func (t *table) declare(key keyType, verdicts, interval bool, names ...string) {
 
 func inet(comment string, parts ...part) rule { return newRule(familyInet, comment, parts...) }
 
-func inetBase(f *facts) *table {
+func inetBase(sourcesFirst bool) *table {
 	t := newTable()
 	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "refused_host", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
 		t.counters[name] = true
@@ -92,7 +92,7 @@ func inetBase(f *facts) *table {
 	t.declare(keyIPv4, true, false, "gateways")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
-	if !f.routesAsked {
+	if sourcesFirst {
 		t.declare(keyIfname, true, false, sources)
 		t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw, inet("", iifnameVmap(sources)))
 	}
@@ -101,14 +101,16 @@ func inetBase(f *facts) *table {
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
 		inet("", iifnameVmap(toHost)),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
-	t.chains["forward"] = hooked("filter", hookForward, priorityFilter, append(letInBefore(),
+	t.chains["forward"] = hooked("filter", hookForward, priorityFilter,
+		// Most packets: what was let in once goes on. What no longer may, is forgotten by connection tracking when that changes.
+		inet("", ctState(established), accept()),
 		inet("", iifnameVmap("from_bridge")),
 		inet("", oifnameVmap("to_bridge")),
 		// Where an uplink is itself a bridge, br_netfilter brings frames here that are only passing through it.
 		inet("", ifnamesIn("bridged_uplinks"), accept()),
 		// Forwarding is a matter of the interface that a packet comes in by: replies to guests need it on the uplink, which would
 		// open the host's other networks to the uplink's.
-		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))...)
+		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
 	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
 		inet("", udp, dport(53), localSource(), jumpTo("questions")),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(saddrOffset, "masquerade4")))
@@ -116,18 +118,9 @@ func inetBase(f *facts) *table {
 	return t
 }
 
-// letInBefore accepts most packets: what was let in once goes on, whether it was answered or not. What no longer may, is forgotten by
-// connection tracking when that changes.
-func letInBefore() []rule {
-	return []rule{
-		inet("", ctState(established), accept()),
-		inet("", ctStatus(ipsConfirmed), accept()),
-	}
-}
-
 func (t *table) addNetwork(cfg Config, f *facts, n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
-	check := t.addSources(f, n)
+	check := t.addSources(n, f.looksFirst(cfg))
 	if n.DNS {
 		for _, a := range n.addresses() {
 			t.answers(53, "dns_answers", a.Addr())
@@ -139,7 +132,7 @@ func (t *table) addNetwork(cfg Config, f *facts, n Network, s separation) {
 	for _, a := range n.addresses() {
 		t.lead("gateways", a.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	}
-	t.lead(toHost, n.Bridge, "host_"+n.Name, slices.Concat(unguardedPorts(n), letInBefore(), check, hostRules(n))...)
+	t.lead(toHost, n.Bridge, "host_"+n.Name, slices.Concat(unguardedPorts(n), hostRules(n, check))...)
 	t.lead("from_bridge", n.Bridge, "from_"+n.Name, slices.Concat(check, letPublished(cfg, fromRules(cfg, n, s)))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
@@ -159,16 +152,24 @@ var (
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
 
-// sources leads from a bridge to what its guests may send from, in kernels where only the first hook may ask for a route.
+// sources leads from a bridge to what its guests may send from, where every packet is looked at.
 const sources = "sources"
 
-// addSources says what guests may send from. Where the kernel can be asked for routes at any hook (5.17), it is looked at what opens a
-// connection, or belongs to none, by the rules that are returned; else at every packet.
-func (t *table) addSources(f *facts, n Network) (check []rule) {
+// looksFirst reports whether the source of every packet is looked at, at the first hook: in kernels where no other may ask for a route, and
+// with several networks, since whoever knows of a connection could otherwise put packets into it from another network.
+func (f *facts) looksFirst(cfg Config) bool { return !f.routesAsked || len(cfg.Networks) > 1 }
+
+// addSources says what guests may send from. It is looked at first, or else by the rules that are returned, for what opens a connection or
+// belongs to none.
+func (t *table) addSources(n Network, first bool) (check []rule) {
 	if n.Guard == GuardOff {
 		return nil
 	}
 	var rules []rule
+	for _, a := range n.addresses() {
+		// The kernel takes none from outside anyway, unless somebody told it to (accept_local).
+		rules = append(rules, inet("the gateway's own", ip4Proto, saddr4(single(a.Addr())), counted("spoofed"), drop()))
+	}
 	for _, subnet := range n.reach() {
 		rules = append(rules, inet("", ip4Proto, saddr4(subnet), ret()))
 	}
@@ -180,7 +181,7 @@ func (t *table) addSources(f *facts, n Network) (check []rule) {
 		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
 		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
 	name := "source_" + n.Name
-	if !f.routesAsked {
+	if first {
 		t.lead(sources, n.Bridge, name, rules...)
 		return nil
 	}

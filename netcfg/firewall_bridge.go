@@ -12,7 +12,7 @@ import (
 // names of the ports, which are entered before they are attached: matching the bridge itself (ibrname) takes a kernel option
 // that not all have.
 //
-// Most of what guests send is TCP, or UDP to high ports, and is routed. In none of that is anything for the host to fear, whose kernel
+// Most of what guests send is TCP, or UDP over IPv4 to high ports, and is routed. In none of that is anything for the host to fear, whose kernel
 // takes no packet with an address of its own from outside (RFC 1812 section 5.3.7): so unless a guard is strict it leaves the first chain by
 // the first rules, and only what goes from guest to guest is looked at, where the bridge forwards it.
 
@@ -49,15 +49,14 @@ func bridgeBase(cfg Config) *table {
 
 func (n Network) strict() bool { return n.Guard == GuardStrict }
 
-// lastGuarded is the last port whose datagrams are guarded before it is known where they go. The port of DHCPv6 clients isn't: the host's
-// bridges have no addresses by it.
+// lastGuarded is the last port whose datagrams over IPv4 are guarded before it is known where they go.
 const lastGuarded = 68
 
 // unguarded lets pass, unless the guard is strict, what only other guests are to be guarded from.
 func unguarded() []rule {
 	return []rule{
 		frame("", l4proto(unix.IPPROTO_TCP), accept()),
-		frame("", l4proto(unix.IPPROTO_UDP), dportOver(lastGuarded), accept()),
+		frame("", l4proto(unix.IPPROTO_UDP), dportOver(lastGuarded), etherType(unix.ETH_P_IP), accept()),
 	}
 }
 
@@ -143,10 +142,7 @@ func (g guestRules) bridgesOwn() rule {
 
 // among are the rules for what unguarded lets pass. What the first chain looked at passes them too, as nothing that they would drop.
 func (g guestRules) among() []rule {
-	return slices.Concat(
-		[]rule{g.bridgesOwn()},
-		g.gatewaysOwn(),
-		[]rule{frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop())})
+	return append([]rule{g.bridgesOwn()}, g.gatewaysOwn()...)
 }
 
 func (g guestRules) arp() []rule {
@@ -173,10 +169,12 @@ func (g guestRules) ip() []rule {
 }
 
 // udp are the rules for datagrams to low ports. What guests ask the host isn't tracked, since a question and its answer are over at once,
-// and thousands of them would fill the table of connections; the IP rules leave the answers untracked.
+// and thousands of them would fill the table of connections; the IP rules leave the answers untracked. Pieces of a question stay tracked,
+// or the first, which alone has the port, would never be put together with the others.
 func (g guestRules) udp() []rule {
 	rules := []rule{frame("", l4proto(unix.IPPROTO_UDP), dport(68), g.to("offer"))}
 	if g.n.DNS {
+		rules = append(rules, frame("", l4proto(unix.IPPROTO_UDP), dport(53), etherType(unix.ETH_P_IP), fragment(), accept()))
 		for _, a := range g.n.addresses() {
 			rules = append(rules, frame("", etherType(unix.ETH_P_IP), daddr4(single(a.Addr())), l4proto(unix.IPPROTO_UDP), dport(53), notrack(), accept()))
 		}
@@ -199,6 +197,7 @@ func (g guestRules) requests() []rule {
 	// A TAP device is one machine. Behind a veth may be a host of containers, behind a network card a rack or a relay: they are
 	// not limited. The kind is asked of each packet, since a link may come back as another.
 	rules := []rule{frame("DHCP of one machine", iifkind("tun"), overRate(dhcpRates, dhcpRate, dhcpBurst), counted("flood"), drop())}
+	rules = append(rules, frame("", etherType(unix.ETH_P_IP), fragment(), accept()))
 	for _, to := range []netip.Prefix{limitedBroadcast, single(g.n.Address.Addr())} {
 		rules = append(rules, frame("", etherType(unix.ETH_P_IP), daddr4(to), notrack(), accept()))
 	}

@@ -170,7 +170,7 @@ func ctState(mask uint32) part { return bits(expr.CtKeySTATE, mask) }
 
 // Bits of a connection's status, uapi/linux/netfilter/nf_conntrack_common.h.
 const (
-	ipsConfirmed = 1 << 3 // its first packet went through all chains
+	ipsConfirmed = 1 << 3 // it is in the table
 	ipsDstNAT    = 1 << 5
 )
 

@@ -68,6 +68,8 @@ func (t *table) declareShares(s shares) {
 	const first, second = unix.NFT_REG32_00, unix.NFT_REG32_01
 	saddr := &expr.Payload{OperationType: expr.PayloadLoad, DestRegister: first, Base: expr.PayloadBaseNetworkHeader, Offset: saddrOffset, Len: 4}
 	t.chains["count"] = chain{rules: []rule{
+		// A datagram that nobody has answered yet opens nothing a second time.
+		inet("", ctStatus(ipsConfirmed), ret()),
 		inet("", ip4Proto, part{saddr, isIn(first, heavy)}, leadTo("count_all")),
 		inet("", nfproto(unix.NFPROTO_IPV6), leadTo("count_all")),
 		inet("", oftenNot(sampleOf), ret()),

@@ -69,8 +69,17 @@ func call(t *testing.T, host *nettest.Host, network, address string, sourcePort 
 		return "", err
 	}
 	defer func() { _ = conn.Close() }()
+	question := ""
 	if network == "udp4" {
-		if _, err := conn.Write([]byte("?")); err != nil {
+		question = "?"
+	}
+	return exchange(conn, question, wait)
+}
+
+// exchange says something, unless it is nothing, and returns what it hears.
+func exchange(conn net.Conn, question string, wait time.Duration) (string, error) {
+	if question != "" {
+		if _, err := conn.Write([]byte(question)); err != nil {
 			return "", err
 		}
 	}
