@@ -51,7 +51,7 @@ func unguardedPorts(n Network) []rule {
 
 // Messages and attributes of uapi/linux/netfilter/nfnetlink_log.h.
 const (
-	nfulnlPacket = unix.NFNL_SUBSYS_ULOG<<8 | 0
+	nfulnlPacket = unix.NFNL_SUBSYS_ULOG << 8 // NFULNL_MSG_PACKET is 0
 	nfulnlConfig = unix.NFNL_SUBSYS_ULOG<<8 | 1
 
 	nfulaConfigCommand   = 1
