@@ -20,7 +20,7 @@ var expressionModules = map[string]map[family]string{
 	"notrack": {familyInet: "nft_ct", familyBridge: "nft_ct"},
 	"fib":     {familyInet: "nft_fib_inet"},
 	"limit":   {familyInet: "nft_limit", familyBridge: "nft_limit"},
-	"log":     {familyInet: "nft_log", familyBridge: "nft_log"},
+	"log":     {familyInet: "nft_log nfnetlink_log", familyBridge: "nft_log nfnetlink_log"},
 	"masq":    {familyInet: "nft_masq"},
 	"meta":    {familyBridge: "nft_meta_bridge"},
 	"nat":     {familyInet: "nft_nat"},
@@ -127,8 +127,10 @@ func (op operation) needs() (c chainID, modules []string) {
 				c.name = text(v)
 			case unix.NFTA_RULE_EXPRESSIONS:
 				for _, e := range expressions(v) {
-					if m := expressionModules[e][f]; m != "" && !slices.Contains(modules, m) {
-						modules = append(modules, m)
+					for _, m := range strings.Fields(expressionModules[e][f]) {
+						if !slices.Contains(modules, m) {
+							modules = append(modules, m)
+						}
 					}
 				}
 			}
