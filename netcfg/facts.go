@@ -16,8 +16,6 @@ type facts struct {
 	record    record               // empty if there is none, or one of another boot or namespace
 	accounts  accounts             // that the configuration names
 	followed  followed             // what the follower would have in its sets
-
-	routesAsked bool // rules at any hook on the way in may ask for a route
 }
 
 // link is an interface.

@@ -2,7 +2,6 @@ package netcfg
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -40,7 +39,7 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 	if len(cfg.Networks) == 0 {
 		return map[tableID]*table{}
 	}
-	inet := inetBase(f.looksFirst(cfg))
+	inet := inetBase(cfg)
 	for _, name := range uplinks {
 		if f.wasClosed(name) {
 			inet.add(closedUplinks, name, "")
@@ -49,11 +48,11 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 			}
 		}
 	}
-	l2 := bridgeBase(cfg)
+	l2 := bridgeBase()
 	inet.declareShares(f.shares())
 	for _, n := range cfg.Networks {
 		s := f.separation(cfg, n)
-		inet.addNetwork(cfg, f, n, s)
+		inet.addNetwork(cfg, n, s)
 		inet.addCrossings(cfg, n)
 		l2.addGuests(cfg, n, s.mac, f, ports)
 	}
@@ -81,21 +80,18 @@ func (t *table) declare(key keyType, verdicts, interval bool, names ...string) {
 
 func inet(comment string, parts ...part) rule { return newRule(familyInet, comment, parts...) }
 
-func inetBase(sourcesFirst bool) *table {
+func inetBase(cfg Config) *table {
 	t := newTable()
 	for _, name := range []string{"spoofed", "misdirected", "refused_in", "refused_out", "refused_host", "kept_apart", "invalid", "not_forwarded", "masqueraded"} {
 		t.counters[name] = true
 	}
 	t.declare(keyIfname, false, false, "bridges", closedUplinks)
 	t.declare(keyIfnames, false, false, "bridged_uplinks", crossings)
-	t.declare(keyIfname, true, false, "from_bridge", "to_bridge", toHost)
+	t.declare(keyIfname, true, false, "sources", "from_bridge", "to_bridge", toHost)
 	t.declare(keyIPv4, true, false, "gateways")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
-	if sourcesFirst {
-		t.declare(keyIfname, true, false, sources)
-		t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw, inet("", iifnameVmap(sources)))
-	}
+	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw, ownSources(cfg)...)
 	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
@@ -118,9 +114,9 @@ func inetBase(sourcesFirst bool) *table {
 	return t
 }
 
-func (t *table) addNetwork(cfg Config, f *facts, n Network, s separation) {
+func (t *table) addNetwork(cfg Config, n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
-	check := t.addSources(n, f.looksFirst(cfg))
+	t.addSources(n)
 	if n.DNS {
 		for _, a := range n.addresses() {
 			t.answers(53, "dns_answers", a.Addr())
@@ -132,8 +128,8 @@ func (t *table) addNetwork(cfg Config, f *facts, n Network, s separation) {
 	for _, a := range n.addresses() {
 		t.lead("gateways", a.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	}
-	t.lead(toHost, n.Bridge, "host_"+n.Name, slices.Concat(unguardedPorts(n), hostRules(n, check))...)
-	t.lead("from_bridge", n.Bridge, "from_"+n.Name, slices.Concat(check, letPublished(cfg, fromRules(cfg, n, s)))...)
+	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n)...)
+	t.lead("from_bridge", n.Bridge, "from_"+n.Name, letPublished(cfg, fromRules(cfg, n, s))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
 		for _, subnet := range n.reach() {
@@ -152,41 +148,70 @@ var (
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
 
-// sources leads from a bridge to what its guests may send from, where every packet is looked at.
-const sources = "sources"
-
-// looksFirst reports whether the source of every packet is looked at, at the first hook: in kernels where no other may ask for a route, and
-// with several networks, since whoever knows of a connection could otherwise put packets into it from another network.
-func (f *facts) looksFirst(cfg Config) bool { return !f.routesAsked || len(cfg.Networks) > 1 }
-
-// addSources says what guests may send from. It is looked at first, or else by the rules that are returned, for what opens a connection or
-// belongs to none.
-func (t *table) addSources(n Network, first bool) (check []rule) {
+// ownSources lead to what guests may send from, before connection tracking: each packet that comes to the host is looked at. With a single
+// network nearly all of them pass two comparisons, which are quicker than looking into a map; a bridge that isn't labnet's own has more to
+// be looked at.
+func ownSources(cfg Config) []rule {
+	if len(cfg.Networks) != 1 || cfg.Networks[0].Adopt {
+		return []rule{inet("", iifnameVmap("sources"))}
+	}
+	n := cfg.Networks[0]
 	if n.Guard == GuardOff {
 		return nil
 	}
-	var rules []rule
-	for _, a := range n.addresses() {
-		// The kernel takes none from outside anyway, unless somebody told it to (accept_local).
-		rules = append(rules, inet("the gateway's own", ip4Proto, saddr4(single(a.Addr())), counted("spoofed"), drop()))
-	}
+	rules := []rule{inet("", iifnameNot(n.Bridge), ret())}
 	for _, subnet := range n.reach() {
 		rules = append(rules, inet("", ip4Proto, saddr4(subnet), ret()))
 	}
-	rules = append(rules,
-		// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
-		inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), ret()),
-		inet("", ip4Proto, daddr4(single(n.Address.Addr())), udp, sport(68), dport(67), ret()),
-		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
-		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
-		inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
-	name := "source_" + n.Name
-	if first {
-		t.lead(sources, n.Bridge, name, rules...)
-		return nil
+	return append(rules, inet("", leadTo("source_"+n.Name)))
+}
+
+// addSources says what guests may send from. On an adopted bridge ports of others are no guests for the bridge's rules, so that what those
+// do for guests' questions, and about DHCP servers, is done here.
+func (t *table) addSources(n Network) {
+	var rules []rule
+	pass := ret
+	if n.Adopt {
+		rules = overheard(n, familyInet)
+		if asks := untracked(n); len(asks) > 0 {
+			name := "asks_" + n.Name
+			t.chains[name] = chain{rules: asks}
+			pass = func() part { return leadTo(name) }
+		}
 	}
-	t.chains[name] = chain{rules: rules}
-	return []rule{inet("", jumpTo(name))}
+	if n.Guard != GuardOff {
+		for _, subnet := range n.reach() {
+			rules = append(rules, inet("", ip4Proto, saddr4(subnet), pass()))
+		}
+		rules = append(rules,
+			// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
+			inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), pass()),
+			inet("", ip4Proto, daddr4(single(n.Address.Addr())), udp, sport(68), dport(67), pass()),
+			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
+			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
+			inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
+	}
+	if n.Adopt {
+		rules = append(rules, inet("", pass()))
+	}
+	t.lead("sources", n.Bridge, "source_"+n.Name, rules...)
+}
+
+// untracked are the rules for what guests ask the host, which isn't tracked: a question and its answer are over at once, and thousands of
+// them would fill the table of connections.
+func untracked(n Network) []rule {
+	var rules []rule
+	if n.DNS {
+		for _, a := range n.addresses() {
+			rules = append(rules, inet("", ip4Proto, daddr4(single(a.Addr())), udp, dport(53), notrack()))
+		}
+	}
+	if n.DHCP {
+		for _, to := range []netip.Prefix{single(n.Address.Addr()), limitedBroadcast} {
+			rules = append(rules, inet("", ip4Proto, daddr4(to), udp, dport(67), notrack()))
+		}
+	}
+	return rules
 }
 
 // answers leaves what a gateway sends from a port untracked, wherever it goes: it answers questions that aren't tracked either. One

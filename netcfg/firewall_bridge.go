@@ -3,8 +3,8 @@ package netcfg
 import (
 	"maps"
 	"net/netip"
-	"slices"
 
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
@@ -12,16 +12,10 @@ import (
 // names of the ports, which are entered before they are attached: matching the bridge itself (ibrname) takes a kernel option
 // that not all have.
 //
-// Most of what guests send is TCP, or UDP over IPv4 to high ports, and is routed. In none of that is anything for the host to fear, whose kernel
-// takes no packet with an address of its own from outside (RFC 1812 section 5.3.7): so unless a guard is strict it leaves the first chain by
-// the first rules, and only what goes from guest to guest is looked at, where the bridge forwards it.
+// Most of what guests send is TCP, or UDP over IPv4 to high ports, in which little is to be guarded: it leaves by the first rules.
 
-const (
-	// guestPorts leads from a port to the rules of its network, for what none but the host may get to see, or nobody.
-	guestPorts = "guests"
-	// neighbours leads from a port to the rules for what those leave out, on its way to another port.
-	neighbours = "neighbours"
-)
+// guestPorts leads from a port to the rules of its network.
+const guestPorts = "guests"
 
 // What one virtual machine may say to DHCP servers, in messages a second. A machine says a handful a day, so this is far from what
 // any needs, and as far below what the server takes: a few machines that flood it can't keep the others from it.
@@ -31,33 +25,15 @@ const (
 	dhcpBurst = 2000
 )
 
-func bridgeBase(cfg Config) *table {
+func bridgeBase() *table {
 	t := newTable()
 	t.counters["impostor"] = true
 	t.counters["rogue"] = true
 	t.counters["flood"] = true
-	t.declare(keyIfname, true, false, guestPorts, neighbours)
+	t.declare(keyIfname, true, false, guestPorts)
 	t.sets[dhcpRates] = set{key: keyIfname, dynamic: true, elements: map[string]string{}}
-	var early []rule
-	if !slices.ContainsFunc(cfg.Networks, Network.strict) {
-		early = unguarded()
-	}
-	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre, append(early, frame("", iifnameVmap(guestPorts)))...)
-	t.chains["forward"] = hooked("filter", hookForward, priorityBridgeFilter, frame("", iifnameVmap(neighbours)))
+	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre, frame("", iifnameVmap(guestPorts)))
 	return t
-}
-
-func (n Network) strict() bool { return n.Guard == GuardStrict }
-
-// lastGuarded is the last port whose datagrams over IPv4 are guarded before it is known where they go.
-const lastGuarded = 68
-
-// unguarded lets pass, unless the guard is strict, what only other guests are to be guarded from.
-func unguarded() []rule {
-	return []rule{
-		frame("", l4proto(unix.IPPROTO_TCP), accept()),
-		frame("", l4proto(unix.IPPROTO_UDP), dportOver(lastGuarded), etherType(unix.ETH_P_IP), accept()),
-	}
 }
 
 // addGuests makes the rules of a network's guests. By its protocol a frame goes to a chain that has the rules of that protocol alone.
@@ -71,17 +47,19 @@ func (t *table) addGuests(cfg Config, n Network, mac string, f *facts, ports map
 		"request": g.requests(),
 		"arp":     g.arp(),
 		"ip6":     g.ip6(),
-		"among":   g.among(),
 	}
 	switch {
-	case n.strict():
+	case n.Guard == GuardStrict:
 		delete(chains, "ip6")
-		delete(chains, "among")
 		maps.Copy(chains, g.strict())
 		t.strictSets(n, f)
-	case slices.ContainsFunc(cfg.Networks, Network.strict):
-		// The first chain is another network's too, which lets nothing pass unseen.
-		chains[""] = append(unguarded(), chains[""]...)
+	case len(cfg.Networks) == 1:
+		// Even before it is looked up which network a port is of.
+		first := t.chains["prerouting"]
+		first.rules = append(g.harmless(), first.rules...)
+		t.chains["prerouting"] = first
+	default:
+		chains[""] = append(g.harmless(), chains[""]...)
 	}
 	for name, rules := range chains {
 		if len(rules) > 0 {
@@ -91,10 +69,26 @@ func (t *table) addGuests(cfg Config, n Network, mac string, f *facts, ports map
 	for name, p := range ports {
 		if p.bridge == n.Bridge {
 			t.add(guestPorts, name, "goto "+g.chain(""))
-			if !n.strict() {
-				t.add(neighbours, name, "goto "+g.chain("among"))
-			}
 		}
+	}
+}
+
+// lastGuarded is the last port to which datagrams over IPv4 are guarded.
+const lastGuarded = 68
+
+// harmless lets pass most frames, of which the other chains would look at no more than what is looked at here.
+func (g guestRules) harmless() []rule {
+	ip := etherType(unix.ETH_P_IP)
+	var own part
+	if g.n.Guard != GuardOff {
+		for _, a := range g.n.addresses() {
+			own = append(own, payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4), ne(a.Addr().AsSlice()))
+		}
+	}
+	own = append(own, etherSourceNot(g.mac)...)
+	return []rule{
+		frame("", l4proto(unix.IPPROTO_TCP), ip, own, accept()),
+		frame("", l4proto(unix.IPPROTO_UDP), dportOver(lastGuarded), ip, own, accept()),
 	}
 }
 
@@ -123,7 +117,7 @@ func (g guestRules) to(name string) part { return leadTo(g.chain(name)) }
 
 func (g guestRules) frames() []rule {
 	return []rule{
-		g.bridgesOwn(),
+		frame("the bridge's own address", etherSource(g.mac), impostor, drop()),
 		frame("", etherType(unix.ETH_P_IP), g.to("ip")),
 		frame("", etherType(unix.ETH_P_ARP), g.to("arp")),
 		frame("", etherType(unix.ETH_P_IPV6), g.to("ip6")),
@@ -136,15 +130,6 @@ func (g guestRules) frames() []rule {
 	}
 }
 
-func (g guestRules) bridgesOwn() rule {
-	return frame("the bridge's own address", etherSource(g.mac), impostor, drop())
-}
-
-// among are the rules for what unguarded lets pass. What the first chain looked at passes them too, as nothing that they would drop.
-func (g guestRules) among() []rule {
-	return append([]rule{g.bridgesOwn()}, g.gatewaysOwn()...)
-}
-
 func (g guestRules) arp() []rule {
 	var rules []rule
 	for _, a := range g.n.addresses() {
@@ -153,23 +138,19 @@ func (g guestRules) arp() []rule {
 	return append(rules, frame("nor is the bridge's", etherType(unix.ETH_P_ARP), arpSenderMAC(g.mac), impostor, drop()))
 }
 
-func (g guestRules) gatewaysOwn() (rules []rule) {
-	if g.n.Guard == GuardOff {
-		return nil
-	}
-	for _, a := range g.n.addresses() {
-		rules = append(rules, frame("answers that claim to be the gateway's",
-			etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
-	}
-	return rules
-}
-
 func (g guestRules) ip() []rule {
-	return append(g.gatewaysOwn(), frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
+	var rules []rule
+	if g.n.Guard != GuardOff {
+		for _, a := range g.n.addresses() {
+			rules = append(rules, frame("answers that claim to be the gateway's",
+				etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
+		}
+	}
+	return append(rules, frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
 }
 
-// udp are the rules for datagrams to low ports. What guests ask the host isn't tracked, since a question and its answer are over at once,
-// and thousands of them would fill the table of connections; the IP rules leave the answers untracked. Pieces of a question stay tracked,
+// udp are the rules for datagrams to low ports. What guests ask the host isn't tracked, see untracked; here it costs no other packet anything,
+// and the IP rules leave the answers untracked. Pieces of a question stay tracked,
 // or the first, which alone has the port, would never be put together with the others.
 func (g guestRules) udp() []rule {
 	rules := []rule{frame("", l4proto(unix.IPPROTO_UDP), dport(68), g.to("offer"))}

@@ -98,9 +98,8 @@ func (t *table) addHairpins(cfg Config, f *facts, ports map[string]port) {
 			}
 		}
 	}
-	forward := t.chains["forward"]
-	forward.rules = append([]rule{frame("", ifnamesIn(hairpins), leadTo("hairpin"))}, forward.rules...)
-	t.chains["forward"] = forward
+	t.chains["forward"] = hooked("filter", hookForward, priorityBridgeFilter,
+		frame("", ifnamesIn(hairpins), leadTo("hairpin")))
 	t.chains["hairpin"] = chain{rules: []rule{
 		frame("", etherType(unix.ETH_P_IP), daddr4In(publishedGuests), accept()),
 		frame("", etherType(unix.ETH_P_IP), daddr4In(publishedGuestsLeased), accept()),

@@ -24,8 +24,6 @@ type memory struct {
 
 	failAt int // the step that fails, counted from 1; 0 for none
 	steps  int
-
-	old bool // its rules may ask for routes at the first hook alone
 }
 
 var errInjected = errors.New("injected")
@@ -72,7 +70,7 @@ func (m *memory) observe(cfg Config, rec record) (*facts, error) {
 	}
 	f := &facts{
 		machine: "a machine", links: c.links, addresses: c.addresses, routes: c.routes, sysctls: c.sysctls, tables: c.tables,
-		record: rec.follow(c.links), accounts: accounts, routesAsked: !m.old,
+		record: rec.follow(c.links), accounts: accounts,
 	}
 	f.recall()
 	return f, nil

@@ -20,7 +20,7 @@ func allOperations(t *testing.T) []operation {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := desired(cfg, &facts{links: []link{{index: 2, name: "eth0"}}, routes: []route{defaultRoute(2)}, sysctls: map[sysctlKey]string{}, routesAsked: true})
+		want := desired(cfg, &facts{links: []link{{index: 2, name: "eth0"}}, routes: []route{defaultRoute(2)}, sysctls: map[sysctlKey]string{}})
 		for _, id := range []tableID{inetTable, bridgeTable} {
 			if to := want.tables[id]; to != nil {
 				addTable{id: id, to: to}.encode(tx)

@@ -43,7 +43,6 @@ type namespace struct {
 	identity unix.Stat_t
 	cookie   uint64 // of the namespace, unique since boot; 0 if the kernel doesn't tell
 	machine  string
-	release  string // of the kernel
 	route    *netlink.Conn
 	filter   *netlink.Conn // nil where netfilter isn't supported
 	noFilter error
@@ -61,7 +60,7 @@ func openNamespace() (*namespace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the network namespace: %w", err)
 	}
-	ns := &namespace{file: file, machine: machineID(), release: runningRelease()}
+	ns := &namespace{file: file, machine: machineID()}
 	if err := unix.Fstat(int(file.Fd()), &ns.identity); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the network namespace: %w", err), file.Close())
 	}
@@ -173,7 +172,7 @@ func (ns *namespace) observe(cfg Config, rec record) (*facts, error) {
 
 // observeNetwork is observe without reading the firewall: it needs no privilege.
 func (ns *namespace) observeNetwork(cfg Config, rec record, tables map[tableID]*table) (*facts, error) {
-	f := &facts{machine: ns.machine, record: rec, tables: tables, routesAsked: asksForRoutes(ns.release)}
+	f := &facts{machine: ns.machine, record: rec, tables: tables}
 	var err error
 	if f.links, err = readLinks(ns.route); err != nil {
 		return nil, err

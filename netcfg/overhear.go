@@ -40,15 +40,6 @@ func overheard(n Network, f family) []rule {
 	})}
 }
 
-// unguardedPorts are the rules for servers behind ports of an adopted bridge that aren't labnet's. They come before what was let in once
-// goes on, which a server's next messages are.
-func unguardedPorts(n Network) []rule {
-	if !n.Adopt {
-		return nil
-	}
-	return overheard(n, familyInet)
-}
-
 // Messages and attributes of uapi/linux/netfilter/nfnetlink_log.h.
 const (
 	nfulnlPacket = unix.NFNL_SUBSYS_ULOG << 8 // NFULNL_MSG_PACKET is 0
@@ -73,9 +64,11 @@ func (h *Host) Overhear(ctx context.Context, hear func(network string, frame []b
 	for failed := 0; ctx.Err() == nil; {
 		conn, err := h.openOverhearing()
 		if err == nil {
-			failed = 0
-			err = overhear(ctx, conn, hear)
-			err = errors.Join(err, conn.Close())
+			began := time.Now()
+			err = errors.Join(overhear(ctx, conn, hear), conn.Close())
+			if time.Since(began) > time.Minute {
+				failed = 0
+			}
 		}
 		if ctx.Err() != nil {
 			return nil

@@ -68,7 +68,7 @@ func TestOverhear(t *testing.T) {
 			nettest.Eventually(t, patience, func() error {
 				sent++
 				for _, frame := range [][]byte{
-					udp4("10.0.0.10", 67, 68, fmt.Sprintf("offer %d", sent)), udp4("10.0.0.10", 67, 69, "no offer"), udp4("0.0.0.0", 68, 67, "discover"),
+					udp4("192.168.1.1", 67, 68, fmt.Sprintf("offer %d", sent)), udp4("10.0.0.10", 67, 69, "no offer"), udp4("0.0.0.0", 68, 67, "discover"),
 				} {
 					if err := unix.Sendto(out, ethernet(guest, unix.ETH_P_IP, frame), 0, &unix.SockaddrLinklayer{Ifindex: index}); err != nil {
 						t.Fatal(err)

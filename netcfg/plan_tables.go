@@ -92,6 +92,14 @@ func planTable(id tableID, from, to *table) (grow, shrink []Change) {
 			grow = append(grow, setChain{id, name, old, c})
 		}
 	}
+	for _, name := range sortedKeys(from.sets) {
+		// A map that leads to a chain holds it for as long as it has the element.
+		if s := from.sets[name]; s.verdicts && len(s.elements) > 0 {
+			if _, stays := to.sets[name]; !stays {
+				shrink = append(shrink, setElements{table: id, name: name, of: s, del: maps.Clone(s.elements)})
+			}
+		}
+	}
 	for _, name := range sortedKeys(from.chains) {
 		if _, ok := to.chains[name]; !ok {
 			shrink = append(shrink, delChain{id, name})

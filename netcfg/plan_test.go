@@ -121,7 +121,6 @@ func TestPlanProperties(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		m, dir := newMemory(), t.TempDir()
 		m.addSegment(r)
-		m.old = r.IntN(4) == 0
 		if r.IntN(3) == 0 {
 			m.sysctls[ipForward] = "1"
 			for _, name := range []string{"eth0", "eth1"} {
@@ -226,8 +225,8 @@ func TestOrder(t *testing.T) {
 	h := m.host(t, t.TempDir())
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
-	want := `firewall   + table inet labnet (16 chains, 56 rules)
-firewall   + table bridge labnet (10 chains, 30 rules)
+	want := `firewall   + table inet labnet (17 chains, 56 rules)
+firewall   + table bridge labnet (8 chains, 27 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
 sysctls    + sysctl net.ipv6.conf.br0.accept_ra 0
@@ -255,8 +254,8 @@ ports      - port tap1 on br0 (down, as before)
 sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
-firewall   - table inet labnet (16 chains, 56 rules)
-firewall   - table bridge labnet (10 chains, 30 rules)
+firewall   - table inet labnet (17 chains, 56 rules)
+firewall   - table bridge labnet (8 chains, 27 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("down: %s", diff)

@@ -154,7 +154,7 @@ func (p Plan) newPorts() Plan {
 		case attachPort:
 			part.Grow = append(part.Grow, c)
 		case setElements:
-			if c.table == bridgeTable && (c.name == guestPorts || c.name == neighbours) {
+			if c.table == bridgeTable && c.name == guestPorts {
 				part.Grow = append(part.Grow, c)
 			}
 		}

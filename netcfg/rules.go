@@ -224,6 +224,11 @@ func etherSource(mac string) part {
 	return part{payload(expr.PayloadBaseLLHeader, 6, 6), eq(hw)}
 }
 
+func etherSourceNot(mac string) part {
+	hw, _ := net.ParseMAC(mac)
+	return part{payload(expr.PayloadBaseLLHeader, 6, 6), ne(hw)}
+}
+
 func etherDestination(mac string) part {
 	hw, _ := net.ParseMAC(mac)
 	return part{payload(expr.PayloadBaseLLHeader, 0, 6), eq(hw)}

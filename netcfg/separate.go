@@ -68,8 +68,8 @@ func (t *table) addCrossings(cfg Config, n Network) {
 
 // hostRules say what guests reach of the host, on whichever of its addresses, with a new connection. Questions to a gateway address go
 // on to that one's own rules.
-func hostRules(n Network, check []rule) []rule {
-	rules := slices.Concat([]rule{inet("", ctState(established), accept())}, check, limitConnections())
+func hostRules(n Network) []rule {
+	rules := append([]rule{inet("", ctState(established), accept())}, limitConnections()...)
 	gateways := addr4Vmap(daddrOffset, "gateways")
 	if !n.Services {
 		return append(rules, inet("", ip4Proto, gateways))

@@ -291,7 +291,7 @@ func TestManyTAPs(t *testing.T) {
 	removal := apply(t, h, few)
 	removed := time.Since(began)
 	inOrder(t, h, few)
-	if got, want := len(removal.Shrink), 402; got != want || len(removal.steps()) != 2 {
+	if got, want := len(removal.Shrink), 401; got != want || len(removal.steps()) != 2 {
 		t.Errorf("%d changes in %d steps instead of %d in 2", got, len(removal.steps()), want)
 	}
 	began = time.Now()
