@@ -48,8 +48,8 @@ func acceptOn(listener net.Listener) {
 	}
 }
 
-// connect opens connections for as many milliseconds as its argument says, and prints how many there were.
-func connect(args []string) error {
+// openConnections opens connections for as many milliseconds as its argument says, and prints how many there were.
+func openConnections(args []string) error {
 	if len(args) != 1 {
 		return errors.New("how many milliseconds?")
 	}

@@ -34,7 +34,7 @@ func main() {
 // helpers are the programs that this one starts of itself.
 var helpers = map[string]func(args []string) error{
 	acceptorName:  accept,
-	connectorName: connect,
+	connectorName: openConnections,
 }
 
 func firstArgument() string {

@@ -10,9 +10,9 @@ import (
 
 func TestCompare(t *testing.T) {
 	pairs := []pair{
-		{sample{rate: 100, cpu: 2}, sample{rate: 90, cpu: 2}},
-		{sample{rate: 100, cpu: 2}, sample{rate: 99, cpu: 1}},
-		{sample{rate: 50, cpu: 2}, sample{rate: 55, cpu: 4}},
+		{sample{100, time.Second, 2 * time.Second}, sample{90, time.Second, 1800 * time.Millisecond}},
+		{sample{100, time.Second, 2 * time.Second}, sample{99, time.Second, 990 * time.Millisecond}},
+		{sample{50, time.Second, time.Second}, sample{55, time.Second, 2200 * time.Millisecond}},
 	}
 	write := func(float64) string { return "x" }
 	for _, test := range []struct {
@@ -31,8 +31,8 @@ func TestCompare(t *testing.T) {
 
 func TestReportSaysWhatWasMeasured(t *testing.T) {
 	b := &bench{
-		opts: &options{pairs: 1}, throughput: []pair{{sample{rate: 10e9, cpu: 0.1}, sample{rate: 9.9e9, cpu: 0.1}}},
-		connections: []pair{{sample{rate: 20000, cpu: 50}, sample{rate: 18000, cpu: 55}}},
+		opts: &options{pairs: 1}, throughput: []pair{{sample{10e9, time.Second, time.Second}, sample{9.9e9, time.Second, time.Second}}},
+		connections: []pair{{sample{20000, time.Second, time.Second}, sample{18000, time.Second, time.Second}}},
 	}
 	text := b.report()
 	for _, want := range []string{

@@ -14,11 +14,24 @@ import (
 	"labnet/bench/stage"
 )
 
-// sample is one measurement of one router.
+// sample is what was measured of one router.
 type sample struct {
-	rate float64 // bits or connections a second
-	cpu  float64 // seconds of all CPUs for a Gbit, or microseconds for a connection
+	done float64       // bits or connections
+	in   time.Duration // in which
+	busy time.Duration // of all CPUs
 }
+
+func (s *sample) add(x sample) {
+	s.done += x.done
+	s.in += x.in
+	s.busy += x.busy
+}
+
+// rate is bits or connections a second.
+func (s sample) rate() float64 { return s.done / s.in.Seconds() }
+
+// cost is seconds of all CPUs for each.
+func (s sample) cost() float64 { return s.busy.Seconds() / s.done }
 
 // pair is both routers measured one after the other.
 type pair struct{ plain, labnet sample }
@@ -36,7 +49,13 @@ type bench struct {
 }
 
 // settle is how long a bed is given before it is measured, for what its links and programs still have to do.
-const settle = 500 * time.Millisecond
+const settle = 100 * time.Millisecond
+
+// A measurement is made of slices, of both routers by turns: the machine's speed changes within seconds. iperf3 has no shorter ones.
+const (
+	iperfSlice   = time.Second
+	connectSlice = 250 * time.Millisecond
+)
 
 func (b *bench) measure(ctx context.Context) error {
 	if err := b.lookAround(); err != nil {
@@ -63,10 +82,11 @@ func (b *bench) measure(ctx context.Context) error {
 	for i := range b.opts.pairs {
 		b.progress("pair %d of %d", i+1, b.opts.pairs)
 		for _, kind := range []struct {
-			into *[]pair
-			one  func(context.Context, *bed) (sample, error)
-		}{{&b.throughput, b.iperf}, {&b.connections, b.connect}} {
-			p, err := inTurn(ctx, plain, labnet, i%2 == 1, kind.one)
+			into  *[]pair
+			slice time.Duration
+			one   func(*bed) (sample, error)
+		}{{&b.throughput, iperfSlice, iperf}, {&b.connections, connectSlice, connect}} {
+			p, err := inTurn(ctx, plain, labnet, i, int(b.opts.each/kind.slice), kind.one)
 			if err != nil {
 				return err
 			}
@@ -99,21 +119,23 @@ func (b *bench) lookAround() error {
 	return nil
 }
 
-// inTurn measures both routers, every other time in reverse, so that none is always behind the other.
-func inTurn(ctx context.Context, plain, labnet *bed, reverse bool, one func(context.Context, *bed) (sample, error)) (p pair, err error) {
+// inTurn measures slices of both routers, every other time in reverse, so that none is always behind the other.
+func inTurn(ctx context.Context, plain, labnet *bed, first, slices int, one func(*bed) (sample, error)) (p pair, err error) {
 	steps := []struct {
 		bed  *bed
 		into *sample
 	}{{plain, &p.plain}, {labnet, &p.labnet}}
-	if reverse {
-		steps[0], steps[1] = steps[1], steps[0]
-	}
-	for _, s := range steps {
-		if err := pause(ctx, settle); err != nil {
-			return p, err
-		}
-		if *s.into, err = one(ctx, s.bed); err != nil {
-			return p, fmt.Errorf("%s: %w", s.bed.title, err)
+	for i := range slices {
+		for turn := range steps {
+			s := steps[(turn+first+i)%2]
+			if err := pause(ctx, settle); err != nil {
+				return p, err
+			}
+			slice, err := one(s.bed)
+			if err != nil {
+				return p, fmt.Errorf("%s: %w", s.bed.title, err)
+			}
+			s.into.add(slice)
 		}
 	}
 	return p, nil
@@ -157,12 +179,12 @@ func (b *bed) serve(ctx context.Context, o *options) error {
 }
 
 // iperf measures one TCP connection.
-func (b *bench) iperf(_ context.Context, bed *bed) (sample, error) {
+func iperf(bed *bed) (sample, error) {
 	before, err := busy()
 	if err != nil {
 		return sample{}, err
 	}
-	out, err := output(bed.guest, "iperf3", "-c", lanAddr, "-J", "-t", strconv.Itoa(int(b.opts.each.Seconds())))
+	out, err := output(bed.guest, "iperf3", "-c", lanAddr, "-J", "-t", strconv.Itoa(int(iperfSlice.Seconds())))
 	if err != nil {
 		return sample{}, err
 	}
@@ -173,8 +195,8 @@ func (b *bench) iperf(_ context.Context, bed *bed) (sample, error) {
 	var result struct {
 		End struct {
 			Received struct {
-				Bytes int64   `json:"bytes"`
-				Rate  float64 `json:"bits_per_second"`
+				Bytes   int64   `json:"bytes"`
+				Seconds float64 `json:"seconds"`
 			} `json:"sum_received"`
 		} `json:"end"`
 	}
@@ -182,14 +204,14 @@ func (b *bench) iperf(_ context.Context, bed *bed) (sample, error) {
 		return sample{}, fmt.Errorf("reading iperf3's answer: %w", err)
 	}
 	r := result.End.Received
-	if r.Bytes == 0 {
+	if r.Bytes == 0 || r.Seconds <= 0 {
 		return sample{}, errors.New("iperf3 moved nothing")
 	}
-	return sample{rate: r.Rate, cpu: (after - before).Seconds() / (float64(r.Bytes) * 8 / 1e9)}, nil
+	return sample{done: float64(r.Bytes) * 8, in: time.Duration(r.Seconds * float64(time.Second)), busy: after - before}, nil
 }
 
 // connect measures how many connections can be opened.
-func (b *bench) connect(_ context.Context, bed *bed) (sample, error) {
+func connect(bed *bed) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return sample{}, err
@@ -202,7 +224,7 @@ func (b *bench) connect(_ context.Context, bed *bed) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	out, err := output(bed.guest, self, connectorName, strconv.FormatInt(b.opts.each.Milliseconds(), 10))
+	out, err := output(bed.guest, self, connectorName, strconv.FormatInt(connectSlice.Milliseconds(), 10))
 	if err != nil {
 		return sample{}, err
 	}
@@ -214,7 +236,7 @@ func (b *bench) connect(_ context.Context, bed *bed) (sample, error) {
 	if err != nil || n == 0 {
 		return sample{}, fmt.Errorf("no connections: %q", out)
 	}
-	return sample{rate: n / b.opts.each.Seconds(), cpu: float64((after - before).Microseconds()) / n}, nil
+	return sample{done: n, in: connectSlice, busy: after - before}, nil
 }
 
 // busy is how long all CPUs have computed, programs, kernel and interrupts: forwarding happens in whatever a packet interrupts.

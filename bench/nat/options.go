@@ -33,7 +33,7 @@ func parseFlags(args []string) (*options, error) {
 	flags.StringVar(&o.dir, "dir", "/var/tmp", "`directory` for labnet's files")
 	flags.StringVar(&o.write, "write", "", "also put the results into this `file`, between its markers")
 	flags.IntVar(&o.pairs, "pairs", 20, "how many `times` both are measured, one after the other; the medians count")
-	flags.DurationVar(&o.each, "each", 3*time.Second, "`duration` of one measurement")
+	flags.DurationVar(&o.each, "each", 3*time.Second, "`duration` of a router's measurement in a pair")
 	flags.IntVar(&o.rounds, "rounds", 60, "how many `times` packets of each kind are sent through both")
 	cpus := flags.String("cpus", stage.List(online), "the `CPUs` that everything runs on, as 0,2-3")
 	quick := flags.Bool("quick", false, "only try whether everything works")

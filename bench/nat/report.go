@@ -17,16 +17,16 @@ func (b *bench) report() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "- Machine: %s, %d CPUs; Linux %s. Load when it began (1 min): %s.\n", report.CPUModel(), b.cpus, report.Kernel(), b.load)
 	fmt.Fprintf(&out, "- Everything on CPU %s: the guest, the LAN and what forwards between them. %s.\n", stage.List(b.opts.cpus), strings.Join(b.versions, "; "))
-	fmt.Fprintf(&out, "- %d pairs, both routers in each, one after the other and every other time in reverse; %v each. Medians; the ratio is the median of the pairs' ratios, "+
-		"with the quarter below and above it.\n", b.opts.pairs, b.opts.each)
+	fmt.Fprintf(&out, "- %d pairs, %v of each router in each, by turns in slices of %v (TCP) and %v (connections), since the machine's speed changes within seconds. Medians; "+
+		"the ratio is the median of the pairs' ratios, with the quarter below and above it.\n", b.opts.pairs, b.opts.each, iperfSlice, connectSlice)
 	fmt.Fprint(&out, "- iptables: `iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -o eth0 -j MASQUERADE` and `ip_forward`, no other rule. labnet: its defaults.\n\n")
 	report.Table(&out, []string{"", "iptables", "labnet", "labnet / iptables", fmt.Sprintf("at least %.2f", atLeast)}, [][]string{
 		row("one TCP connection, Gbit/s", b.throughput, pair.rates, func(v float64) string { return fmt.Sprintf("%.2f", v/1e9) }),
 		row("connections opened a second", b.connections, pair.rates, report.Thousands),
 	})
 	report.Table(&out, []string{"CPU of the whole machine", "iptables", "labnet", "labnet / iptables", ""}, [][]string{
-		spent("ms for a Gbit", b.throughput, func(v float64) string { return fmt.Sprintf("%.1f", v*1000) }),
-		spent("µs for a connection", b.connections, func(v float64) string { return fmt.Sprintf("%.1f", v) }),
+		spent("ms for a Gbit", b.throughput, func(v float64) string { return fmt.Sprintf("%.1f", v*1e12) }),
+		spent("µs for a connection", b.connections, func(v float64) string { return fmt.Sprintf("%.1f", v*1e6) }),
 	})
 	rows := make([][]string, len(b.costs))
 	for i, c := range b.costs {
@@ -38,8 +38,8 @@ func (b *bench) report() string {
 	return out.String()
 }
 
-func (p pair) rates() (plain, labnet float64) { return p.plain.rate, p.labnet.rate }
-func (p pair) cpu() (plain, labnet float64)   { return p.plain.cpu, p.labnet.cpu }
+func (p pair) rates() (plain, labnet float64) { return p.plain.rate(), p.labnet.rate() }
+func (p pair) costs() (plain, labnet float64) { return p.plain.cost(), p.labnet.cost() }
 
 func row(title string, pairs []pair, of func(pair) (float64, float64), write func(float64) string) []string {
 	columns, ratio := compare(pairs, of, write)
@@ -47,7 +47,7 @@ func row(title string, pairs []pair, of func(pair) (float64, float64), write fun
 }
 
 func spent(title string, pairs []pair, write func(float64) string) []string {
-	columns, _ := compare(pairs, pair.cpu, write)
+	columns, _ := compare(pairs, pair.costs, write)
 	return append([]string{title}, append(columns, "")...)
 }
 
