@@ -95,23 +95,46 @@ func inetBase(cfg Config) *table {
 	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
-		inet("", iifnameVmap(toHost)),
+		toNetworks(cfg, iifname, iifnameVmap, toHost, "host_"),
 		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(daddrOffset, "gateways")))
 	t.chains["forward"] = hooked("filter", hookForward, priorityFilter,
 		// Most packets: what was let in once goes on. What no longer may, is forgotten by connection tracking when that changes.
 		inet("", ctState(established), accept()),
-		inet("", iifnameVmap("from_bridge")),
-		inet("", oifnameVmap("to_bridge")),
+		toNetworks(cfg, iifname, iifnameVmap, "from_bridge", "from_"),
+		toNetworks(cfg, oifname, oifnameVmap, "to_bridge", "to_"),
 		// Where an uplink is itself a bridge, br_netfilter brings frames here that are only passing through it.
 		inet("", ifnamesIn("bridged_uplinks"), accept()),
 		// Forwarding is a matter of the interface that a packet comes in by: replies to guests need it on the uplink, which would
 		// open the host's other networks to the uplink's.
 		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
-	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT,
-		inet("", udp, dport(53), localSource(), jumpTo("questions")),
-		inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(saddrOffset, "masquerade4")))
+	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT, append(
+		[]rule{inet("", udp, dport(53), localSource(), jumpTo("questions"))}, toMasquerade(cfg)...)...)
 	t.rememberQuestionsShortly()
 	return t
+}
+
+// toNetworks leads to a network's chain by the name of its bridge, by a map if there are several: looking into one takes as long as four
+// comparisons.
+func toNetworks(cfg Config, is, in func(string) part, set, prefix string) rule {
+	if len(cfg.Networks) == 1 {
+		n := cfg.Networks[0]
+		return inet("", is(n.Bridge), leadTo(prefix+n.Name))
+	}
+	return inet("", in(set))
+}
+
+// toMasquerade leads to the chains of networks that are masqueraded, by their guests' addresses.
+func toMasquerade(cfg Config) []rule {
+	if len(cfg.Networks) != 1 {
+		return []rule{inet("", nfproto(unix.NFPROTO_IPV4), addr4Vmap(saddrOffset, "masquerade4"))}
+	}
+	var rules []rule
+	if n := cfg.Networks[0]; n.Masquerade {
+		for _, subnet := range n.reach() {
+			rules = append(rules, inet("", ip4Proto, saddr4(subnet), leadTo("masquerade_"+n.Name)))
+		}
+	}
+	return rules
 }
 
 func (t *table) addNetwork(cfg Config, n Network, s separation) {

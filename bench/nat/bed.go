@@ -118,9 +118,12 @@ func output(namespace string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// remove ends the bed's programs. The namespaces go with ours.
+// remove ends the bed's programs, and takes its namespaces away.
 func (b *bed) remove() {
 	for _, p := range b.processes {
 		p.Stop()
+	}
+	for _, name := range []string{b.guest, b.router, b.lan} {
+		_ = stage.IP("netns", "del", name)
 	}
 }

@@ -17,7 +17,7 @@ func (b *bench) report() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "- Machine: %s, %d CPUs; Linux %s. Load when it began (1 min): %s.\n", report.CPUModel(), b.cpus, report.Kernel(), b.load)
 	fmt.Fprintf(&out, "- Everything on CPU %s: the guest, the LAN and what forwards between them. %s.\n", stage.List(b.opts.cpus), strings.Join(b.versions, "; "))
-	fmt.Fprintf(&out, "- %d pairs, %v of each router in each, by turns in slices of %v (TCP) and %v (connections), since the machine's speed changes within seconds. Medians; "+
+	fmt.Fprintf(&out, "- %d pairs, %v of each router in each, by turns in slices of %v (TCP) and %v (connections), since the machine's speed changes within seconds; all made anew after every second pair. Medians; "+
 		"the ratio is the median of the pairs' ratios, with the quarter below and above it.\n", b.opts.pairs, b.opts.each, iperfSlice, connectSlice)
 	fmt.Fprint(&out, "- iptables: `iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -o eth0 -j MASQUERADE` and `ip_forward`, no other rule. labnet: its defaults.\n\n")
 	report.Table(&out, []string{"", "iptables", "labnet", "labnet / iptables", fmt.Sprintf("at least %.2f", atLeast)}, [][]string{
