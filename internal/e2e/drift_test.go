@@ -38,7 +38,7 @@ func TestEveryObjectComesBack(t *testing.T) {
 		{"sysctl that the kernel tells of", "sysctl -q -w net.ipv4.conf.eth0.forwarding=0", "~ sysctl net.ipv4.conf.eth0.forwarding 0 -> 1", ""},
 		{"sysctl that it doesn't tell of", "sysctl -q -w net.ipv4.conf.br0.promote_secondaries=0", "~ sysctl net.ipv4.conf.br0.promote_secondaries 0 -> 1", ""},
 		{"rule", "nft flush chain inet labnet to_lab", "~ chain inet labnet to_lab", `by="nft (pid`},
-		{"chain", "nft 'delete element inet labnet to_bridge { br0 }; delete chain inet labnet to_lab'", "+ chain inet labnet to_lab", `by="nft (pid`},
+		{"chain", "nft 'flush chain inet labnet forward; delete element inet labnet to_bridge { br0 }; delete chain inet labnet to_lab'", "+ chain inet labnet to_lab", `by="nft (pid`},
 		{"element", "nft flush set inet labnet bridges", "~ set inet labnet bridges (+br0)", `by="nft (pid`},
 		{"port's guard", "nft 'delete element bridge labnet guests { vm1 }'", "~ set bridge labnet guests (+vm1)", `by="nft (pid`},
 		{"table inet", "nft delete table inet labnet", "+ table inet labnet", `by="nft (pid`},
