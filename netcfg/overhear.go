@@ -65,7 +65,17 @@ func (h *Host) Overhear(ctx context.Context, hear func(network string, frame []b
 		conn, err := h.openOverhearing()
 		if err == nil {
 			began := time.Now()
-			err = errors.Join(overhear(ctx, conn, hear), conn.Close())
+			err = receive(ctx, conn, func(m netlink.Message) error {
+				if uint16(m.Header.Type) != nfulnlPacket {
+					return nil
+				}
+				network, frame, err := readShown(m)
+				if err == nil && frame != nil {
+					hear(network, frame)
+				}
+				return err
+			})
+			err = errors.Join(err, conn.Close())
 			if time.Since(began) > time.Minute {
 				failed = 0
 			}
@@ -103,39 +113,28 @@ func (h *Host) openOverhearing() (conn *netlink.Conn, err error) {
 		}
 	}
 	// What doesn't fit is a server's that is noticed by the rest.
-	return conn, conn.SetOption(netlink.NoENOBUFS, true)
+	if err := conn.SetOption(netlink.NoENOBUFS, true); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
-func overhear(ctx context.Context, conn *netlink.Conn, hear func(network string, frame []byte)) error {
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	for {
-		messages, err := conn.Receive()
-		if err != nil {
-			return err
+// readShown reads what is in a message of the log: the network that it is of, and the Ethernet frame, if there is one.
+func readShown(m netlink.Message) (network string, frame []byte, err error) {
+	var ethernet, packet []byte
+	err = eachAttribute(m.Data, 4, func(kind uint16, v []byte) {
+		switch kind {
+		case nfulaPrefix:
+			network = text(v)
+		case nfulaHWHeader:
+			ethernet = v
+		case nfulaPayload:
+			packet = v
 		}
-		for _, m := range messages {
-			if uint16(m.Header.Type) != nfulnlPacket {
-				continue
-			}
-			var network string
-			var ethernet, packet []byte
-			if err := eachAttribute(m.Data, 4, func(kind uint16, v []byte) {
-				switch kind {
-				case nfulaPrefix:
-					network = text(v)
-				case nfulaHWHeader:
-					ethernet = v
-				case nfulaPayload:
-					packet = v
-				}
-			}); err != nil {
-				return err
-			}
-			const etherLen = 14
-			if len(ethernet) >= etherLen {
-				hear(network, append(ethernet[:etherLen:etherLen], packet...))
-			}
-		}
+	})
+	const etherLen = 14
+	if len(ethernet) < etherLen {
+		return network, nil, err
 	}
+	return network, append(ethernet[:etherLen:etherLen], packet...), err
 }

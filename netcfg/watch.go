@@ -84,7 +84,12 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 		h.log.Debug("watching the host's network")
 		h.edits.Store(0)
 		h.nudge()
-		err = h.listen(ctx, conn, matters)
+		err = receive(ctx, conn, func(m netlink.Message) error {
+			if matters(m) {
+				h.nudge()
+			}
+			return nil
+		})
 		if closed := conn.Close(); err == nil {
 			err = closed
 		}
@@ -97,7 +102,8 @@ func (h *Host) watch(ctx context.Context, subscribe func() (*netlink.Conn, error
 	return nil
 }
 
-func (h *Host) listen(ctx context.Context, conn *netlink.Conn, matters func(netlink.Message) bool) error {
+// receive calls take with each message that comes, until that or the socket fails, or ctx ends.
+func receive(ctx context.Context, conn *netlink.Conn, take func(netlink.Message) error) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for {
@@ -106,8 +112,8 @@ func (h *Host) listen(ctx context.Context, conn *netlink.Conn, matters func(netl
 			return err
 		}
 		for _, m := range messages {
-			if matters(m) {
-				h.nudge()
+			if err := take(m); err != nil {
+				return err
 			}
 		}
 	}

@@ -295,7 +295,7 @@ func TestLostEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Run(t, "sh", "-c", "for i in $(seq 200); do echo link set eth0 alias $i; done | ip -batch -")
-	if err := h.listen(t.Context(), conn, nil); err == nil {
+	if err := receive(t.Context(), conn, nil); err == nil {
 		t.Error("lost events aren't noticed")
 	}
 	r.Run(t, "ip", "link", "set", "br0", "down")

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"labnet/internal/nettest"
 )
 
 // person is the credentials of somebody's process.
@@ -26,10 +28,7 @@ type person struct {
 func as(t *testing.T, p person, f func() error) error {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		if os.Getenv("LABNET_TEST_NO_SKIP") == "1" {
-			t.Fatal("this test needs root")
-		}
-		t.Skip("needs root, to be somebody else")
+		nettest.Skip(t, "this test needs root, to be somebody else")
 	}
 	done := make(chan error)
 	go func() {

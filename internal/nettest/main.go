@@ -39,17 +39,22 @@ func Main(m *testing.M) {
 	os.Exit(reexec())
 }
 
-// NeedRoot skips a test that needs namespaces where there is no privilege for them. With LABNET_TEST_NO_SKIP=1, which
-// `make test` sets for root, a skip is a failure.
+// NeedRoot skips a test that needs namespaces where there is no privilege for them.
 func NeedRoot(t testing.TB) {
 	t.Helper()
 	if os.Getenv(inside) != "" {
 		return
 	}
+	Skip(t, "this test needs root and nettest.Main in TestMain")
+}
+
+// Skip skips a test for want of something. With LABNET_TEST_NO_SKIP=1, which `make test` sets for root, that is a failure.
+func Skip(t testing.TB, why string) {
+	t.Helper()
 	if os.Getenv("LABNET_TEST_NO_SKIP") == "1" {
-		t.Fatal("this test needs root and nettest.Main in TestMain")
+		t.Fatal(why)
 	}
-	t.Skip("needs root: network namespaces")
+	t.Skip(why)
 }
 
 // reexec starts the test binary again as process 1 of fresh namespaces, and returns its exit code.
