@@ -11,6 +11,7 @@ type facts struct {
 	links     []link
 	addresses []linkAddress
 	routes    []route
+	routed6   map[int]bool         // links by which IPv6 is routed, beyond the link itself
 	sysctls   map[sysctlKey]string // absent: doesn't exist
 	tables    map[tableID]*table   // ours
 	record    record               // empty if there is none, or one of another boot or namespace

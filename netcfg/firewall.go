@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -54,7 +55,7 @@ func firewall(cfg Config, f *facts, uplinks []string, ports map[string]port) map
 		s := f.separation(cfg, n)
 		inet.addNetwork(cfg, n, s)
 		inet.addCrossings(cfg, n)
-		l2.addGuests(cfg, n, s.mac, f, ports)
+		l2.addGuests(cfg, n, s, f, ports)
 	}
 	inet.addPublishing(cfg, f)
 	inet.fitTCP(cfg, f, ports)
@@ -91,7 +92,6 @@ func inetBase(cfg Config) *table {
 	t.declare(keyIPv4, true, false, "gateways")
 	t.declare(keyIPv4, true, true, "masquerade4")
 
-	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw, ownSources(cfg)...)
 	// Everything that the host sends comes by here: the port is what a packet is quickest told apart by.
 	t.chains["output"] = hooked("filter", hookOutput, priorityRaw)
 	t.chains["input"] = hooked("filter", hookInput, priorityFilter,
@@ -107,8 +107,8 @@ func inetBase(cfg Config) *table {
 		// Forwarding is a matter of the interface that a packet comes in by: replies to guests need it on the uplink, which would
 		// open the host's other networks to the uplink's.
 		inet("not forwarded before labnet either", nfproto(unix.NFPROTO_IPV4), iifnameIn(closedUplinks), counted("not_forwarded"), drop()))
-	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT, append(
-		[]rule{inet("", udp, dport(53), localSource(), jumpTo("questions"))}, toMasquerade(cfg)...)...)
+	t.chains["postrouting"] = hooked("nat", hookPostrouting, prioritySrcNAT, slices.Concat(
+		quickMasquerade(cfg), []rule{inet("", udp, dport(53), localSource(), jumpTo("questions"))}, toMasquerade(cfg))...)
 	t.rememberQuestionsShortly()
 	return t
 }
@@ -121,6 +121,19 @@ func toNetworks(cfg Config, is, in func(string) part, set, prefix string) rule {
 		return inet("", is(n.Bridge), leadTo(prefix+n.Name))
 	}
 	return inet("", in(set))
+}
+
+// quickMasquerade is the masquerading of nearly all connections, if there is a single network: the same that its chain would do.
+func quickMasquerade(cfg Config) []rule {
+	if len(cfg.Networks) != 1 || !cfg.Networks[0].Masquerade {
+		return nil
+	}
+	n := cfg.Networks[0]
+	out := part{meta(expr.MetaKeyOIFNAME), ne(ifname(n.Bridge)), ne(ifname("lo"))}
+	if n.Uplink != "" {
+		out = oifname(n.Uplink)
+	}
+	return []rule{inet("", ip4Proto, l4proto(unix.IPPROTO_TCP), saddr4(n.Address.Masked()), out, counted("masqueraded"), masqueradePorts(1024, 65535))}
 }
 
 // toMasquerade leads to the chains of networks that are masqueraded, by their guests' addresses.
@@ -139,7 +152,7 @@ func toMasquerade(cfg Config) []rule {
 
 func (t *table) addNetwork(cfg Config, n Network, s separation) {
 	t.add("bridges", n.Bridge, "")
-	t.addSources(n)
+	t.addSources(n, s)
 	if n.DNS {
 		for _, a := range n.addresses() {
 			t.answers(53, "dns_answers", a.Addr())
@@ -151,7 +164,7 @@ func (t *table) addNetwork(cfg Config, n Network, s separation) {
 	for _, a := range n.addresses() {
 		t.lead("gateways", a.Addr().String(), "gateway_"+n.Name, gatewayRules(n)...)
 	}
-	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n)...)
+	t.lead(toHost, n.Bridge, "host_"+n.Name, hostRules(n, s)...)
 	t.lead("from_bridge", n.Bridge, "from_"+n.Name, letPublished(cfg, fromRules(cfg, n, s))...)
 	t.lead("to_bridge", n.Bridge, "to_"+n.Name, toRules(n)...)
 	if n.Masquerade {
@@ -170,72 +183,6 @@ var (
 	unspecified4     = netip.IPv4Unspecified()
 	unspecified6     = netip.MustParsePrefix("::/128")
 )
-
-// ownSources lead to what guests may send from, before connection tracking: each packet that comes to the host is looked at. With a single
-// network nearly all of them pass two comparisons, which are quicker than looking into a map; a bridge that isn't labnet's own has more to
-// be looked at.
-func ownSources(cfg Config) []rule {
-	if len(cfg.Networks) != 1 || cfg.Networks[0].Adopt {
-		return []rule{inet("", iifnameVmap("sources"))}
-	}
-	n := cfg.Networks[0]
-	if n.Guard == GuardOff {
-		return nil
-	}
-	rules := []rule{inet("", iifnameNot(n.Bridge), ret())}
-	for _, subnet := range n.reach() {
-		rules = append(rules, inet("", ip4Proto, saddr4(subnet), ret()))
-	}
-	return append(rules, inet("", leadTo("source_"+n.Name)))
-}
-
-// addSources says what guests may send from. On an adopted bridge ports of others are no guests for the bridge's rules, so that what those
-// do for guests' questions, and about DHCP servers, is done here.
-func (t *table) addSources(n Network) {
-	var rules []rule
-	pass := ret
-	if n.Adopt {
-		rules = overheard(n, familyInet)
-		if asks := untracked(n); len(asks) > 0 {
-			name := "asks_" + n.Name
-			t.chains[name] = chain{rules: asks}
-			pass = func() part { return leadTo(name) }
-		}
-	}
-	if n.Guard != GuardOff {
-		for _, subnet := range n.reach() {
-			rules = append(rules, inet("", ip4Proto, saddr4(subnet), pass()))
-		}
-		rules = append(rules,
-			// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
-			inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), pass()),
-			inet("", ip4Proto, daddr4(single(n.Address.Addr())), udp, sport(68), dport(67), pass()),
-			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
-			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
-			inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
-	}
-	if n.Adopt {
-		rules = append(rules, inet("", pass()))
-	}
-	t.lead("sources", n.Bridge, "source_"+n.Name, rules...)
-}
-
-// untracked are the rules for what guests ask the host, which isn't tracked: a question and its answer are over at once, and thousands of
-// them would fill the table of connections.
-func untracked(n Network) []rule {
-	var rules []rule
-	if n.DNS {
-		for _, a := range n.addresses() {
-			rules = append(rules, inet("", ip4Proto, daddr4(single(a.Addr())), udp, dport(53), notrack()))
-		}
-	}
-	if n.DHCP {
-		for _, to := range []netip.Prefix{single(n.Address.Addr()), limitedBroadcast} {
-			rules = append(rules, inet("", ip4Proto, daddr4(to), udp, dport(67), notrack()))
-		}
-	}
-	return rules
-}
 
 // answers leaves what a gateway sends from a port untracked, wherever it goes: it answers questions that aren't tracked either. One
 // comparison for each network is quicker than a look into a set, of which there is one for each answer.
@@ -280,7 +227,11 @@ const established = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
 
 // fromRules say where guests may go with a new connection.
 func fromRules(cfg Config, n Network, s separation) []rule {
-	rules := amongGuests(n, s)
+	if cfg.open(n) {
+		// Whatever the other rules say, it may go: by the shortest way, if its source and its share are beyond doubt.
+		return slices.Concat([]rule{inet("", unsuspected(n.Address.Masked()), accept())}, amongGuests(n, s, drawn), s.checked(n), placed(), []rule{inet("", leadTo(drawn))})
+	}
+	rules := append(amongGuests(n, s, admitted), s.checked(n)...)
 	if s.enters {
 		rules = append(rules, inet("", ifnamesIn(crossings), leadTo(admitted)))
 	}
@@ -294,10 +245,19 @@ func fromRules(cfg Config, n Network, s separation) []rule {
 		rules = append(rules, inet("only by its uplink", oifnameNot(n.Uplink), counted("refused_out"), reject()))
 	}
 	if n.Masquerade {
-		// What conntrack can't place isn't translated: it would show the LAN a guest's own address.
-		rules = append(rules, inet("", ctState(expr.CtStateBitINVALID), counted("invalid"), drop()))
+		rules = append(rules, placed()...)
 	}
 	return append(rules, inet("", leadTo(admitted)))
+}
+
+// open reports whether guests may go everywhere, and are masqueraded.
+func (cfg Config) open(n Network) bool {
+	return len(cfg.Networks) == 1 && n.Masquerade && n.Uplink == "" && !n.Isolate && !n.Isolated
+}
+
+// placed drops what conntrack can't place: it wouldn't be translated, and would show the LAN a guest's own address.
+func placed() []rule {
+	return []rule{inet("", ctState(expr.CtStateBitINVALID), counted("invalid"), drop())}
 }
 
 // toRules say who may reach guests from outside: with masquerade only who is answered or published, else everybody.

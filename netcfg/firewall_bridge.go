@@ -3,6 +3,7 @@ package netcfg
 import (
 	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -37,8 +38,8 @@ func bridgeBase() *table {
 }
 
 // addGuests makes the rules of a network's guests. By its protocol a frame goes to a chain that has the rules of that protocol alone.
-func (t *table) addGuests(cfg Config, n Network, mac string, f *facts, ports map[string]port) {
-	g := guestRules{n: n, mac: mac}
+func (t *table) addGuests(cfg Config, n Network, s separation, f *facts, ports map[string]port) {
+	g := guestRules{n: n, separation: s}
 	chains := map[string][]rule{
 		"":        g.frames(),
 		"ip":      g.ip(),
@@ -81,9 +82,14 @@ func (g guestRules) harmless() []rule {
 	ip := etherType(unix.ETH_P_IP)
 	var own part
 	if g.n.Guard != GuardOff {
+		own = append(own, payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4))
+		subnet := g.n.Address.Masked()
 		for _, a := range g.n.addresses() {
-			own = append(own, payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4), ne(a.Addr().AsSlice()))
+			if subnet.Contains(a.Addr()) {
+				own = append(own, ne(a.Addr().AsSlice()))
+			}
 		}
+		own = append(own, masked(subnet), eq(subnet.Addr().AsSlice()))
 	}
 	own = append(own, etherSourceNot(g.mac)...)
 	return []rule{
@@ -94,8 +100,8 @@ func (g guestRules) harmless() []rule {
 
 // guestRules are the chains of a network in the bridge table, each of which knows what led to it.
 type guestRules struct {
-	n   Network
-	mac string // of the bridge
+	n Network
+	separation
 }
 
 func frame(comment string, parts ...part) rule { return newRule(familyBridge, comment, parts...) }
@@ -146,7 +152,8 @@ func (g guestRules) ip() []rule {
 				etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
 		}
 	}
-	return append(rules, frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
+	foreign, _ := g.foreignSources()
+	return slices.Concat(rules, foreign, []rule{frame("", l4proto(unix.IPPROTO_UDP), g.to("udp"))})
 }
 
 // udp are the rules for datagrams to low ports. What guests ask the host isn't tracked, see untracked; here it costs no other packet anything,
@@ -186,8 +193,8 @@ func (g guestRules) requests() []rule {
 }
 
 func (g guestRules) ip6() []rule {
-	return []rule{
+	_, foreign := g.foreignSources()
+	return append(foreign,
 		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),
-		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()),
-	}
+		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()))
 }

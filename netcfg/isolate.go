@@ -65,17 +65,17 @@ func attachIsolated(conn *netlink.Conn, index, bridge int) error {
 }
 
 // amongGuests are the rules for what goes from a bridge back into it: frames among its guests, which br_netfilter brings here, and
-// packets that a guest sent to the gateway for another guest.
-func amongGuests(n Network, s separation) []rule {
+// packets that a guest sent to the gateway for another guest. What may open connections is led on.
+func amongGuests(n Network, s separation, onward string) []rule {
 	back := oifname(n.Bridge)
 	switch {
 	case !n.Isolate:
-		return []rule{inet("", back, leadTo(admitted))}
+		return []rule{inet("", back, leadTo(onward))}
 	case n.Adopt:
 		// Ports of others aren't isolated. What is routed was sent to the bridge's own address.
 		return []rule{
 			inet("guests are kept apart", back, etherDestination(s.mac), counted("kept_apart"), reject()),
-			inet("", back, leadTo(admitted)),
+			inet("", back, leadTo(onward)),
 		}
 	}
 	return []rule{inet("guests are kept apart", back, counted("kept_apart"), reject())}

@@ -70,7 +70,7 @@ func TestRefusalNamesModules(t *testing.T) {
 		errno   unix.Errno
 		want    string
 	}{
-		{"connection tracking", needing("nft_ct"), []string{"nft_objref", "nft_connlimit", "nft_nat", "nft_meta_bridge"}, unix.ENOENT, "the kernel lacks the module nft_ct; load it by `modprobe nft_ct`"},
+		{"connection tracking", needing("nft_ct"), []string{"nft_objref", "nft_connlimit", "nft_nat", "nft_meta_bridge", "nft_numgen"}, unix.ENOENT, "the kernel lacks the module nft_ct; load it by `modprobe nft_ct`"},
 		// The rules of the chain that isn't there are refused too, whatever is in them.
 		{"the chain of translations", func(op operation) bool {
 			c, _ := op.needs()

@@ -183,6 +183,9 @@ func (ns *namespace) observeNetwork(cfg Config, rec record, tables map[tableID]*
 	if f.routes, err = readRoutes(ns.route); err != nil {
 		return nil, err
 	}
+	if f.routed6, err = readRouted6(ns.route); err != nil {
+		return nil, err
+	}
 	f.record = rec.follow(f.links)
 	if f.accounts, err = lookUpAccounts(cfg); err != nil {
 		return nil, err

@@ -225,8 +225,8 @@ func TestOrder(t *testing.T) {
 	h := m.host(t, t.TempDir())
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
-	want := `firewall   + table inet labnet (17 chains, 56 rules)
-firewall   + table bridge labnet (8 chains, 27 rules)
+	want := `firewall   + table inet labnet (18 chains, 61 rules)
+firewall   + table bridge labnet (8 chains, 29 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
 sysctls    + sysctl net.ipv6.conf.br0.accept_ra 0
@@ -241,7 +241,7 @@ ports      + port tap1 on br0
 	}
 	got = lines(apply(t, h, networks(lab(), dmz())))
 	for _, line := range []string{
-		"+ chain inet labnet from_dmz (4 rules)", "~ set inet labnet bridges (+br.dmz)", "+ sysctl net.ipv4.conf.br/dmz.forwarding 1",
+		"+ chain inet labnet from_dmz (5 rules)", "~ set inet labnet bridges (+br.dmz)", "+ sysctl net.ipv4.conf.br/dmz.forwarding 1",
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in:\n%s", line, got)
@@ -254,8 +254,8 @@ ports      - port tap1 on br0 (down, as before)
 sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
-firewall   - table inet labnet (17 chains, 56 rules)
-firewall   - table bridge labnet (8 chains, 27 rules)
+firewall   - table inet labnet (18 chains, 61 rules)
+firewall   - table bridge labnet (8 chains, 29 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("down: %s", diff)

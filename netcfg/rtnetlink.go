@@ -204,6 +204,42 @@ func readRoutes(conn *netlink.Conn) ([]route, error) {
 	return routes, nil
 }
 
+// readRouted6 tells the links by which IPv6 unicast is routed, other than to the link's own addresses (fe80::/10).
+func readRouted6(conn *netlink.Conn) (map[int]bool, error) {
+	request := make([]byte, unix.SizeofRtMsg)
+	request[0] = unix.AF_INET6
+	messages, err := dump(conn, unix.RTM_GETROUTE, request)
+	if err != nil {
+		return nil, fmt.Errorf("listing IPv6 routes: %w", err)
+	}
+	links := map[int]bool{}
+	for _, m := range messages {
+		if len(m.Data) < unix.SizeofRtMsg || m.Data[0] != unix.AF_INET6 || m.Data[7] != unix.RTN_UNICAST || m.Data[4] == unix.RT_TABLE_LOCAL {
+			continue
+		}
+		r, dst := route{}, netip.IPv6Unspecified()
+		if err := eachAttribute(m.Data, unix.SizeofRtMsg, func(kind uint16, v []byte) {
+			switch kind {
+			case unix.RTA_DST:
+				dst, _ = netip.AddrFromSlice(v)
+			case unix.RTA_OIF:
+				r.links = append(r.links, int(native32(v)))
+			case unix.RTA_MULTIPATH:
+				r.readHops(v)
+			}
+		}); err != nil {
+			return nil, err
+		}
+		if linkLocal6.Contains(dst) && int(m.Data[1]) >= linkLocal6.Bits() {
+			continue
+		}
+		for _, link := range r.links {
+			links[link] = true
+		}
+	}
+	return links, nil
+}
+
 // readHops reads the interfaces of a route over several: a list of rtnexthop.
 func (r *route) readHops(data []byte) {
 	for len(data) >= unix.SizeofRtNexthop {

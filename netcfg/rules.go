@@ -130,11 +130,17 @@ const (
 func ip4(offset uint32, p netip.Prefix) part {
 	m := part{payload(expr.PayloadBaseNetworkHeader, offset, 4)}
 	if !p.IsSingleIP() {
-		m = append(m, &expr.Bitwise{
-			SourceRegister: 1, DestRegister: 1, Len: 4, Mask: net.CIDRMask(p.Bits(), 32), Xor: make([]byte, 4),
-		})
+		m = append(m, masked(p))
 	}
 	return append(m, eq(p.Masked().Addr().AsSlice()))
+}
+
+// masked leaves the network of the address that was loaded.
+func masked(p netip.Prefix) expr.Any {
+	bits := p.Addr().BitLen()
+	return &expr.Bitwise{
+		SourceRegister: 1, DestRegister: 1, Len: uint32(bits / 8), Mask: net.CIDRMask(p.Bits(), bits), Xor: make([]byte, bits/8),
+	}
 }
 
 func saddr4(p netip.Prefix) part { return ip4(saddrOffset, p) }
@@ -147,11 +153,11 @@ func addr4Vmap(offset uint32, set string) part {
 }
 
 func saddr6(p netip.Prefix) part {
-	return part{
-		payload(expr.PayloadBaseNetworkHeader, 8, 16),
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 16, Mask: net.CIDRMask(p.Bits(), 128), Xor: make([]byte, 16)},
-		eq(p.Masked().Addr().AsSlice()),
-	}
+	return part{payload(expr.PayloadBaseNetworkHeader, 8, 16), masked(p), eq(p.Masked().Addr().AsSlice())}
+}
+
+func saddr6Not(p netip.Prefix) part {
+	return part{payload(expr.PayloadBaseNetworkHeader, 8, 16), masked(p), ne(p.Masked().Addr().AsSlice())}
 }
 
 // bits matches what conntrack says of a packet, if any of the bits is set.

@@ -18,14 +18,17 @@ const toHost = "to_host"
 
 // separation is what the rules of one network need to know of the others and of the host.
 type separation struct {
-	mac    string // of the bridge
-	enters bool   // its guests may go to another network
+	mac        string // of the bridge
+	enters     bool   // its guests may go to another network
+	looksFirst bool   // its guests' sources are looked at before they are tracked
 }
 
 func (f *facts) separation(cfg Config, n Network) separation {
 	return separation{
 		mac:    f.bridgeMAC(cfg, n),
 		enters: slices.ContainsFunc(cfg.Networks, func(to Network) bool { return mayEnter(n, to) }),
+
+		looksFirst: f.looksFirst(cfg, n),
 	}
 }
 
@@ -68,8 +71,8 @@ func (t *table) addCrossings(cfg Config, n Network) {
 
 // hostRules say what guests reach of the host, on whichever of its addresses, with a new connection. Questions to a gateway address go
 // on to that one's own rules.
-func hostRules(n Network) []rule {
-	rules := append([]rule{inet("", ctState(established), accept())}, limitConnections()...)
+func hostRules(n Network, s separation) []rule {
+	rules := slices.Concat([]rule{inet("", ctState(established), accept())}, s.checked(n), limitConnections())
 	gateways := addr4Vmap(daddrOffset, "gateways")
 	if !n.Services {
 		return append(rules, inet("", ip4Proto, gateways))

@@ -2,6 +2,8 @@ package netcfg
 
 import (
 	"encoding/binary"
+	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/google/nftables/expr"
@@ -13,8 +15,9 @@ import (
 // connection any more, the host included. Only packets that open a connection are counted, so that others cost nothing.
 
 const (
-	// admitted is the chain of what guests may open, if their share allows.
+	// admitted is the chain of what guests may open, if their share allows, and drawn that of what is to be counted.
 	admitted = "admitted"
+	drawn    = "drawn"
 	// counted4 counts connections by guests' IPv4 addresses; counted6 counts all over IPv6, which only reach the host itself, since a
 	// guest has as many link-local addresses as it likes; countedAll counts those of all guests.
 	counted4   = "connections"
@@ -63,16 +66,20 @@ func (t *table) declareShares(s shares) {
 	for name, key := range map[string]keyType{
 		counted4: keyIPv4Mark, counted6: keyMark, countedAll: keyMark, samples: keyIPv4Mark, samplesAll: keyMark, heavy: keyIPv4,
 	} {
-		t.sets[name] = set{key: key, dynamic: true, lasting: true, elements: map[string]string{}}
+		// A guest has hundreds of lists of its own, once it is heavy.
+		t.sets[name] = set{key: key, dynamic: true, lasting: true, large: name == counted4, elements: map[string]string{}}
 	}
 	const first, second = unix.NFT_REG32_00, unix.NFT_REG32_01
 	saddr := &expr.Payload{OperationType: expr.PayloadLoad, DestRegister: first, Base: expr.PayloadBaseNetworkHeader, Offset: saddrOffset, Len: 4}
-	t.chains["count"] = chain{rules: []rule{
+	t.chains["draw"] = chain{rules: []rule{
+		inet("", ip4Proto, part{saddr, isntIn(first, heavy)}, oftenNot(sampleOf), ret()),
 		// A datagram that nobody has answered yet opens nothing a second time.
 		inet("", ctStatus(ipsConfirmed), ret()),
+		inet("", leadTo("count")),
+	}}
+	t.chains["count"] = chain{rules: []rule{
 		inet("", ip4Proto, part{saddr, isIn(first, heavy)}, leadTo("count_all")),
 		inet("", nfproto(unix.NFPROTO_IPV6), leadTo("count_all")),
-		inet("", oftenNot(sampleOf), ret()),
 		inet("", ip4Proto, part{saddr}, overConnections(second, samples, s.own/4/sampleOf), part{addTo(heavy, first)}),
 		inet("", ip4Proto, overConnections(first, samplesAll, s.all/4/sampleOf), part{saddr, addTo(heavy, first)}),
 	}}
@@ -81,12 +88,27 @@ func (t *table) declareShares(s shares) {
 		inet("all guests' over IPv6", nfproto(unix.NFPROTO_IPV6), overConnections(first, counted6, s.own), counted(crowded), drop()),
 		inet("all guests' share", overConnections(first, countedAll, s.all/4*3), counted(crowded), drop()),
 	}}
-	t.chains[admitted] = chain{rules: append(limitConnections(), inet("", accept()))}
+	t.chains[admitted] = chain{rules: []rule{inet("", unsuspected(netip.Prefix{}), accept()), inet("", leadTo(drawn))}}
+	t.chains[drawn] = chain{rules: []rule{
+		inet("", ctStatus(ipsConfirmed), accept()),
+		inet("", ctState(expr.CtStateBitNEW), jumpTo("count")),
+		inet("", accept()),
+	}}
 }
 
 // limitConnections are rules that drop what would open a connection beyond the share.
 func limitConnections() []rule {
-	return []rule{inet("", ctState(expr.CtStateBitNEW), jumpTo("count"))}
+	return []rule{inet("", ctState(expr.CtStateBitNEW), jumpTo("draw"))}
+}
+
+// unsuspected matches what opens a connection from a subnet, or from anywhere, and isn't to be counted.
+func unsuspected(subnet netip.Prefix) part {
+	const first = unix.NFT_REG32_00
+	p := part{payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4), isntIn(first, heavy)}
+	if subnet.IsValid() {
+		p = append(p, masked(subnet), eq(subnet.Addr().AsSlice()))
+	}
+	return slices.Concat(ctState(expr.CtStateBitNEW), ip4Proto, p, oftenNot(sampleOf))
 }
 
 // overConnections matches packets beyond about most tracked connections. It keeps account in a dynamic set; the number of the list is put
@@ -104,6 +126,10 @@ func overConnections(register uint32, set string, most uint32) part {
 
 func isIn(register uint32, set string) expr.Any {
 	return &expr.Lookup{SourceRegister: register, SetName: set}
+}
+
+func isntIn(register uint32, set string) expr.Any {
+	return &expr.Lookup{SourceRegister: register, SetName: set, Invert: true}
 }
 
 func addTo(set string, register uint32) expr.Any {

@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -118,5 +119,82 @@ func TestQuestionsAreUntracked(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What someone routes by our bridge is let be, as soon as it is: whoever is behind a guest is answered, and nobody else may speak for him.
+func TestRoutesByHand(t *testing.T) {
+	r := newRouter(t)
+	guest := r.guest(t, "tap0", "10.0.0.10/24")
+	h := r.open(t)
+	apply(t, h, networks(lab()))
+	keep(t, h)
+	r.lan.Run(t, "ip", "route", "add", "10.8.0.0/16", "via", "192.0.2.2")
+	echo(t, r.lan, "192.0.2.1:7")
+	reaches(t, guest, "192.0.2.1:7", "192.0.2.2")
+	guest.Run(t, "ip", "address", "add", "10.8.0.5/32", "dev", "eth0")
+	behind := func() error {
+		var conn net.Conn
+		var err error
+		guest.Do(t, func() {
+			conn, err = (&net.Dialer{LocalAddr: &net.UDPAddr{IP: net.IPv4(10, 8, 0, 5)}}).Dial("udp4", "192.0.2.1:7")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, err = exchange(conn, "hello", silence)
+		return err
+	}
+	if behind() == nil {
+		t.Error("a source that isn't routed back is answered")
+	}
+	r.Run(t, "ip", "route", "add", "10.8.0.0/16", "via", "10.0.0.10")
+	nettest.Eventually(t, patience, behind)
+	spoofed := counter(t, r, "inet", "spoofed")
+	guest.Run(t, "ip", "address", "add", "192.0.2.1/32", "dev", "eth0")
+	r.Run(t, "sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.br0.rp_filter=0")
+	say(t, guest, "192.0.2.1:9", "192.0.2.2:9")
+	if n := counter(t, r, "inet", "spoofed"); n != spoofed+1 {
+		t.Errorf("%d packets from an address of the LAN's are dropped, want 1", n-spoofed)
+	}
+	guest.Run(t, "ip", "address", "delete", "192.0.2.1/32", "dev", "eth0")
+	r.Run(t, "ip", "route", "delete", "10.8.0.0/16")
+	nettest.Eventually(t, patience, func() error {
+		if behind() == nil {
+			return errors.New("what was behind the guest is still answered")
+		}
+		return nil
+	})
+	reaches(t, guest, "192.0.2.1:7", "192.0.2.2")
+
+	// And so with IPv6, of which the host is nothing that labnet made.
+	guest.Run(t, "sysctl", "-q", "-w", "net.ipv6.conf.eth0.accept_dad=0")
+	guest.Run(t, "ip", "address", "add", "fd00::5/64", "dev", "eth0")
+	r.Run(t, "ip", "address", "add", "fd00::1/64", "dev", "br0", "nodad")
+	nettest.Eventually(t, patience, func() error {
+		_, err := guest.Try("ping", "-c1", "-W1", "fd00::1")
+		return err
+	})
+}
+
+// Among themselves guests may use whichever addresses they like, whether or not the host shows its rules what a bridge passes.
+func TestOtherSubnetsAmongGuests(t *testing.T) {
+	for _, called := range []int{0, 1} {
+		t.Run(fmt.Sprintf("bridge-nf-call-iptables %d", called), func(t *testing.T) {
+			r := newRouter(t)
+			bridgeNetfilter(t, r, called)
+			a, b := r.guest(t, "tap0", "10.0.0.10/24"), r.guest(t, "tap1", "10.0.0.11/24")
+			apply(t, r.open(t), networks(lab()))
+			a.Run(t, "ip", "address", "add", "192.168.77.1/24", "dev", "eth0")
+			b.Run(t, "ip", "address", "add", "192.168.77.2/24", "dev", "eth0")
+			echo(t, b, "192.168.77.2:7")
+			for _, network := range []string{"udp4", "tcp4"} {
+				nettest.Eventually(t, patience, func() error {
+					_, err := call(t, a, network, "192.168.77.2:7", 0, silence)
+					return err
+				})
+			}
+		})
 	}
 }

@@ -357,7 +357,8 @@ func TestSpoofedSource(t *testing.T) {
 		if seen() || counter(t, r, "inet", "spoofed") == 0 {
 			t.Error("a spoofed source wasn't stopped")
 		}
-		// A subnet behind a guest that the host has a route to isn't spoofed.
+		// A subnet behind a guest that the host has a route to isn't spoofed, as soon as the route is seen.
+		keep(t, h)
 		r.Run(t, "ip", "route", "add", "203.0.113.9", "via", "10.0.0.10")
 		nettest.Eventually(t, patience, func() error { return spoof() })
 	}

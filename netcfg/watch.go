@@ -123,7 +123,8 @@ func receive(ctx context.Context, conn *netlink.Conn, take func(netlink.Message)
 const eventBuffer = 16 << 20
 
 func (h *Host) subscribeRoute() (*netlink.Conn, error) {
-	return h.subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_NETCONF)
+	return h.subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
+		unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_ROUTE)
 }
 
 func (h *Host) subscribeFilter() (*netlink.Conn, error) {
