@@ -66,8 +66,7 @@ func (t *table) declareShares(s shares) {
 	for name, key := range map[string]keyType{
 		counted4: keyIPv4Mark, counted6: keyMark, countedAll: keyMark, samples: keyIPv4Mark, samplesAll: keyMark, heavy: keyIPv4,
 	} {
-		// A guest has hundreds of lists of its own, once it is heavy.
-		t.sets[name] = set{key: key, dynamic: true, lasting: true, large: name == counted4, elements: map[string]string{}}
+		t.sets[name] = set{key: key, dynamic: true, lasting: true, elements: map[string]string{}}
 	}
 	const first, second = unix.NFT_REG32_00, unix.NFT_REG32_01
 	saddr := &expr.Payload{OperationType: expr.PayloadLoad, DestRegister: first, Base: expr.PayloadBaseNetworkHeader, Offset: saddrOffset, Len: 4}

@@ -185,15 +185,14 @@ type set struct {
 	interval bool
 	dynamic  bool // filled by rules as packets come: elements is empty, whatever the kernel's has
 	lasting  bool // of a dynamic one: an element stays as long as what is counted of it
-	large    bool // of a dynamic one: it holds largeSet elements instead of the kernel's 65,535, for which the kernel sets 4 MiB aside
 	followed bool // filled by the follower as addresses come and go: a plan only makes it, with what is known by then
 	elements map[string]string
 }
 
-// A dynamic set forgets an element that no packet has refreshed for dynamicTimeout, unless it is lasting.
+// A dynamic set forgets an element that no packet has refreshed for dynamicTimeout, unless it is lasting, and holds dynamicSize of them.
 const (
 	dynamicTimeout = 10 * time.Minute
-	largeSet       = 1 << 18
+	dynamicSize    = 1 << 18
 )
 
 func (t *table) ruleCount() int {

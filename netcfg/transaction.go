@@ -118,9 +118,7 @@ func (c addSet) encode(tx *transaction) {
 	}
 	if c.to.dynamic {
 		flags |= unix.NFT_SET_EVAL
-	}
-	if c.to.large {
-		list = append(list, attrNested(unix.NFTA_SET_DESC, attrBig32(unix.NFTA_SET_DESC_SIZE, largeSet)))
+		list = append(list, attrNested(unix.NFTA_SET_DESC, attrBig32(unix.NFTA_SET_DESC_SIZE, dynamicSize)))
 	}
 	if c.to.dynamic && !c.to.lasting {
 		flags |= unix.NFT_SET_TIMEOUT
