@@ -229,7 +229,11 @@ const established = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
 func fromRules(cfg Config, n Network, s separation) []rule {
 	if cfg.open(n) {
 		// Whatever the other rules say, it may go: by the shortest way, if its source and its share are beyond doubt.
-		return slices.Concat([]rule{inet("", unsuspected(n.Address.Masked()), accept())}, amongGuests(n, s, drawn), s.checked(n), placed(), []rule{inet("", leadTo(drawn))})
+		var rules []rule
+		for _, subnet := range n.reach() {
+			rules = append(rules, inet("", unsuspected(subnet), accept()))
+		}
+		return slices.Concat(rules, amongGuests(n, s, drawn), s.checked(n), placed(), []rule{inet("", leadTo(drawn))})
 	}
 	rules := append(amongGuests(n, s, admitted), s.checked(n)...)
 	if s.enters {

@@ -32,6 +32,7 @@ func bridgeBase() *table {
 	t.counters["impostor"] = true
 	t.counters["rogue"] = true
 	t.counters["flood"] = true
+	t.counters["spoofed"] = true
 	t.declare(keyIfname, true, false, guestPorts)
 	t.sets[dhcpRates] = set{key: keyIfname, dynamic: true, elements: map[string]string{}}
 	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre, frame("", iifnameVmap(guestPorts)))
@@ -44,6 +45,7 @@ func (t *table) addGuests(cfg Config, n Network, s separation, f *facts, ports m
 	chains := map[string][]rule{
 		"":        g.frames(),
 		"ip":      g.ip(),
+		"foreign": g.foreigners(),
 		"udp":     g.udp(),
 		"offer":   g.offers(),
 		"request": g.requests(),
@@ -53,6 +55,7 @@ func (t *table) addGuests(cfg Config, n Network, s separation, f *facts, ports m
 	switch {
 	case n.Guard == GuardStrict:
 		delete(chains, "ip6")
+		delete(chains, "foreign")
 		maps.Copy(chains, g.strict())
 		t.strictSets(n, f)
 	case len(cfg.Networks) == 1:
@@ -160,8 +163,7 @@ func (g guestRules) ip() []rule {
 				etherType(unix.ETH_P_IP), saddr4(single(a.Addr())), impostor, drop()))
 		}
 	}
-	foreign, _ := g.foreignSources()
-	return slices.Concat(rules, foreign, []rule{frame("", l4proto(unix.IPPROTO_UDP), g.to("udp"))})
+	return slices.Concat(rules, g.foreign(), []rule{frame("", l4proto(unix.IPPROTO_UDP), g.to("udp"))})
 }
 
 // udp are the rules for datagrams to low ports. What guests ask the host isn't tracked, see untracked; here it costs no other packet anything,
@@ -201,8 +203,7 @@ func (g guestRules) requests() []rule {
 }
 
 func (g guestRules) ip6() []rule {
-	_, foreign := g.foreignSources()
-	return append(foreign,
+	return append(g.foreign6(),
 		frame("no DHCPv6 server", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_UDP), dport(546), rogue, drop()),
 		frame("no router advertisements (RFC 4861 section 4.2)", etherType(unix.ETH_P_IPV6), l4proto(unix.IPPROTO_ICMPV6), icmp6Type(134), rogue, drop()))
 }

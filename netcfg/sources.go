@@ -11,27 +11,29 @@ import (
 // What guests may send from: their network's addresses, and what the host routes by their bridge. Nothing else may reach connection tracking,
 // where it would pass for a packet of another's connection.
 //
-// Usually a bridge leads to its own subnets alone. Then the bridge's rules leave other sources untracked (see foreignSources), so that they
-// belong to no connection, and the rules for new connections drop them: an established one costs nothing. On a bridge that isn't labnet's own,
-// and where the host routes more by it, everything that comes in is looked at before it is tracked, which takes a hook for every packet of the
-// host's. The kernel alone knows which way back there is, and a bridge's rules can't ask it.
+// Usually a bridge leads to its own subnets alone. Then the bridge's rules drop other sources on their way to the host, and leave untracked those
+// that come with a broadcast: they belong to no connection, and the rules for new ones drop them. An established connection costs nothing. On a
+// bridge that isn't labnet's own, and where the host has more by it, everything that comes in is looked at before it is tracked, which takes a hook
+// for every packet of the host's: the kernel alone knows which way back there is, and a bridge's rules can't ask it.
 
-// looksFirst reports whether the sources of a network are looked at before they are tracked. What labnet itself has on the bridge doesn't count:
-// it is the network's, or goes with this very change.
+// looksFirst reports whether the sources of a network are looked at before they are tracked: where something stands on its bridge, as VLANs do, or the
+// host routes by it what isn't the network's. What labnet itself has there doesn't count: it is the network's, or goes with this very change.
 func (f *facts) looksFirst(cfg Config, n Network) bool {
 	l, ok := f.link(n.Bridge)
 	if n.Adopt || !ok {
 		return n.Adopt
 	}
-	beyond := func(p netip.Prefix) bool {
-		return !slices.ContainsFunc(n.reach(), func(own netip.Prefix) bool { return own.Contains(p.Addr()) && own.Bits() <= p.Bits() })
+	reach := n.reach()
+	for _, a := range f.addresses {
+		if a.link == l.index && f.madeByUs(cfg, n.Bridge, a) {
+			reach = append(reach, a.prefix.Masked())
+		}
 	}
 	return f.routed6[l.index] ||
+		slices.ContainsFunc(f.links, func(upper link) bool { return upper.lower == l.index }) ||
 		slices.ContainsFunc(f.routes, func(r route) bool {
-			return slices.Contains(r.links, l.index) && r.protocol != unix.RTPROT_KERNEL && r.protocol != routeProtocol && beyond(r.dst)
-		}) ||
-		slices.ContainsFunc(f.addresses, func(a linkAddress) bool {
-			return a.link == l.index && a.prefix.Addr().Is4() && beyond(a.prefix.Masked()) && !f.madeByUs(cfg, n.Bridge, a)
+			return slices.Contains(r.links, l.index) && r.protocol != routeProtocol &&
+				!slices.ContainsFunc(reach, func(own netip.Prefix) bool { return own.Contains(r.dst.Addr()) && own.Bits() <= r.dst.Bits() })
 		})
 }
 
@@ -43,8 +45,8 @@ func (s separation) checked(n Network) []rule {
 	return []rule{inet("", jumpTo("source_"+n.Name))}
 }
 
-// addSources makes the chain of a network that says what its guests may send from. On an adopted bridge ports of others are no guests for the bridge's rules, so that what those
-// do for guests' questions, and about DHCP servers, is done here.
+// addSources makes the chain of a network that says what its guests may send from. On an adopted bridge ports of others are no guests for the
+// bridge's rules, so that what those do for guests' questions, and about DHCP servers, is done here.
 func (t *table) addSources(n Network, s separation) {
 	var rules []rule
 	pass := ret
@@ -99,19 +101,47 @@ func untracked(n Network) []rule {
 	return rules
 }
 
-// foreignSources leave untracked what guests send from other addresses, of which they may use what they like among themselves. What reaches
-// the host is dropped there, unless it asks for an address.
-func (g guestRules) foreignSources() (ip, ip6 []rule) {
+// foreign leads what guests send from other addresses to the rules for that. Among themselves they may use what they like.
+func (g guestRules) foreign() []rule {
 	if g.looksFirst || g.n.Guard == GuardOff {
-		return nil, nil
+		return nil
 	}
-	source := part{payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4)}
-	for i, p := range g.n.reach() {
-		if i > 0 {
-			source = append(source, payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4))
-		}
-		source = append(source, masked(p), ne(p.Masked().Addr().AsSlice()))
+	var source part
+	for _, p := range g.n.reach() {
+		source = append(source, payload(expr.PayloadBaseNetworkHeader, saddrOffset, 4), masked(p), ne(p.Masked().Addr().AsSlice()))
 	}
-	return []rule{frame("not of this network", etherType(unix.ETH_P_IP), source, notrack())},
-		[]rule{frame("not of this link", etherType(unix.ETH_P_IPV6), saddr6Not(linkLocal6), saddr6Not(unspecified6), notrack())}
+	return []rule{frame("not of this network", etherType(unix.ETH_P_IP), source, g.to("foreign"))}
 }
+
+// foreigners are the rules for other addresses. Who asks for an address may still have one (RFC 2131 section 4.1).
+func (g guestRules) foreigners() []rule {
+	if len(g.foreign()) == 0 {
+		return nil
+	}
+	var rules []rule
+	if g.n.DHCP {
+		for _, to := range []netip.Prefix{limitedBroadcast, single(g.n.Address.Addr())} {
+			rules = append(rules, frame("", etherType(unix.ETH_P_IP), daddr4(to), l4proto(unix.IPPROTO_UDP), sport(68), dport(67), g.to("request")))
+		}
+	}
+	return append(rules,
+		frame("a source that isn't routed back here", toHostItself(), counted("spoofed"), drop()),
+		frame("", notrack()),
+		frame("", l4proto(unix.IPPROTO_UDP), g.to("udp")))
+}
+
+// foreign6 are the rules for IPv6 sources that the host doesn't route by the bridge.
+func (g guestRules) foreign6() []rule {
+	if len(g.foreign()) == 0 {
+		return nil
+	}
+	source := slices.Concat(etherType(unix.ETH_P_IPV6), saddr6Not(linkLocal6), saddr6Not(unspecified6))
+	return []rule{
+		frame("a source that isn't routed back here", source, toHostItself(), counted("spoofed"), drop()),
+		frame("not of this link", source, notrack()),
+	}
+}
+
+// toHostItself matches frames to the MAC address of the bridge, or of the port that they come in by: the host takes no others for its own, but
+// those to groups.
+func toHostItself() part { return part{meta(expr.MetaKeyPKTTYPE), eq([]byte{unix.PACKET_HOST})} }

@@ -43,8 +43,8 @@ func TestSources(t *testing.T) {
 				from, to     string
 				family, name string
 			}{
-				{guest, "198.51.100.7:40000", "192.0.2.1:40000", "inet", "spoofed"},
-				{guest, "192.0.2.1:7", "192.0.2.2:40000", "inet", "spoofed"}, // into the host's own connection
+				{guest, "198.51.100.7:40000", "192.0.2.1:40000", "bridge", "spoofed"},
+				{guest, "192.0.2.1:7", "192.0.2.2:40000", "bridge", "spoofed"}, // into the host's own connection
 				{guest, "10.0.0.1:40000", "192.0.2.2:40000", "bridge", "impostor"},
 			}
 			if len(c.cfg.Networks) > 1 {
@@ -196,5 +196,97 @@ func TestOtherSubnetsAmongGuests(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// Nothing comes of a packet in another's name, not even an error to him: the host doesn't route it. rp_filter, which most distributions turn on,
+// would hide that.
+func TestNoErrorsForSpoofers(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare string
+		ping    []string
+		isolate bool
+	}{
+		"time exceeded":          {"true", []string{"-t1", "203.0.113.5"}, false},
+		"fragmentation needed":   {"ip link set eth0 mtu 1300", []string{"-Mdo", "-s1400", "203.0.113.5"}, false},
+		"unreachable":            {"ip route add unreachable 203.0.113.0/24", []string{"203.0.113.5"}, false},
+		"a guest that is apart":  {"true", []string{"10.0.0.11"}, true},
+		"a guest by the gateway": {"true", []string{"10.0.0.11"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			a := r.guest(t, "tap0", "10.0.0.10/24")
+			b := r.guest(t, "tap1", "10.0.0.11/24")
+			apply(t, r.open(t), networks(with(lab(), func(n *Network) { n.Isolate = c.isolate })))
+			echo(t, r.lan, "192.0.2.1:7")
+			reaches(t, a, "192.0.2.1:7", "192.0.2.2")
+			r.Run(t, "sh", "-ec", "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.br0.rp_filter=0; "+c.prepare)
+			for _, h := range []*nettest.Host{r.lan, b} {
+				h.Run(t, "nft", "add table inet seen; add counter inet seen any; add chain inet seen c { type filter hook prerouting priority -300; }; add rule inet seen c meta l4proto icmp ip saddr != 10.0.0.10 counter name any")
+			}
+			a.Run(t, "sh", "-ec", "ip address add 192.0.2.1/32 dev lo; ip route add 10.0.0.11/32 via 10.0.0.1")
+			before := counter(t, r, "bridge", "spoofed")
+			_, _ = a.Try(append([]string{"ping", "-c1", "-W1", "-I", "192.0.2.1"}, c.ping...)...)
+			if counter(t, r, "bridge", "spoofed") == before {
+				t.Error("nothing was dropped")
+			}
+			for _, h := range []*nettest.Host{r.lan, b} {
+				if out := h.Run(t, "nft", "list", "counter", "inet", "seen", "any"); !strings.Contains(out, "packets 0 ") {
+					t.Errorf("%s got something of it:\n%s", h.Name, out)
+				}
+			}
+		})
+	}
+}
+
+// What someone has made on our bridge works as if labnet weren't there.
+func TestOthersOnTheBridge(t *testing.T) {
+	for name, c := range map[string]struct{ host, guest string }{
+		"macvlan": {"ip link add link br0 name on0 type macvlan mode bridge; ip address add 10.50.0.1/24 dev on0; sysctl -qw net.ipv4.conf.br0.arp_ignore=1", "ip address add 10.50.0.10/24 dev eth0"},
+		"peer":    {"ip address add 10.0.0.1 peer 10.50.0.10/32 dev br0; ip link add on0 type bridge", "ip address add 10.50.0.10/32 dev eth0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			bridgeNetfilter(t, r, 0)
+			guest := r.guest(t, "tap0", "10.0.0.10/24")
+			h := r.open(t)
+			apply(t, h, networks(with(lab(), func(n *Network) { n.Services = true })))
+			keep(t, h)
+			echo(t, r.lan, "192.0.2.1:7")
+			reaches(t, guest, "192.0.2.1:7", "192.0.2.2")
+			r.Run(t, "sh", "-ec", c.host+"; ip link set on0 up; nft 'add table inet op; add chain inet op in { type filter hook input priority 10; }; add rule inet op in ip saddr 10.50.0.10 ct state != established drop'")
+			guest.Run(t, "sh", "-ec", c.guest)
+			echo(t, guest, "10.50.0.10:7")
+			nettest.Eventually(t, patience, func() error {
+				_, err := call(t, r.Host, "tcp4", "10.50.0.10:7", 0, silence)
+				return err
+			})
+		})
+	}
+}
+
+// Kernels without VLANs can't try them.
+func TestWhatStandsOnTheBridge(t *testing.T) {
+	bridge := link{index: 5, name: "br0", kind: "bridge"}
+	for name, c := range map[string]struct {
+		more facts
+		want bool
+	}{
+		"nothing":                    {facts{}, false},
+		"a port":                     {facts{links: []link{{index: 6, name: "tap0", kind: "veth", master: 5, lower: 9}}}, false},
+		"a VLAN":                     {facts{links: []link{{index: 6, name: "br0.100", kind: "vlan", lower: 5}}}, true},
+		"its own route":              {facts{routes: []route{{dst: lab().Address.Masked(), links: []int{5}}}}, false},
+		"a part of it":               {facts{routes: []route{{dst: netip.MustParsePrefix("10.0.0.128/25"), links: []int{5}}}}, false},
+		"a route of more":            {facts{routes: []route{{dst: netip.MustParsePrefix("10.0.0.0/16"), links: []int{5}}}}, true},
+		"the default route":          {facts{routes: []route{defaultRoute(5)}}, true},
+		"a route by another":         {facts{routes: []route{defaultRoute(7)}}, false},
+		"IPv6":                       {facts{routed6: map[int]bool{5: true}}, true},
+		"an address that is removed": {facts{addresses: []linkAddress{{link: 5, prefix: netip.MustParsePrefix("10.7.0.1/24"), protocol: addressProtocol}}, routes: []route{{dst: netip.MustParsePrefix("10.7.0.0/24"), links: []int{5}}}}, false},
+	} {
+		f := c.more
+		f.links = append(f.links, bridge)
+		if got := f.looksFirst(networks(lab()), lab()); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

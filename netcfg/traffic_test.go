@@ -354,7 +354,7 @@ func TestSpoofedSource(t *testing.T) {
 			})
 			continue
 		}
-		if seen() || counter(t, r, "inet", "spoofed") == 0 {
+		if seen() || counter(t, r, "bridge", "spoofed") == 0 {
 			t.Error("a spoofed source wasn't stopped")
 		}
 		// A subnet behind a guest that the host has a route to isn't spoofed, as soon as the route is seen.

@@ -225,6 +225,7 @@ var dropWords = map[string]string{
 	"inet misdirected": "questions to a gateway's address by another way than its bridge",
 	"bridge impostor":  "frames that claim the gateway's address or another's",
 	"bridge rogue":     "answers of DHCP servers and routers that aren't the host",
+	"bridge spoofed":   "packets from addresses that aren't of their network",
 	"bridge flood":     "DHCP messages of a machine that sends too many",
 }
 
