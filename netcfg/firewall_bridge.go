@@ -16,8 +16,12 @@ import (
 //
 // Most of what guests send is TCP, or UDP over IPv4 to high ports, in which little is to be guarded: it leaves by the first rules.
 
-// guestPorts leads from a port to the rules of its network.
-const guestPorts = "guests"
+// guestPorts leads from a port to the rules of its network. Where someone put a port on our bridge that isn't known yet, or while labnet isn't there
+// to see it, what it sends to the host is told by the bridge's MAC address, in bridgeMACs.
+const (
+	guestPorts = "guests"
+	bridgeMACs = "bridges"
+)
 
 // What one virtual machine may say to DHCP servers, in messages a second. A machine says a handful a day, so this is far from what
 // any needs, and as far below what the server takes: a few machines that flood it can't keep the others from it.
@@ -34,8 +38,9 @@ func bridgeBase() *table {
 	t.counters["flood"] = true
 	t.counters["spoofed"] = true
 	t.declare(keyIfname, true, false, guestPorts)
+	t.declare(keyEther, true, false, bridgeMACs)
 	t.sets[dhcpRates] = set{key: keyIfname, dynamic: true, elements: map[string]string{}}
-	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre, frame("", iifnameVmap(guestPorts)))
+	t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityBridgePre, frame("", iifnameVmap(guestPorts)), frame("", etherDestinationVmap(bridgeMACs)))
 	return t
 }
 
@@ -70,6 +75,9 @@ func (t *table) addGuests(cfg Config, n Network, s separation, f *facts, ports m
 		if len(rules) > 0 {
 			t.chains[g.chain(name)] = chain{rules: rules}
 		}
+	}
+	if !n.Adopt {
+		t.add(bridgeMACs, g.mac, "goto "+g.chain(""))
 	}
 	for name, p := range ports {
 		if p.bridge == n.Bridge {

@@ -226,7 +226,7 @@ func TestOrder(t *testing.T) {
 	got := lines(apply(t, h, networks(lab())))
 	mac := stableMAC("a machine", "br0")
 	want := `firewall   + table inet labnet (18 chains, 61 rules)
-firewall   + table bridge labnet (9 chains, 35 rules)
+firewall   + table bridge labnet (9 chains, 36 rules)
 links      + link br0 (bridge, mtu 1500, mac ` + mac + `)
 sysctls    + sysctl net.ipv4.conf.br0.promote_secondaries 1
 sysctls    + sysctl net.ipv6.conf.br0.accept_ra 0
@@ -255,7 +255,7 @@ sysctls    ~ sysctl net.ipv4.conf.eth0.forwarding 1 -> 0 (as before)
 addresses  - address 10.0.0.1/24 on br0
 links      - link br0
 firewall   - table inet labnet (18 chains, 61 rules)
-firewall   - table bridge labnet (9 chains, 35 rules)
+firewall   - table bridge labnet (9 chains, 36 rules)
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("down: %s", diff)

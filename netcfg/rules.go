@@ -240,6 +240,10 @@ func etherDestination(mac string) part {
 	return part{payload(expr.PayloadBaseLLHeader, 0, 6), eq(hw)}
 }
 
+func etherDestinationVmap(set string) part {
+	return part{payload(expr.PayloadBaseLLHeader, 0, 6), vmap(set)}
+}
+
 // vlanID matches the VLAN of the outermost tag, of an Ethernet frame that has one.
 func vlanID(id uint16) part {
 	be16 := func(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }

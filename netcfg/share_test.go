@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,4 +164,40 @@ func TestTimeoutsAreRepaired(t *testing.T) {
 		t.Errorf("the changed timeout:\n%s", got)
 	}
 	inOrder(t, h, networks(lab()))
+}
+
+// Guests of every subnet of the network are counted by lot: none is heavy with some hundreds of connections.
+func TestHeavyInEverySubnet(t *testing.T) {
+	r := newRouter(t)
+	a := r.guest(t, "tap0", "10.0.0.10/24")
+	a.Run(t, "sh", "-ec", "ip address add 10.7.0.10/24 dev eth0; ip address add 10.9.0.10/24 dev lo")
+	apply(t, r.open(t), networks(with(lab(), func(n *Network) {
+		n.Secondary = []netip.Prefix{netip.MustParsePrefix("10.7.0.1/24")}
+		n.Routes = []Route{{Subnet: netip.MustParsePrefix("10.9.0.0/16"), Via: netip.MustParseAddr("10.0.0.10")}}
+	})))
+	echo(t, r.lan, "192.0.2.1:7")
+	reaches(t, a, "192.0.2.1:7", "192.0.2.2")
+	for _, from := range []string{"10.0.0.10", "10.7.0.10", "10.9.0.10"} {
+		var conns []net.Conn
+		a.Do(t, func() {
+			for range 300 {
+				c, err := (&net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}).Dial("udp4", "192.0.2.1:7")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = c.Write([]byte("x"))
+				conns = append(conns, c)
+			}
+		})
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		if n := tracked(t, r, "-p", "udp", "-s", from); n < 200 {
+			t.Errorf("%s has %d connections", from, n)
+		}
+	}
+	if out := r.Run(t, "nft", "list", "set", "inet", "labnet", "heavy"); strings.Contains(out, "elements") {
+		t.Errorf("heavy:\n%s", out)
+	}
 }

@@ -290,3 +290,30 @@ func TestWhatStandsOnTheBridge(t *testing.T) {
 		}
 	}
 }
+
+// A port that someone put on our bridge while labnet wasn't there doesn't speak into the host's connections either, nor as the gateway.
+func TestSourcesOfUnseenPorts(t *testing.T) {
+	for _, cfg := range []Config{networks(lab()), networks(lab(), dmz())} {
+		r := newRouter(t)
+		guest := r.guest(t, "vnet7", "10.0.0.10/24")
+		apply(t, r.open(t), cfg)
+		r.Run(t, "sh", "-ec", "ip link set vnet7 master br0 up; sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.br0.rp_filter=0")
+		echo(t, r.lan, "192.0.2.1:7")
+		reaches(t, guest, "192.0.2.1:7", "192.0.2.2")
+		var conn net.Conn
+		var err error
+		r.Do(t, func() { conn, err = net.Dial("udp4", "192.0.2.1:7") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := exchange(conn, "hello", patience); err != nil {
+			t.Fatal(err)
+		}
+		guest.Run(t, "ip", "address", "add", "192.0.2.1/32", "dev", "eth0")
+		say(t, guest, "192.0.2.1:7", conn.LocalAddr().String())
+		if got, err := exchange(conn, "", silence); err == nil || counter(t, r, "bridge", "spoofed") == 0 {
+			t.Errorf("the guest spoke into the host's connection: %q", got)
+		}
+		_ = conn.Close()
+	}
+}
