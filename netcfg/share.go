@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -37,8 +38,8 @@ const (
 
 	// Even so, counting is the dearest thing that happens to a new connection: the kernel needs twice as long for one that it forwards. So
 	// one of sampleOf is counted at first, drawn by lot. When a guest's samples, or all guests', come near a quarter of a share, the guest
-	// is heavy: what there is then is about a quarter of it at most, and the rest is counted one by one. It stays so: who could be
-	// forgotten would get a few for nothing each time.
+	// is heavy: what there is then is hardly more than a quarter, and the rest is counted one by one. It stays so: who could be forgotten
+	// would get a few for nothing each time.
 	sampleOf = 32
 	samples  = "samples"
 	// samplesAll are of all guests together.
@@ -79,8 +80,8 @@ func (t *table) declareShares(s shares) {
 	t.chains["count"] = chain{rules: []rule{
 		inet("", ip4Proto, part{saddr, isIn(first, heavy)}, leadTo("count_all")),
 		inet("", nfproto(unix.NFPROTO_IPV6), leadTo("count_all")),
-		inet("", ip4Proto, part{saddr}, overConnections(second, samples, s.own/4/sampleOf), part{addTo(heavy, first)}),
-		inet("", ip4Proto, overConnections(first, samplesAll, s.all/4/sampleOf), part{saddr, addTo(heavy, first)}),
+		inet("", ip4Proto, part{saddr}, overConnections(second, samples, samplesOf(s.own/4)), part{addTo(heavy, first)}),
+		inet("", ip4Proto, overConnections(first, samplesAll, samplesOf(s.all/4)), part{saddr, addTo(heavy, first)}),
 	}}
 	t.chains["count_all"] = chain{rules: []rule{
 		inet("a guest's share", ip4Proto, part{saddr}, overConnections(second, counted4, s.own/4*3), counted(crowded), drop()),
@@ -93,6 +94,13 @@ func (t *table) declareShares(s shares) {
 		inet("", ctState(expr.CtStateBitNEW), jumpTo("count")),
 		inet("", accept()),
 	}}
+}
+
+// samplesOf is how many samples there may be of so many connections: by twice the deviation fewer than there are on average, since lots are
+// uneven.
+func samplesOf(connections uint32) uint32 {
+	mean := float64(connections) / sampleOf
+	return uint32(max(mean-2*math.Sqrt(mean), 1))
 }
 
 // limitConnections are rules that drop what would open a connection beyond the share.

@@ -42,12 +42,19 @@ func (s separation) checked(n Network) []rule {
 	if s.looksFirst || n.Guard == GuardOff {
 		return nil
 	}
-	return []rule{inet("", jumpTo("source_"+n.Name))}
+	return []rule{inet("", jumpTo("foreign_"+n.Name))}
 }
 
 // addSources makes the chain of a network that says what its guests may send from. On an adopted bridge ports of others are no guests for the
 // bridge's rules, so that what those do for guests' questions, and about DHCP servers, is done here.
 func (t *table) addSources(n Network, s separation) {
+	if !s.looksFirst {
+		if n.Guard != GuardOff {
+			// Older kernels (5.10) tell the way back only before anything is routed. Here there is none.
+			t.chains["foreign_"+n.Name] = chain{rules: append(ownSources(n, ret), inet("a source that isn't routed back here", counted("spoofed"), drop()))}
+		}
+		return
+	}
 	var rules []rule
 	pass := ret
 	if n.Adopt {
@@ -59,29 +66,29 @@ func (t *table) addSources(n Network, s separation) {
 		}
 	}
 	if n.Guard != GuardOff {
-		for _, subnet := range n.reach() {
-			rules = append(rules, inet("", ip4Proto, saddr4(subnet), pass()))
-		}
-		rules = append(rules,
-			// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
-			inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), pass()),
-			inet("", ip4Proto, daddr4(single(n.Address.Addr())), udp, sport(68), dport(67), pass()),
-			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
-			inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()),
-			inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop()))
+		rules = slices.Concat(rules, ownSources(n, pass), []rule{inet("a source that isn't routed back here", noRouteBack(), counted("spoofed"), drop())})
 	}
 	if n.Adopt {
 		rules = append(rules, inet("", pass()))
 	}
-	if len(rules) == 0 {
-		return
-	}
-	name := "source_" + n.Name
-	t.chains[name] = chain{rules: rules}
-	if s.looksFirst {
-		t.add("sources", n.Bridge, "goto "+name)
+	if len(rules) > 0 {
+		t.lead("sources", n.Bridge, "source_"+n.Name, rules...)
 		t.chains["prerouting"] = hooked("filter", hookPrerouting, priorityRaw, inet("", iifnameVmap("sources")))
 	}
+}
+
+// ownSources let pass what guests may send from, whatever the host's routes are.
+func ownSources(n Network, pass func() part) []rule {
+	var rules []rule
+	for _, subnet := range n.reach() {
+		rules = append(rules, inet("", ip4Proto, saddr4(subnet), pass()))
+	}
+	return append(rules,
+		// A client that asks for an address may still have one of another network, or none (RFC 2131 section 4.1).
+		inet("", ip4Proto, daddr4(limitedBroadcast), udp, sport(68), dport(67), pass()),
+		inet("", ip4Proto, daddr4(single(n.Address.Addr())), udp, sport(68), dport(67), pass()),
+		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(linkLocal6), ret()),
+		inet("", nfproto(unix.NFPROTO_IPV6), saddr6(unspecified6), ret()))
 }
 
 // untracked are the rules for what guests ask the host, which isn't tracked: a question and its answer are over at once, and thousands of
