@@ -79,7 +79,7 @@ func TestRefusalNamesModules(t *testing.T) {
 		{"all", func(op operation) bool {
 			_, modules := op.needs()
 			return modules != nil
-		}, nil, unix.ENOENT, "load them by `modprobe -a nft_counter nft_ct nft_chain_nat nft_numgen nft_connlimit nft_objref nft_masq nft_reject_inet nft_meta_bridge nft_fib_inet nft_limit nft_log nfnetlink_log nft_nat`"},
+		}, nil, unix.ENOENT, "load them by `modprobe -a nft_counter nft_ct nft_chain_nat nft_numgen nft_connlimit nft_objref nft_masq nft_reject_inet nft_meta_bridge nft_limit nft_log nfnetlink_log nft_nat`"},
 		{"another reason", needing("nft_ct"), nil, unix.EPERM, ""},
 		// Someone removed our table: what is in it isn't missing from the kernel.
 		{"everything", func(operation) bool { return true }, nil, unix.ENOENT, ""},
