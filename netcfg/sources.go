@@ -37,9 +37,12 @@ func (f *facts) looksFirst(cfg Config, n Network) bool {
 		})
 }
 
+// looksLater reports whether the bridge's rules and those for new connections look at the sources of a network.
+func (s separation) looksLater(n Network) bool { return !s.looksFirst && n.Guard != GuardOff }
+
 // checked lead what opens a connection, or belongs to none, to the check of its source, where that isn't looked at before.
 func (s separation) checked(n Network) []rule {
-	if s.looksFirst || n.Guard == GuardOff {
+	if !s.looksLater(n) {
 		return nil
 	}
 	return []rule{inet("", jumpTo("foreign_"+n.Name))}
@@ -48,11 +51,11 @@ func (s separation) checked(n Network) []rule {
 // addSources makes the chain of a network that says what its guests may send from. On an adopted bridge ports of others are no guests for the
 // bridge's rules, so that what those do for guests' questions, and about DHCP servers, is done here.
 func (t *table) addSources(n Network, s separation) {
+	if s.looksLater(n) {
+		// Older kernels (5.10) tell the way back only before anything is routed. Here there is none.
+		t.chains["foreign_"+n.Name] = chain{rules: append(ownSources(n, ret), inet("a source that isn't routed back here", counted("spoofed"), drop()))}
+	}
 	if !s.looksFirst {
-		if n.Guard != GuardOff {
-			// Older kernels (5.10) tell the way back only before anything is routed. Here there is none.
-			t.chains["foreign_"+n.Name] = chain{rules: append(ownSources(n, ret), inet("a source that isn't routed back here", counted("spoofed"), drop()))}
-		}
 		return
 	}
 	var rules []rule
@@ -110,7 +113,7 @@ func untracked(n Network) []rule {
 
 // foreign leads what guests send from other addresses to the rules for that. Among themselves they may use what they like.
 func (g guestRules) foreign() []rule {
-	if g.looksFirst || g.n.Guard == GuardOff {
+	if !g.looksLater(g.n) {
 		return nil
 	}
 	var source part
@@ -122,7 +125,7 @@ func (g guestRules) foreign() []rule {
 
 // foreigners are the rules for other addresses. Who asks for an address may still have one (RFC 2131 section 4.1).
 func (g guestRules) foreigners() []rule {
-	if len(g.foreign()) == 0 {
+	if !g.looksLater(g.n) {
 		return nil
 	}
 	var rules []rule
@@ -139,7 +142,7 @@ func (g guestRules) foreigners() []rule {
 
 // foreign6 are the rules for IPv6 sources that the host doesn't route by the bridge.
 func (g guestRules) foreign6() []rule {
-	if len(g.foreign()) == 0 {
+	if !g.looksLater(g.n) {
 		return nil
 	}
 	source := slices.Concat(etherType(unix.ETH_P_IPV6), saddr6Not(linkLocal6), saddr6Not(unspecified6))
